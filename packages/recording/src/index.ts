@@ -1,2 +1,7 @@
 // SPDX-License-Identifier: MIT
+export type { RecorderFailure } from './error.js';
+export { RecorderError, RecordingError } from './error.js';
 export * from './format.js';
+export { RecordingParser } from './parser.js';
+export { readRecording, recordingLines } from './reader.js';
+export { formatRecording, writeRecording } from './writer.js';
