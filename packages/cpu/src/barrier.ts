@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+import { type Access, access } from './op.js';
+import { code } from './primitive.js';
+
+const MB = code('smp_mb');
+const RMB = code('smp_rmb');
+const WMB = code('smp_wmb');
+const BEFORE_ATOMIC = code('smp_mb__before_atomic');
+const AFTER_ATOMIC = code('smp_mb__after_atomic');
+const BARRIER = code('barrier');
+const RELAX = code('cpu_relax');
+
+/** Full barrier: everything before it is visible to all before anything after it happens. */
+export const smpMb = (): Access<void> => access(MB, 0);
+/** Loads before stay before loads after. Pairs with a {@link smpWmb} or a release. */
+export const smpRmb = (): Access<void> => access(RMB, 0);
+/** Stores before stay before stores after. Pairs with a {@link smpRmb}, an acquire or a dependency. */
+export const smpWmb = (): Access<void> => access(WMB, 0);
+/** Makes a non-value-returning atomic that follows ordered after what precedes (2.6.27: smp_mb__before_atomic_inc, _clear_bit). */
+export const smpMbBeforeAtomic = (): Access<void> => access(BEFORE_ATOMIC, 0);
+/** Makes a non-value-returning atomic that precedes ordered before what follows. */
+export const smpMbAfterAtomic = (): Access<void> => access(AFTER_ATOMIC, 0);
+/** Compiler barrier: orders nothing between CPUs. */
+export const barrier = (): Access<void> => access(BARRIER, 0);
+/** One turn of a spin loop: tells the engine that nothing changes until another CPU moves. */
+export const cpuRelax = (): Access<void> => access(RELAX, 0);

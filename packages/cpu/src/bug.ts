@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+
+/** A broken rule of kernel-side code, as an oops would report it. */
+export class KernelBug extends Error {
+  /** What kind of rule: stable, for tests and JSON. */
+  readonly kind: string;
+  constructor(kind: string, message: string) {
+    super(message);
+    this.name = 'KernelBug';
+    this.kind = kind;
+  }
+}
+
+/** BUG_ON(): the condition must be false. `what` is the condition in words or in code. */
+export function bugOn(condition: boolean, what: string): asserts condition is false {
+  if (condition) throw new KernelBug('BUG', `BUG_ON(${what})`);
+}
+
+/** VM_BUG_ON(): as {@link bugOn}; on, as in a CONFIG_DEBUG_VM kernel. */
+export function vmBugOn(condition: boolean, what: string): asserts condition is false {
+  if (condition) throw new KernelBug('VM_BUG', `VM_BUG_ON(${what})`);
+}
+
+/** BUG(): unreachable. */
+export function bug(what: string): never {
+  throw new KernelBug('BUG', `BUG: ${what}`);
+}

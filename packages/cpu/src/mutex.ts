@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+import { load, store } from './access.js';
+import { atomicCmpxchg, atomicDecReturn, atomicRead, atomicSet, atomicXchg } from './atomic.js';
+import { bugOn } from './bug.js';
+import { initListHead, ListHead, listAddTail, listDelInit, listEmpty } from './list.js';
+import type { Op } from './op.js';
+import { current, mightSleep } from './preempt.js';
+import { schedule, setCurrentState, TASK_RUNNING, TASK_UNINTERRUPTIBLE, TaskStruct, wakeUpProcess } from './sched.js';
+import { type SpinLock, spinLock, spinUnlock } from './spinlock.js';
+import { containerOf, type StructOf, struct } from './struct.js';
+import { type Embed, NULL, type Null, type Ptr } from './word.js';
+
+/** struct mutex: `count` 1 unlocked, 0 locked, negative locked with possible waiters. */
+export interface Mutex {
+  count: number;
+  waitLock: SpinLock;
+  waitList: Embed<ListHead>;
+  owner: Ptr<TaskStruct> | Null;
+}
+export const Mutex: StructOf<Mutex> = struct<Mutex>('mutex', { count: 1, waitLock: 1, waitList: ListHead, owner: 1 });
+
+/** mutex_init(). */
+export function* mutexInit(lock: Ptr<Mutex>): Op<void> {
+  yield* store(Mutex.waitLock(lock), 0 as SpinLock);
+  yield* initListHead(Mutex.waitList(lock));
+  yield* store(Mutex.owner(lock), NULL);
+  yield* atomicSet(Mutex.count(lock), 1);
+}
+
+/** mutex_lock(): sleeps until taken. *Source*: kernel/mutex.c, 2.6.27. */
+export function* mutexLock(lock: Ptr<Mutex>): Op<void> {
+  mightSleep();
+  if ((yield* atomicDecReturn(Mutex.count(lock))) < 0) yield* lockSlowpath(lock);
+  yield* store(Mutex.owner(lock), current());
+}
+
+function* lockSlowpath(lock: Ptr<Mutex>): Op<void> {
+  const self = current();
+  const waiter = TaskStruct.waiter(self);
+  yield* spinLock(Mutex.waitLock(lock));
+  yield* listAddTail(waiter, Mutex.waitList(lock));
+  for (;;) {
+    // xchg to -1: whoever holds it now must come to the slow path on unlock and wake us.
+    if ((yield* atomicXchg(Mutex.count(lock), -1)) === 1) break;
+    yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+    yield* spinUnlock(Mutex.waitLock(lock));
+    yield* schedule();
+    yield* spinLock(Mutex.waitLock(lock));
+  }
+  yield* setCurrentState(TASK_RUNNING);
+  yield* listDelInit(waiter);
+  if (yield* listEmpty(Mutex.waitList(lock))) yield* atomicSet(Mutex.count(lock), 0);
+  yield* spinUnlock(Mutex.waitLock(lock));
+}
+
+/** mutex_trylock(): true when taken (the kernel's 1). */
+export function* mutexTrylock(lock: Ptr<Mutex>): Op<boolean> {
+  if ((yield* atomicCmpxchg(Mutex.count(lock), 1, 0)) !== 1) return false;
+  yield* store(Mutex.owner(lock), current());
+  return true;
+}
+
+/** mutex_unlock(). BUG unless the caller holds it. */
+export function* mutexUnlock(lock: Ptr<Mutex>): Op<void> {
+  bugOn((yield* load(Mutex.owner(lock))) !== current(), 'mutex_unlock by a task that does not hold the mutex');
+  yield* store(Mutex.owner(lock), NULL);
+  if ((yield* atomicXchg(Mutex.count(lock), 1)) === 0) return;
+  yield* spinLock(Mutex.waitLock(lock));
+  const head = Mutex.waitList(lock);
+  const first = yield* load(ListHead.next(head));
+  if (first !== head) yield* wakeUpProcess(containerOf(first, TaskStruct, 'waiter'));
+  yield* spinUnlock(Mutex.waitLock(lock));
+}
+
+/** mutex_is_locked(). */
+export function* mutexIsLocked(lock: Ptr<Mutex>): Op<boolean> {
+  return (yield* atomicRead(Mutex.count(lock))) !== 1;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+import { bugOn } from './bug.js';
+import { thisCpu } from './op.js';
+import type { Ptr } from './word.js';
+import type { TaskStruct } from './sched.js';
+
+/* preempt_count, include/linux/hardirq.h (2.6.27). Only its own CPU sees it: changing it is no access. */
+export const PREEMPT_OFFSET = 1;
+export const SOFTIRQ_OFFSET: number = 1 << 8;
+export const HARDIRQ_OFFSET: number = 1 << 16;
+const PREEMPT_MASK = 0xff;
+const SOFTIRQ_MASK = 0xff << 8;
+const HARDIRQ_MASK = 0xfff << 16;
+
+/** preempt_disable(): the task stays on this CPU and no other task runs here. */
+export function preemptDisable(): void {
+  thisCpu.preemptCount += PREEMPT_OFFSET;
+}
+
+/** preempt_enable(); the engine may preempt at the next access. */
+export function preemptEnable(): void {
+  bugOn((thisCpu.preemptCount & PREEMPT_MASK) === 0, 'preempt_enable without preempt_disable');
+  thisCpu.preemptCount -= PREEMPT_OFFSET;
+}
+
+/** local_irq_disable(). */
+export function localIrqDisable(): void {
+  thisCpu.irqsDisabled = true;
+}
+
+/** local_irq_enable(); a pending interrupt is taken at the next access. */
+export function localIrqEnable(): void {
+  thisCpu.irqsDisabled = false;
+}
+
+/** local_irq_save(): returns what {@link localIrqRestore} wants back. */
+export function localIrqSave(): boolean {
+  const flags = thisCpu.irqsDisabled;
+  thisCpu.irqsDisabled = true;
+  return flags;
+}
+
+/** local_irq_restore(). */
+export function localIrqRestore(flags: boolean): void {
+  thisCpu.irqsDisabled = flags;
+}
+
+/** local_bh_disable(). */
+export function localBhDisable(): void {
+  thisCpu.preemptCount += SOFTIRQ_OFFSET;
+}
+
+/** local_bh_enable(). */
+export function localBhEnable(): void {
+  bugOn((thisCpu.preemptCount & SOFTIRQ_MASK) === 0, 'local_bh_enable without local_bh_disable');
+  thisCpu.preemptCount -= SOFTIRQ_OFFSET;
+}
+
+export const irqsDisabled = (): boolean => thisCpu.irqsDisabled;
+/** In a hardirq or softirq handler, or with softirqs disabled. */
+export const inInterrupt = (): boolean => (thisCpu.preemptCount & (HARDIRQ_MASK | SOFTIRQ_MASK)) !== 0;
+export const inIrq = (): boolean => (thisCpu.preemptCount & HARDIRQ_MASK) !== 0;
+/** Sleeping is forbidden. */
+export const inAtomic = (): boolean => thisCpu.preemptCount !== 0;
+
+/** smp_processor_id(): stable only while preemption is off. */
+export const smpProcessorId = (): number => thisCpu.id;
+
+/** The running task. */
+export const current = (): Ptr<TaskStruct> => thisCpu.current as Ptr<TaskStruct>;
+
+/** might_sleep(): BUG when the caller must not sleep here. */
+export function mightSleep(): void {
+  bugOn(inAtomic() || thisCpu.irqsDisabled, 'sleeping function called from atomic context');
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+import { load, readOnce, smpStoreRelease, store } from './access.js';
+import { smpMb } from './barrier.js';
+import { bugOn } from './bug.js';
+import { initListHead, ListHead, listAddTail, listDelInit, listEmpty } from './list.js';
+import type { Op } from './op.js';
+import { current, mightSleep } from './preempt.js';
+import { schedule, setCurrentState, TASK_RUNNING, TASK_UNINTERRUPTIBLE, TaskStruct, wakeUpProcess } from './sched.js';
+import { type SpinLock, spinLock, spinUnlock } from './spinlock.js';
+import { containerOf, type StructOf, struct } from './struct.js';
+import type { Embed, Ptr } from './word.js';
+
+/** struct rw_semaphore as in lib/rwsem-spinlock.c: `activity` n readers, 0 free, -1 one writer. Waiters are served in order. */
+export interface RwSemaphore {
+  activity: number;
+  waitLock: SpinLock;
+  waitList: Embed<ListHead>;
+}
+export const RwSemaphore: StructOf<RwSemaphore> = struct<RwSemaphore>('rw_semaphore', { activity: 1, waitLock: 1, waitList: ListHead });
+
+const WANTS_READ = 1;
+const WANTS_WRITE = 2;
+
+/** init_rwsem(). */
+export function* initRwsem(sem: Ptr<RwSemaphore>): Op<void> {
+  yield* store(RwSemaphore.activity(sem), 0);
+  yield* store(RwSemaphore.waitLock(sem), 0 as SpinLock);
+  yield* initListHead(RwSemaphore.waitList(sem));
+}
+
+/** down_read(): shared; sleeps while a writer holds it or waits first. */
+export function* downRead(sem: Ptr<RwSemaphore>): Op<void> {
+  mightSleep();
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  const activity = yield* load(RwSemaphore.activity(sem));
+  if (activity >= 0 && (yield* listEmpty(RwSemaphore.waitList(sem)))) {
+    yield* store(RwSemaphore.activity(sem), activity + 1);
+    yield* spinUnlock(RwSemaphore.waitLock(sem));
+    return;
+  }
+  yield* sleepUntilGranted(sem, WANTS_READ);
+}
+
+/** down_write(): alone. */
+export function* downWrite(sem: Ptr<RwSemaphore>): Op<void> {
+  mightSleep();
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  if ((yield* load(RwSemaphore.activity(sem))) === 0 && (yield* listEmpty(RwSemaphore.waitList(sem)))) {
+    yield* store(RwSemaphore.activity(sem), -1);
+    yield* spinUnlock(RwSemaphore.waitLock(sem));
+    return;
+  }
+  yield* sleepUntilGranted(sem, WANTS_WRITE);
+}
+
+/** Called with waitLock held; returns without it, the semaphore granted by the one who released it. */
+function* sleepUntilGranted(sem: Ptr<RwSemaphore>, wants: number): Op<void> {
+  const self = current();
+  yield* store(TaskStruct.waiterWants(self), wants);
+  yield* listAddTail(TaskStruct.waiter(self), RwSemaphore.waitList(sem));
+  yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+  yield* spinUnlock(RwSemaphore.waitLock(sem));
+  while ((yield* readOnce(TaskStruct.waiterWants(self))) !== 0) {
+    yield* schedule();
+    yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+  }
+  // The granter's release of waiterWants pairs with this: what the last holder did is over.
+  yield* smpMb();
+  yield* setCurrentState(TASK_RUNNING);
+}
+
+/** down_read_trylock(): true when taken (the kernel's 1). */
+export function* downReadTrylock(sem: Ptr<RwSemaphore>): Op<boolean> {
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  const activity = yield* load(RwSemaphore.activity(sem));
+  const free = activity >= 0 && (yield* listEmpty(RwSemaphore.waitList(sem)));
+  if (free) yield* store(RwSemaphore.activity(sem), activity + 1);
+  yield* spinUnlock(RwSemaphore.waitLock(sem));
+  return free;
+}
+
+/** down_write_trylock(): true when taken. */
+export function* downWriteTrylock(sem: Ptr<RwSemaphore>): Op<boolean> {
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  const free = (yield* load(RwSemaphore.activity(sem))) === 0;
+  if (free) yield* store(RwSemaphore.activity(sem), -1);
+  yield* spinUnlock(RwSemaphore.waitLock(sem));
+  return free;
+}
+
+/** up_read(). */
+export function* upRead(sem: Ptr<RwSemaphore>): Op<void> {
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  const activity = yield* load(RwSemaphore.activity(sem));
+  bugOn(activity <= 0, 'up_read of a semaphore that no reader holds');
+  yield* store(RwSemaphore.activity(sem), activity - 1);
+  if (activity === 1) yield* grantWaiters(sem, true);
+  yield* spinUnlock(RwSemaphore.waitLock(sem));
+}
+
+/** up_write(). */
+export function* upWrite(sem: Ptr<RwSemaphore>): Op<void> {
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  bugOn((yield* load(RwSemaphore.activity(sem))) !== -1, 'up_write of a semaphore that no writer holds');
+  yield* store(RwSemaphore.activity(sem), 0);
+  yield* grantWaiters(sem, true);
+  yield* spinUnlock(RwSemaphore.waitLock(sem));
+}
+
+/** downgrade_write(): the writer becomes a reader; readers that wait in front come in. */
+export function* downgradeWrite(sem: Ptr<RwSemaphore>): Op<void> {
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  bugOn((yield* load(RwSemaphore.activity(sem))) !== -1, 'downgrade_write of a semaphore that no writer holds');
+  yield* store(RwSemaphore.activity(sem), 1);
+  yield* grantWaiters(sem, false);
+  yield* spinUnlock(RwSemaphore.waitLock(sem));
+}
+
+/** __rwsem_do_wake(): one writer from the front, or all readers up to the first writer. */
+function* grantWaiters(sem: Ptr<RwSemaphore>, writersToo: boolean): Op<void> {
+  const head = RwSemaphore.waitList(sem);
+  for (;;) {
+    const first = yield* load(ListHead.next(head));
+    if (first === head) return;
+    const task = containerOf(first, TaskStruct, 'waiter');
+    const activity = yield* load(RwSemaphore.activity(sem));
+    const writer = (yield* load(TaskStruct.waiterWants(task))) === WANTS_WRITE;
+    if (writer && (activity !== 0 || !writersToo)) return;
+    yield* listDelInit(first);
+    yield* store(RwSemaphore.activity(sem), writer ? -1 : activity + 1);
+    yield* smpStoreRelease(TaskStruct.waiterWants(task), 0);
+    yield* wakeUpProcess(task);
+    if (writer) return;
+  }
+}

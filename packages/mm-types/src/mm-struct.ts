@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { type Embed, ListHead, type Null, type Ptr, type Ref, RwSemaphore, type SpinLock, type StructOf, struct, TaskStruct } from '@lockless/cpu';
+import type { File } from './fs-struct.js';
+
+/** struct rb_node / rb_root of lib/rbtree.c. */
+export interface RbNode {
+  parent: Ptr<RbNode> | Null;
+  /** 0 red, 1 black. */
+  color: number;
+  left: Ptr<RbNode> | Null;
+  right: Ptr<RbNode> | Null;
+}
+export const RbNode: StructOf<RbNode> = struct<RbNode>('rb_node', { parent: 1, color: 1, left: 1, right: 1 });
+
+/** struct anon_vma: the vmas that may share anonymous pages. Low bit of head.next: taken by mm_take_all_locks. */
+export interface AnonVma {
+  lock: SpinLock;
+  head: Embed<ListHead>;
+}
+export const AnonVma: StructOf<AnonVma> = struct<AnonVma>('anon_vma', { lock: 1, head: ListHead });
+
+/**
+ * struct vm_area_struct. Addresses are page numbers: a user address space has 2^31 pages here (the loader maps the 2^36 of x86-64 onto it, order
+ * preserved), because a word has 32 bits.
+ */
+export interface VmAreaStruct {
+  vmMm: Ptr<MmStruct>;
+  /** First page. */
+  vmStart: number;
+  /** One past the last page. */
+  vmEnd: number;
+  vmNext: Ptr<VmAreaStruct> | Null;
+  vmRb: Embed<RbNode>;
+  /** VM_* */
+  vmFlags: number;
+  /** Page index in the file, or for anonymous areas the start page at creation. */
+  vmPgoff: number;
+  vmFile: Ptr<File> | Null;
+  /** On AddressSpace.iMmap. */
+  shared: Embed<ListHead>;
+  /** On AnonVma.head. */
+  anonVmaNode: Embed<ListHead>;
+  anonVma: Ptr<AnonVma> | Null;
+  /** mapping->truncateCount when a zap of this area was interrupted. */
+  vmTruncateCount: number;
+}
+export const VmAreaStruct: StructOf<VmAreaStruct> = struct<VmAreaStruct>(
+  'vm_area_struct',
+  {
+    vmMm: 1,
+    vmStart: 1,
+    vmEnd: 1,
+    vmNext: 1,
+    vmRb: RbNode,
+    vmFlags: 1,
+    vmPgoff: 1,
+    vmFile: 1,
+    shared: ListHead,
+    anonVmaNode: ListHead,
+    anonVma: 1,
+    vmTruncateCount: 1,
+  },
+  16,
+);
+
+export const VM_READ = 0x1;
+export const VM_WRITE = 0x2;
+export const VM_EXEC = 0x4;
+export const VM_SHARED = 0x8;
+export const VM_MAYREAD = 0x10;
+export const VM_MAYWRITE = 0x20;
+export const VM_MAYEXEC = 0x40;
+export const VM_MAYSHARE = 0x80;
+export const VM_GROWSDOWN = 0x100;
+export const VM_PFNMAP = 0x400;
+export const VM_LOCKED = 0x2000;
+export const VM_IO = 0x4000;
+export const VM_SEQ_READ = 0x8000;
+export const VM_RAND_READ = 0x10000;
+export const VM_DONTCOPY = 0x20000;
+export const VM_DONTEXPAND = 0x40000;
+export const VM_RESERVED = 0x80000;
+export const VM_ACCOUNT = 0x100000;
+export const VM_NONLINEAR = 0x800000;
+
+/** struct mm_struct: one address space. */
+export interface MmStruct {
+  /** Areas by ascending address. */
+  mmap: Ptr<VmAreaStruct> | Null;
+  mmRb: Ptr<RbNode> | Null;
+  /** Last area that find_vma returned. */
+  mmapCache: Ptr<VmAreaStruct> | Null;
+  /** Top-level page table. */
+  pgd: number;
+  /** Tasks that use it. */
+  mmUsers: number;
+  /** References to the struct; users count for one. */
+  mmCount: number;
+  mapCount: number;
+  mmapSem: Embed<RwSemaphore>;
+  /** Protects page tables and the rss counters. */
+  pageTableLock: SpinLock;
+  /** Resident pages by kind, under pageTableLock. */
+  fileRss: number;
+  anonRss: number;
+  /** Page-table pages. */
+  nrPtes: number;
+  totalVm: number;
+  lockedVm: number;
+  /** Page numbers. */
+  startBrk: number;
+  /** First page above the heap. */
+  brk: number;
+  startStack: number;
+  mmapBase: number;
+  flags: number;
+  /** Process id of the owner, for reports. */
+  ownerPid: number;
+}
+export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
+  'mm_struct',
+  {
+    mmap: 1,
+    mmRb: 1,
+    mmapCache: 1,
+    pgd: 1,
+    mmUsers: 1,
+    mmCount: 1,
+    mapCount: 1,
+    mmapSem: RwSemaphore,
+    pageTableLock: 1,
+    fileRss: 1,
+    anonRss: 1,
+    nrPtes: 1,
+    totalVm: 1,
+    lockedVm: 1,
+    startBrk: 1,
+    brk: 1,
+    startStack: 1,
+    mmapBase: 1,
+    flags: 1,
+    ownerPid: 1,
+  },
+  16,
+);
+
+/** task->mm, typed. */
+export const taskMm = (task: Ptr<TaskStruct>): Ref<Ptr<MmStruct> | Null> => TaskStruct.mm(task) as number as Ref<Ptr<MmStruct> | Null>;
