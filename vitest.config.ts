@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: MIT
+import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Tests run on the sources: the `source` condition of every workspace package leads to its `src/*.ts`, so a test needs no build.
+ * The patterns fit both the root (`npm test`) and one workspace (`vitest run --config ../../vitest.config.ts`).
+ */
 export default defineConfig({
   resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source'] } },
-  test: { include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'], testTimeout: 60_000 },
+  ssr: { resolve: { conditions: ['source', ...defaultServerConditions] } },
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
 });
