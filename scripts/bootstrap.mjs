@@ -83,15 +83,10 @@ export function missingBuild(root) {
   return readFileSync(stamp, 'utf8') === buildInputs(root) ? undefined : 'sources changed since the last build';
 }
 
-/** Notes that a build of the present sources has finished. @param {string} root @param {string} inputs */
-function stampBuild(root, inputs) {
-  mkdirSync(dirname(stampFile(root)), { recursive: true });
-  writeFileSync(stampFile(root), inputs);
-}
-
 /**
- * Runs one step quietly; its output is shown only when it fails, and then the process ends.
+ * Runs one step quietly; its output is shown only when it fails.
  * @param {string} root @param {string} what @param {string} command @param {string[]} args @param {boolean} [shell]
+ * @returns {boolean} whether it succeeded
  */
 function step(root, what, command, args, shell = false) {
   const begin = Date.now();
@@ -104,45 +99,48 @@ function step(root, what, command, args, shell = false) {
   });
   if (!error && status === 0) {
     process.stderr.write(` ${((Date.now() - begin) / 1000).toFixed(1)} s\n`);
-    return;
+    return true;
   }
   process.stderr.write(' failed\n');
   process.stderr.write(error ? `${error.message}\n` : `${stdout}${stderr}`);
   process.stderr.write(`lockless: "${[command, ...args].join(' ')}" failed; the messages above say why.\n`);
-  process.exit(70);
+  return false;
 }
 
-/** Installs what is missing. @param {string} root */
-export function ensureInstalled(root) {
+/** Installs what is missing. @param {string} root @returns {boolean} */
+function ensureInstalled(root) {
   const reason = missingInstall(root);
-  if (reason === undefined) return;
+  if (reason === undefined) return true;
   const windows = process.platform === 'win32';
-  step(
-    root,
-    `installing dependencies (${reason})`,
-    windows ? 'npm.cmd' : 'npm',
-    ['ci', '--no-audit', '--no-fund'],
-    windows,
-  );
+  const args = ['ci', '--no-audit', '--no-fund'];
+  return step(root, `installing dependencies (${reason})`, windows ? 'npm.cmd' : 'npm', args, windows);
 }
 
-/** Builds what is missing or out of date. @param {string} root */
-export function ensureBuilt(root) {
+/** Builds what is missing or out of date. @param {string} root @returns {boolean} */
+function ensureBuilt(root) {
   const reason = missingBuild(root);
-  if (reason === undefined) return;
+  if (reason === undefined) return true;
   const inputs = buildInputs(root);
   rmSync(stampFile(root), { force: true });
-  step(root, `building (${reason})`, process.execPath, [join(root, 'scripts', 'turbo.mjs'), 'run', 'build']);
-  stampBuild(root, inputs);
+  const build = [join(root, 'scripts', 'turbo.mjs'), 'run', 'build'];
+  if (!step(root, `building (${reason})`, process.execPath, build)) return false;
+  mkdirSync(dirname(stampFile(root)), { recursive: true });
+  writeFileSync(stampFile(root), inputs);
+  return true;
 }
 
-/** Everything that a command of this repository needs, or the end of the process with the reason. @param {string} root */
-export function bootstrap(root) {
+/**
+ * Provides everything that a command of this repository needs, or ends the process with the reason.
+ * @param {string} root @param {{ buildMayFail?: boolean }} [options] @returns {boolean} whether the build is good
+ */
+export function bootstrap(root, { buildMayFail = false } = {}) {
   const tooOld = nodeTooOld(process.versions.node);
   if (tooOld !== undefined) {
     process.stderr.write(`${tooOld}\n`);
     process.exit(2);
   }
-  ensureInstalled(root);
-  ensureBuilt(root);
+  if (!ensureInstalled(root)) process.exit(70);
+  const built = ensureBuilt(root);
+  if (!built && !buildMayFail) process.exit(70);
+  return built;
 }

@@ -28,6 +28,7 @@ export function checkManifests(root) {
 
 /** @param {Workspace} workspace */
 function checkShape({ id, app, path, dir, manifest }) {
+  /** @type {string[]} */
   const findings = [];
   const say = (/** @type {string} */ text) => findings.push(`${path}/package.json: ${text}`);
   const name = app ? id : `@lockless/${id}`;

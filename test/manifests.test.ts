@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+import { expect, test } from 'vitest';
+import { checkManifests } from '../scripts/check-manifests.mjs';
+import { manifest, plantedRepository, repositoryRoot } from './planted-repository.js';
+
+test('the repository: each package has its manifest, README and changeset, and the lock file names no registry', () => {
+  expect(checkManifests(repositoryRoot)).toEqual([]);
+});
+
+test('a sound repository passes', () => {
+  expect(checkManifests(plantedRepository())).toEqual([]);
+});
+
+const cpu = (more: object): Record<string, object> => ({ 'packages/cpu/package.json': manifest('cpu', 'MIT', more) });
+const locked = (entry: object): Record<string, object> => ({
+  'package-lock.json': { packages: { 'node_modules/x': { version: '1.0.0', integrity: 'sha512-x', ...entry } } },
+});
+
+test.each([
+  ['another name', cpu({ name: 'cpu' }), 'packages/cpu/package.json: name is cpu, expected @lockless/cpu'],
+  ['CommonJS', cpu({ type: 'commonjs' }), 'packages/cpu/package.json: type must be "module"'],
+  ['an older Node', cpu({ engines: { node: '>=18' } }), 'packages/cpu/package.json: engines.node must be ">=20.19"'],
+  ['nothing packed', cpu({ files: [] }), 'packages/cpu/package.json: files must have "dist"'],
+  [
+    'a packed file that does not exist',
+    cpu({ files: ['dist', '!dist/*.tsbuildinfo', 'src', 'data'] }),
+    'packages/cpu/package.json: files names data, which does not exist',
+  ],
+  [
+    'the types after the code',
+    cpu({
+      exports: { '.': { source: './src/index.ts', default: './dist/index.js', types: './dist/index.d.ts' } },
+    }),
+    'packages/cpu/package.json: exports["."] has the conditions source, default, types; expected source, types, default',
+  ],
+  [
+    'an export without its source',
+    cpu({
+      exports: { './native': { source: './src/native.ts', types: './dist/native.d.ts', default: './dist/native.js' } },
+    }),
+    'packages/cpu/package.json: exports["./native"]: ./src/native.ts does not exist',
+  ],
+  ['no README', { 'packages/cpu/README.md': null }, 'packages/cpu/README.md: missing'],
+  [
+    'a README without an example',
+    { 'packages/cpu/README.md': '# cpu\n' },
+    'packages/cpu/README.md: no ```ts block with an example program',
+  ],
+  [
+    'an example without its output',
+    { 'packages/cpu/README.md': '```text\n1\n```\n\n```ts\nconsole.log(1);\n```\n' },
+    'packages/cpu/README.md: no ```text block after the example, with what it prints',
+  ],
+  [
+    'no changeset',
+    { '.changeset/first.md': "---\n'@lockless/rcu': minor\n---\n" },
+    'packages/cpu: not released yet, and no file in .changeset names @lockless/cpu',
+  ],
+  [
+    'a changeset of nothing',
+    { '.changeset/other.md': "---\n'@lockless/gone': minor\n---\n" },
+    '.changeset/other.md: names @lockless/gone, which does not exist',
+  ],
+  [
+    'a version that is not here',
+    {
+      'packages/rcu/package.json': manifest('rcu', 'GPL-2.0-only', { dependencies: { '@lockless/cpu': '^1.0.0' } }),
+    },
+    'packages/rcu/package.json: names @lockless/cpu as "^1.0.0", expected "0.0.0" or "^0.0.0"',
+  ],
+  [
+    'a registry in the lock file',
+    locked({ resolved: 'https://registry.example/x.tgz' }),
+    'package-lock.json: node_modules/x is tied to https://registry.example/x.tgz',
+  ],
+  ['no integrity', locked({ integrity: '' }), 'package-lock.json: node_modules/x has no integrity'],
+])('%s is found', (_, offence, finding) => {
+  expect(checkManifests(plantedRepository(offence))).toContain(finding);
+});
