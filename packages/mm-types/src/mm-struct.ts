@@ -116,6 +116,26 @@ export interface MmStruct {
   flags: number;
   /** Process id of the owner, for reports. */
   ownerPid: number;
+  /*
+   * Page faults by how they were resolved, each fault in exactly one of them; statistics of ours, for reports.
+   * Atomic: faults of one mm run on several CPUs at once.
+   */
+  /** A zeroed anonymous page was given. */
+  faultsAnonymous: number;
+  /** The zero page was mapped. */
+  faultsZero: number;
+  /** A page of a file was mapped. */
+  faultsFile: number;
+  /** A page was copied: of a parent or child, or of a file that is mapped private. */
+  faultsCow: number;
+  /** A write to an anonymous page that nobody else maps: made writable in place. */
+  faultsReuse: number;
+  /** A write to a shared file page that was mapped read-only: made writable and dirty. */
+  faultsMkwrite: number;
+  /** Another fault had resolved it, or the entry changed meanwhile: nothing done. */
+  faultsSpurious: number;
+  /** Of all these, those that waited for the disk. */
+  faultsMajor: number;
 }
 export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
   'mm_struct',
@@ -140,6 +160,14 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     mmapBase: 1,
     flags: 1,
     ownerPid: 1,
+    faultsAnonymous: 1,
+    faultsZero: 1,
+    faultsFile: 1,
+    faultsCow: 1,
+    faultsReuse: 1,
+    faultsMkwrite: 1,
+    faultsSpurious: 1,
+    faultsMajor: 1,
   },
   16,
 );
