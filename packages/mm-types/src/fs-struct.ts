@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Embed, type FunctionPointer, ListHead, Mutex, type Null, type Op, type Ptr, type SpinLock, type StructOf, struct } from '@lockless/cpu';
+import type { Embed, FunctionPointer, Null, Op, Ptr, SpinLock, StructOf } from '@lockless/cpu';
+import { ListHead, Mutex, struct } from '@lockless/cpu';
 import type { Page } from './page-struct.js';
 import { RadixTreeRoot } from './radix-tree-struct.js';
 
@@ -23,6 +24,11 @@ export interface AddressSpace {
   truncateCount: number;
   /** Number of shared mappings that may write: i_mmap_writable. */
   iMmapWritable: number;
+  /* Ours, for reports: lookups that found a page and that did not, pages added and removed since the inode was set up. */
+  hits: number;
+  misses: number;
+  added: number;
+  removed: number;
 }
 export const AddressSpace: StructOf<AddressSpace> = struct<AddressSpace>(
   'address_space',
@@ -39,6 +45,10 @@ export const AddressSpace: StructOf<AddressSpace> = struct<AddressSpace>(
     iMmapNonlinear: ListHead,
     truncateCount: 1,
     iMmapWritable: 1,
+    hits: 1,
+    misses: 1,
+    added: 1,
+    removed: 1,
   },
   16,
 );
@@ -81,7 +91,11 @@ export interface Inode {
   mutex: Embed<Mutex>;
   data: Embed<AddressSpace>;
 }
-export const Inode: StructOf<Inode> = struct<Inode>('inode', { ino: 1, size: 1, count: 1, nlink: 1, state: 1, mutex: Mutex, data: AddressSpace }, 16);
+export const Inode: StructOf<Inode> = struct<Inode>(
+  'inode',
+  { ino: 1, size: 1, count: 1, nlink: 1, state: 1, mutex: Mutex, data: AddressSpace },
+  16,
+);
 
 /** struct file_ra_state: read-ahead of one open file, in pages. */
 export interface FileRaState {
@@ -96,8 +110,18 @@ export interface FileRaState {
   mmapMiss: number;
   /** Index of the last page read, -1 before the first. */
   prevIndex: number;
+  /** Size of the folios of the next window as a power of two; newer kernels only. */
+  order: number;
 }
-export const FileRaState: StructOf<FileRaState> = struct<FileRaState>('file_ra_state', { start: 1, size: 1, asyncSize: 1, raPages: 1, mmapMiss: 1, prevIndex: 1 });
+export const FileRaState: StructOf<FileRaState> = struct<FileRaState>('file_ra_state', {
+  start: 1,
+  size: 1,
+  asyncSize: 1,
+  raPages: 1,
+  mmapMiss: 1,
+  prevIndex: 1,
+  order: 1,
+});
 
 /** struct file: one open file description. */
 export interface File {
@@ -109,7 +133,11 @@ export interface File {
   mode: number;
   ra: Embed<FileRaState>;
 }
-export const File: StructOf<File> = struct<File>('file', { inode: 1, mapping: 1, count: 1, mode: 1, ra: FileRaState }, 16);
+export const File: StructOf<File> = struct<File>(
+  'file',
+  { inode: 1, mapping: 1, count: 1, mode: 1, ra: FileRaState },
+  16,
+);
 
 export const FMODE_READ = 1;
 export const FMODE_WRITE = 2;
@@ -133,7 +161,15 @@ export interface Bio {
   private: number;
 }
 export type BioEndIo = (bio: Ptr<Bio>) => Op<void>;
-export const Bio: StructOf<Bio> = struct<Bio>('bio', { page: 1, rw: 1, ino: 1, index: 1, error: 1, endIo: 1, private: 1 });
+export const Bio: StructOf<Bio> = struct<Bio>('bio', {
+  page: 1,
+  rw: 1,
+  ino: 1,
+  index: 1,
+  error: 1,
+  endIo: 1,
+  private: 1,
+});
 export const BIO_READ = 0;
 export const BIO_WRITE = 1;
 /** The one disk. */

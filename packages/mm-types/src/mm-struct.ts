@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Embed, ListHead, type Null, type Ptr, type Ref, RwSemaphore, type SpinLock, type StructOf, struct, TaskStruct } from '@lockless/cpu';
+import type { Embed, Null, Ptr, Ref, SpinLock, StructOf } from '@lockless/cpu';
+import { ListHead, RwSemaphore, struct, TaskStruct } from '@lockless/cpu';
 import type { File } from './fs-struct.js';
 
 /** struct rb_node / rb_root of lib/rbtree.c. */
@@ -173,4 +174,5 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
 );
 
 /** task->mm, typed. */
-export const taskMm = (task: Ptr<TaskStruct>): Ref<Ptr<MmStruct> | Null> => TaskStruct.mm(task) as number as Ref<Ptr<MmStruct> | Null>;
+export const taskMm = (task: Ptr<TaskStruct>): Ref<Ptr<MmStruct> | Null> =>
+  TaskStruct.mm(task) as number as Ref<Ptr<MmStruct> | Null>;

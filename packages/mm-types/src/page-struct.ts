@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Embed, ListHead, type StructOf, struct } from '@lockless/cpu';
+import type { Embed, StructOf } from '@lockless/cpu';
+import { ListHead, struct } from '@lockless/cpu';
 
 /**
  * struct page: one for each page frame, 16 words (a cache line of 64 bytes) so that counts of two pages never share a line.
@@ -30,7 +31,17 @@ export interface Page {
 }
 export const Page: StructOf<Page> = struct<Page>(
   'page',
-  { flags: 1, _count: 1, _mapcount: 1, private: 1, mapping: 1, index: 1, lru: ListHead, contentIdentity: 1, contentVersion: 1 },
+  {
+    flags: 1,
+    _count: 1,
+    _mapcount: 1,
+    private: 1,
+    mapping: 1,
+    index: 1,
+    lru: ListHead,
+    contentIdentity: 1,
+    contentVersion: 1,
+  },
   16,
 );
 

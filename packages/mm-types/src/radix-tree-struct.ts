@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Embed, type FunctionPointer, type Null, type Op, type Ptr, type StructOf, struct, type Vec } from '@lockless/cpu';
+import type { Embed, FunctionPointer, Null, Op, Ptr, StructOf, Vec } from '@lockless/cpu';
+import { struct } from '@lockless/cpu';
 
 /** struct rcu_head: a callback that waits for a grace period. */
 export interface RcuHead {
@@ -16,7 +17,11 @@ export interface RadixTreeRoot {
   /** A node's address | 1 (indirect), or the item of index 0 itself, or 0. */
   rnode: number;
 }
-export const RadixTreeRoot: StructOf<RadixTreeRoot> = struct<RadixTreeRoot>('radix_tree_root', { height: 1, gfpMask: 1, rnode: 1 });
+export const RadixTreeRoot: StructOf<RadixTreeRoot> = struct<RadixTreeRoot>('radix_tree_root', {
+  height: 1,
+  gfpMask: 1,
+  rnode: 1,
+});
 
 export const RADIX_TREE_MAP_SHIFT = 6;
 export const RADIX_TREE_MAP_SIZE: number = 1 << RADIX_TREE_MAP_SHIFT;
