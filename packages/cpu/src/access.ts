@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { type Access, access } from './op.js';
+import type { Access } from './op.js';
+import { access } from './op.js';
 import { code } from './primitive.js';
 import type { Ref } from './word.js';
 
@@ -29,7 +30,8 @@ export const writeOnce = <V extends number>(ref: Ref<V>, value: V): Access<void>
 export const smpLoadAcquire = <V extends number>(ref: Ref<V>): Access<V> => access(LOAD_ACQUIRE, ref);
 
 /** smp_store_release(): what precedes in program order stays before it. */
-export const smpStoreRelease = <V extends number>(ref: Ref<V>, value: V): Access<void> => access(STORE_RELEASE, ref, value);
+export const smpStoreRelease = <V extends number>(ref: Ref<V>, value: V): Access<void> =>
+  access(STORE_RELEASE, ref, value);
 
 /**
  * rcu_dereference(): loads a pointer whose target is then used. Also right for any word from which an address is computed (a page
@@ -38,7 +40,8 @@ export const smpStoreRelease = <V extends number>(ref: Ref<V>, value: V): Access
 export const rcuDereference = <V extends number>(ref: Ref<V>): Access<V> => access(DEREFERENCE, ref);
 
 /** rcu_assign_pointer(): publishes; the initialisation of the target stays before it. */
-export const rcuAssignPointer = <V extends number>(ref: Ref<V>, value: V): Access<void> => access(ASSIGN_POINTER, ref, value);
+export const rcuAssignPointer = <V extends number>(ref: Ref<V>, value: V): Access<void> =>
+  access(ASSIGN_POINTER, ref, value);
 
 /** smp_store_mb() (set_mb() in 2.6.27): store, then a full barrier. */
 export const smpStoreMb = <V extends number>(ref: Ref<V>, value: V): Access<void> => access(STORE_MB, ref, value);

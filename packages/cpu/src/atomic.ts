@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { type Access, access } from './op.js';
+
+import { readOnce, writeOnce } from './access.js';
+import type { Access } from './op.js';
+import { access } from './op.js';
 import { code } from './primitive.js';
 import type { Ref } from './word.js';
-import { readOnce, writeOnce } from './access.js';
 
 /*
  * Documentation/atomic_t.txt: forms that return nothing order nothing; forms that return a value are full barriers;
@@ -61,6 +63,9 @@ export const atomicXchgRelaxed = <V extends number>(v: Ref<V>, next: V): Access<
 export const atomicXchgAcquire = <V extends number>(v: Ref<V>, next: V): Access<V> => access(XCHG_ACQUIRE, v, next);
 export const atomicXchgRelease = <V extends number>(v: Ref<V>, next: V): Access<V> => access(XCHG_RELEASE, v, next);
 export const atomicCmpxchg = <V extends number>(v: Ref<V>, old: V, next: V): Access<V> => access(CMPXCHG, v, next, old);
-export const atomicCmpxchgRelaxed = <V extends number>(v: Ref<V>, old: V, next: V): Access<V> => access(CMPXCHG_RELAXED, v, next, old);
-export const atomicCmpxchgAcquire = <V extends number>(v: Ref<V>, old: V, next: V): Access<V> => access(CMPXCHG_ACQUIRE, v, next, old);
-export const atomicCmpxchgRelease = <V extends number>(v: Ref<V>, old: V, next: V): Access<V> => access(CMPXCHG_RELEASE, v, next, old);
+export const atomicCmpxchgRelaxed = <V extends number>(v: Ref<V>, old: V, next: V): Access<V> =>
+  access(CMPXCHG_RELAXED, v, next, old);
+export const atomicCmpxchgAcquire = <V extends number>(v: Ref<V>, old: V, next: V): Access<V> =>
+  access(CMPXCHG_ACQUIRE, v, next, old);
+export const atomicCmpxchgRelease = <V extends number>(v: Ref<V>, old: V, next: V): Access<V> =>
+  access(CMPXCHG_RELEASE, v, next, old);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { type Access, access } from './op.js';
+import type { Access } from './op.js';
+import { access } from './op.js';
 import { code } from './primitive.js';
 
 const MB = code('smp_mb');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { load, readOnce, store } from './access.js';
-import { type Access, access, type Op } from './op.js';
+import type { Access, Op } from './op.js';
+import { access } from './op.js';
 import { code } from './primitive.js';
 import type { Ref } from './word.js';
 
@@ -21,11 +22,15 @@ export const changeBit = (nr: number, word: Ref<number>): Access<void> => access
 export const clearBitUnlock = (nr: number, word: Ref<number>): Access<void> => access(CLEAR_UNLOCK, word, ~(1 << nr));
 
 /** Return the old bit; full barriers. */
-export const testAndSetBit = (nr: number, word: Ref<number>): Access<boolean> => access(TEST_AND_SET, word, 1 << nr, 1 << nr);
-export const testAndClearBit = (nr: number, word: Ref<number>): Access<boolean> => access(TEST_AND_CLEAR, word, ~(1 << nr), 1 << nr);
-export const testAndChangeBit = (nr: number, word: Ref<number>): Access<boolean> => access(TEST_AND_CHANGE, word, 1 << nr, 1 << nr);
+export const testAndSetBit = (nr: number, word: Ref<number>): Access<boolean> =>
+  access(TEST_AND_SET, word, 1 << nr, 1 << nr);
+export const testAndClearBit = (nr: number, word: Ref<number>): Access<boolean> =>
+  access(TEST_AND_CLEAR, word, ~(1 << nr), 1 << nr);
+export const testAndChangeBit = (nr: number, word: Ref<number>): Access<boolean> =>
+  access(TEST_AND_CHANGE, word, 1 << nr, 1 << nr);
 /** test_and_set_bit() that is only an acquire. Returns the old bit. */
-export const testAndSetBitLock = (nr: number, word: Ref<number>): Access<boolean> => access(TEST_AND_SET_LOCK, word, 1 << nr, 1 << nr);
+export const testAndSetBitLock = (nr: number, word: Ref<number>): Access<boolean> =>
+  access(TEST_AND_SET_LOCK, word, 1 << nr, 1 << nr);
 
 /** test_bit(): one relaxed load. */
 export function* testBit(nr: number, word: Ref<number>): Op<boolean> {

@@ -2,8 +2,10 @@
 import { load, store } from './access.js';
 import type { Op } from './op.js';
 import { schedule, TASK_UNINTERRUPTIBLE } from './sched.js';
-import { type SpinLock, spinLockIrqsave, spinUnlockIrqrestore } from './spinlock.js';
-import { type StructOf, struct } from './struct.js';
+import type { SpinLock } from './spinlock.js';
+import { spinLockIrqsave, spinUnlockIrqrestore } from './spinlock.js';
+import type { StructOf } from './struct.js';
+import { struct } from './struct.js';
 import { finishWait, initWaitqueueHead, prepareToWait, WaitQueueHead, wakeUpAll, wakeUpKey } from './wait.js';
 import type { Embed, Ptr } from './word.js';
 
@@ -13,7 +15,11 @@ export interface Completion {
   lock: SpinLock;
   wait: Embed<WaitQueueHead>;
 }
-export const Completion: StructOf<Completion> = struct<Completion>('completion', { done: 1, lock: 1, wait: WaitQueueHead });
+export const Completion: StructOf<Completion> = struct<Completion>('completion', {
+  done: 1,
+  lock: 1,
+  wait: WaitQueueHead,
+});
 
 const ALL = 0x3fffffff;
 

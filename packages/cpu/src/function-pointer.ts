@@ -16,7 +16,7 @@ export function functionPointer<F>(name: string, target: F): FunctionPointer<F> 
 /** What the pointer points to. BUG on a null or wild one. */
 export function pointedFunction<F>(pointer: FunctionPointer<F>): F {
   bugOn(pointer <= 0 || pointer >= table.length, `call through function pointer ${pointer}`);
-  return table[pointer]!.target as F;
+  return table[pointer].target as F;
 }
 
 /** Its name, for reports. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { KernelBug } from './bug.js';
 import { STATIC_WORDS, staticSymbols } from './memory.js';
-import { type KmemCache, kmemCacheOf } from './slab.js';
+import type { KmemCache } from './slab.js';
+import { kmemCacheOf } from './slab.js';
 import type { Layout } from './struct.js';
 import { CACHE_LINE_WORDS, NULL_GUARD_WORDS } from './word.js';
 
@@ -36,7 +37,8 @@ export class Heap {
   readonly live: number[] = [];
 
   constructor(words: Int32Array) {
-    if (words.length <= STATIC_WORDS) throw new RangeError(`memory of ${words.length} words has no room for a heap after ${STATIC_WORDS} static words`);
+    if (words.length <= STATIC_WORDS)
+      throw new RangeError(`memory of ${words.length} words has no room for a heap after ${STATIC_WORDS} static words`);
     this.words = words;
     this.state = new Uint8Array(words.length);
     this.owner = new Uint16Array(words.length / CACHE_LINE_WORDS + 1);
@@ -73,12 +75,16 @@ export class Heap {
     if (this.owner[base / CACHE_LINE_WORDS] !== id + 1 || base % CACHE_LINE_WORDS !== 0) {
       throw new KernelBug('bad-free', `kmem_cache_free(${cache.type.$name}): ${this.describe(base)} is no such object`);
     }
-    if (this.state[base] === FREED) throw new KernelBug('double-free', `kmem_cache_free(${cache.type.$name}): ${this.describe(base)} is free already`);
+    if (this.state[base] === FREED)
+      throw new KernelBug(
+        'double-free',
+        `kmem_cache_free(${cache.type.$name}): ${this.describe(base)} is free already`,
+      );
     // A type-stable object may still be read by RCU readers: only its being free twice is an error.
     if (cache.typesafeByRcu) this.state[base] = FREED;
     else this.state.fill(FREED, base, base + cache.type.$size);
     (this.free[id] ??= []).push(base);
-    this.live[id]! -= 1;
+    this.live[id] -= 1;
   }
 
   /** Throws KernelBug when nobody may touch that word. */
@@ -89,10 +95,15 @@ export class Heap {
   /** The object at an address, for reports. */
   locate(address: number): Located | null {
     for (const symbol of staticSymbols()) {
-      if (address >= symbol.address && address < symbol.address + symbol.size) return { name: symbol.name, base: symbol.address, layout: symbol.layout };
+      if (address >= symbol.address && address < symbol.address + symbol.size)
+        return { name: symbol.name, base: symbol.address, layout: symbol.layout };
     }
-    for (let line = Math.floor(address / CACHE_LINE_WORDS); line >= STATIC_WORDS / CACHE_LINE_WORDS && address - line * CACHE_LINE_WORDS < 4096; line--) {
-      const id = this.owner[line]!;
+    for (
+      let line = Math.floor(address / CACHE_LINE_WORDS);
+      line >= STATIC_WORDS / CACHE_LINE_WORDS && address - line * CACHE_LINE_WORDS < 4096;
+      line--
+    ) {
+      const id = this.owner[line];
       if (id === 0) continue;
       const { type } = kmemCacheOf(id - 1);
       const base = line * CACHE_LINE_WORDS;
@@ -108,7 +119,12 @@ export class Heap {
     const offset = address - at.base;
     const fields = Object.entries(at.layout?.$offset ?? {});
     const field = fields.filter(([, start]) => start <= offset).at(-1);
-    const suffix = field === undefined ? (offset === 0 ? '' : `+${offset}`) : `.${field[0]}${offset === field[1] ? '' : `[${offset - field[1]}]`}`;
+    const suffix =
+      field === undefined
+        ? offset === 0
+          ? ''
+          : `+${offset}`
+        : `.${field[0]}${offset === field[1] ? '' : `[${offset - field[1]}]`}`;
     return at.base < STATIC_WORDS ? `${at.name}${suffix}` : `${at.name}@${at.base}${suffix}`;
   }
 
@@ -117,7 +133,7 @@ export class Heap {
     if (queue === undefined) return 0;
     const head = this.freeHead[cache.id] ?? 0;
     if (head >= queue.length) return 0;
-    const base = queue[head]!;
+    const base = queue[head];
     this.freeHead[cache.id] = head + 1;
     if (head > 1024 && head * 2 > queue.length) {
       queue.splice(0, head + 1);
@@ -135,8 +151,10 @@ export class Heap {
   }
 
   private complain(address: number): never {
-    if (address >= 0 && address < NULL_GUARD_WORDS) throw new KernelBug('null-dereference', `null pointer dereference (word ${address})`);
-    if (this.state[address] === FREED) throw new KernelBug('use-after-free', `use after free: ${this.describe(address)}`);
+    if (address >= 0 && address < NULL_GUARD_WORDS)
+      throw new KernelBug('null-dereference', `null pointer dereference (word ${address})`);
+    if (this.state[address] === FREED)
+      throw new KernelBug('use-after-free', `use after free: ${this.describe(address)}`);
     throw new KernelBug('wild-access', `access outside every object: word ${address}`);
   }
 }

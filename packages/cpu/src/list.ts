@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { load, rcuAssignPointer, store } from './access.js';
 import type { Op } from './op.js';
-import { type StructOf, struct } from './struct.js';
+import type { StructOf } from './struct.js';
+import { struct } from './struct.js';
 import type { Ptr } from './word.js';
 
 /** struct list_head: a circular doubly linked list; the head is an element too. Protected by the owner's lock. */

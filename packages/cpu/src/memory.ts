@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { words } from './op.js';
 import type { Layout, StructOf } from './struct.js';
-import { CACHE_LINE_WORDS, NR_CPUS, NULL_GUARD_WORDS, type Ptr, type Ref } from './word.js';
+import type { Ptr, Ref } from './word.js';
+import { CACHE_LINE_WORDS, NR_CPUS, NULL_GUARD_WORDS } from './word.js';
 
 /**
  * The data segment: static variables get their address when their module is loaded, as from a linker, so every engine sees them at the
@@ -22,7 +23,8 @@ let next = NULL_GUARD_WORDS;
 
 function reserve(name: string, size: number, layout: Layout | null): number {
   const address = Math.ceil(next / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
-  if (address + size > STATIC_WORDS) throw new Error(`static data does not fit: ${name} needs ${size} words at ${address} of ${STATIC_WORDS}`);
+  if (address + size > STATIC_WORDS)
+    throw new Error(`static data does not fit: ${name} needs ${size} words at ${address} of ${STATIC_WORDS}`);
   next = address + size;
   symbols.push({ name, address, size, layout });
   return address;

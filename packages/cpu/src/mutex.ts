@@ -6,9 +6,12 @@ import { initListHead, ListHead, listAddTail, listDelInit, listEmpty } from './l
 import type { Op } from './op.js';
 import { current, mightSleep } from './preempt.js';
 import { schedule, setCurrentState, TASK_RUNNING, TASK_UNINTERRUPTIBLE, TaskStruct, wakeUpProcess } from './sched.js';
-import { type SpinLock, spinLock, spinUnlock } from './spinlock.js';
-import { containerOf, type StructOf, struct } from './struct.js';
-import { type Embed, NULL, type Null, type Ptr } from './word.js';
+import type { SpinLock } from './spinlock.js';
+import { spinLock, spinUnlock } from './spinlock.js';
+import type { StructOf } from './struct.js';
+import { containerOf, struct } from './struct.js';
+import type { Embed, Null, Ptr } from './word.js';
+import { NULL } from './word.js';
 
 /** struct mutex: `count` 1 unlocked, 0 locked, negative locked with possible waiters. */
 export interface Mutex {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { bugOn } from './bug.js';
 import { thisCpu } from './op.js';
-import type { Ptr } from './word.js';
 import type { TaskStruct } from './sched.js';
+import type { Ptr } from './word.js';
 
 /* preempt_count, include/linux/hardirq.h (2.6.27). Only its own CPU sees it: changing it is no access. */
 export const PREEMPT_OFFSET = 1;

@@ -9,9 +9,37 @@
  * result  what the caller gets of a read-modify-write: nothing, the old or new value, or a truth about them
  */
 export type EventKind =
-  | 'R' | 'W' | 'RMW' | 'F' | 'LK' | 'LF' | 'UL' | 'RLK' | 'RUL'
-  | 'RCU_LOCK' | 'RCU_UNLOCK' | 'ALLOC' | 'FREE' | 'RELAX' | 'SCHEDULE' | 'WAKE' | 'IO';
-export type Ordering = 'plain' | 'once' | 'relaxed' | 'acquire' | 'release' | 'full' | 'rmb' | 'wmb' | 'mb' | 'before-atomic' | 'after-atomic' | 'compiler' | 'dependency';
+  | 'R'
+  | 'W'
+  | 'RMW'
+  | 'F'
+  | 'LK'
+  | 'LF'
+  | 'UL'
+  | 'RLK'
+  | 'RUL'
+  | 'RCU_LOCK'
+  | 'RCU_UNLOCK'
+  | 'ALLOC'
+  | 'FREE'
+  | 'RELAX'
+  | 'SCHEDULE'
+  | 'WAKE'
+  | 'IO';
+export type Ordering =
+  | 'plain'
+  | 'once'
+  | 'relaxed'
+  | 'acquire'
+  | 'release'
+  | 'full'
+  | 'rmb'
+  | 'wmb'
+  | 'mb'
+  | 'before-atomic'
+  | 'after-atomic'
+  | 'compiler'
+  | 'dependency';
 export type RmwOperation = 'add' | 'and' | 'or' | 'xor' | 'xchg' | 'cmpxchg' | 'add-unless';
 export type RmwResult = 'none' | 'old' | 'new' | 'zero' | 'negative' | 'bits-set' | 'success';
 
@@ -25,7 +53,13 @@ export interface Primitive {
 }
 
 const row = (name: string, event: EventKind, order: Ordering): Primitive => ({ name, event, order });
-const rmw = (name: string, order: Ordering, operation: RmwOperation, result: RmwResult): Primitive => ({ name, event: 'RMW', order, operation, result });
+const rmw = (name: string, order: Ordering, operation: RmwOperation, result: RmwResult): Primitive => ({
+  name,
+  event: 'RMW',
+  order,
+  operation,
+  result,
+});
 
 /** Code (position) is what an access carries; the order of rows has no other meaning. */
 export const PRIMITIVES: readonly Primitive[] = [
@@ -126,7 +160,13 @@ export function rmwSucceeds(operation: RmwOperation, old: number, expected: numb
 }
 
 /** What the caller sees. `operand` matters for `bits-set` alone, where it is the mask of the bits asked about. */
-export function rmwResult(result: RmwResult, old: number, stored: number, mask: number, success: boolean): number | boolean {
+export function rmwResult(
+  result: RmwResult,
+  old: number,
+  stored: number,
+  mask: number,
+  success: boolean,
+): number | boolean {
   switch (result) {
     case 'none':
       return 0;

@@ -6,8 +6,10 @@ import { initListHead, ListHead, listAddTail, listDelInit, listEmpty } from './l
 import type { Op } from './op.js';
 import { current, mightSleep } from './preempt.js';
 import { schedule, setCurrentState, TASK_RUNNING, TASK_UNINTERRUPTIBLE, TaskStruct, wakeUpProcess } from './sched.js';
-import { type SpinLock, spinLock, spinUnlock } from './spinlock.js';
-import { containerOf, type StructOf, struct } from './struct.js';
+import type { SpinLock } from './spinlock.js';
+import { spinLock, spinUnlock } from './spinlock.js';
+import type { StructOf } from './struct.js';
+import { containerOf, struct } from './struct.js';
 import type { Embed, Ptr } from './word.js';
 
 /** struct rw_semaphore as in lib/rwsem-spinlock.c: `activity` n readers, 0 free, -1 one writer. Waiters are served in order. */
@@ -16,7 +18,11 @@ export interface RwSemaphore {
   waitLock: SpinLock;
   waitList: Embed<ListHead>;
 }
-export const RwSemaphore: StructOf<RwSemaphore> = struct<RwSemaphore>('rw_semaphore', { activity: 1, waitLock: 1, waitList: ListHead });
+export const RwSemaphore: StructOf<RwSemaphore> = struct<RwSemaphore>('rw_semaphore', {
+  activity: 1,
+  waitLock: 1,
+  waitList: ListHead,
+});
 
 const WANTS_READ = 1;
 const WANTS_WRITE = 2;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { readOnce, smpStoreMb, writeOnce } from './access.js';
-import { type Access, access, type Op } from './op.js';
+import { ListHead } from './list.js';
+import type { Access, Op } from './op.js';
+import { access } from './op.js';
 import { current, mightSleep } from './preempt.js';
 import { code } from './primitive.js';
-import { type StructOf, struct } from './struct.js';
-import { ListHead } from './list.js';
+import type { StructOf } from './struct.js';
+import { struct } from './struct.js';
 import type { Embed, Null, Ptr } from './word.js';
 
 const SCHEDULE = code('schedule');
@@ -24,7 +26,12 @@ export interface WaitQueueEntry {
   key: number;
   entry: Embed<ListHead>;
 }
-export const WaitQueueEntry: StructOf<WaitQueueEntry> = struct<WaitQueueEntry>('wait_queue_t', { task: 1, exclusive: 1, key: 1, entry: ListHead });
+export const WaitQueueEntry: StructOf<WaitQueueEntry> = struct<WaitQueueEntry>('wait_queue_t', {
+  task: 1,
+  exclusive: 1,
+  key: 1,
+  entry: ListHead,
+});
 
 /** struct task_struct, the part that locks and memory management use. */
 export interface TaskStruct {
@@ -50,7 +57,18 @@ export interface TaskStruct {
 }
 export const TaskStruct: StructOf<TaskStruct> = struct<TaskStruct>(
   'task_struct',
-  { state: 1, flags: 1, pid: 1, tgid: 1, mm: 1, signalPending: 1, wait: WaitQueueEntry, waiter: ListHead, waiterWants: 1, reclaimState: 1 },
+  {
+    state: 1,
+    flags: 1,
+    pid: 1,
+    tgid: 1,
+    mm: 1,
+    signalPending: 1,
+    wait: WaitQueueEntry,
+    waiter: ListHead,
+    waiterWants: 1,
+    reclaimState: 1,
+  },
   16,
 );
 
@@ -87,7 +105,8 @@ export function* condResched(): Op<void> {
 }
 
 /** wake_up_process(): makes a sleeping task runnable; true if it slept. Full barrier before the state is read. */
-export const wakeUpProcess = (task: Ptr<TaskStruct>): Access<boolean> => access(WAKE, task, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE);
+export const wakeUpProcess = (task: Ptr<TaskStruct>): Access<boolean> =>
+  access(WAKE, task, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE);
 
 /** signal_pending(current). */
 export function* signalPending(): Op<boolean> {

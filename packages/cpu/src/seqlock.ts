@@ -2,8 +2,10 @@
 import { load, readOnce, store, writeOnce } from './access.js';
 import { cpuRelax, smpRmb, smpWmb } from './barrier.js';
 import type { Op } from './op.js';
-import { type SpinLock, spinLock, spinUnlock } from './spinlock.js';
-import { type StructOf, struct } from './struct.js';
+import type { SpinLock } from './spinlock.js';
+import { spinLock, spinUnlock } from './spinlock.js';
+import type { StructOf } from './struct.js';
+import { struct } from './struct.js';
 import type { Ptr } from './word.js';
 
 /** seqlock_t: the sequence is odd while a writer is at work. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { KernelBug } from './bug.js';
 import { Heap } from './heap.js';
-import { type Access, type CpuLocal, type Engine, enterCpu, installEngine, type Op } from './op.js';
+import { STATIC_WORDS } from './memory.js';
+import type { Access, CpuLocal, Engine, Op } from './op.js';
+import { enterCpu, installEngine } from './op.js';
 import { PRIMITIVES, rmwResult, rmwStore, rmwSucceeds } from './primitive.js';
 import { TASK_RUNNING, TaskStruct } from './sched.js';
-import { STATIC_WORDS } from './memory.js';
-import { CACHE_LINE_WORDS, type Ptr } from './word.js';
+import type { Ptr } from './word.js';
+import { CACHE_LINE_WORDS } from './word.js';
 
 export interface SequentialOptions {
   /** Words of memory; the static segment alone is 262,144. */
@@ -51,14 +53,14 @@ export class SequentialEngine implements Engine {
   }
 
   step(access: Access<unknown>): IteratorResult<Access<unknown>, unknown> {
-    const { name } = PRIMITIVES[access.code]!;
+    const { name } = PRIMITIVES[access.code];
     this.options.onAccess?.(name, access.address, access.operand);
     return { done: true, value: this.perform(access) };
   }
 
   private perform(access: Access<unknown>): unknown {
     const { address, operand, expected } = access;
-    const { event, operation, result, name, order } = PRIMITIVES[access.code]!;
+    const { event, operation, result, name, order } = PRIMITIVES[access.code];
     switch (event) {
       case 'R':
         this.heap.check(address);
@@ -69,7 +71,7 @@ export class SequentialEngine implements Engine {
         return undefined;
       case 'RMW': {
         this.heap.check(address);
-        const old = this.words[address]!;
+        const old = this.words[address];
         const success = rmwSucceeds(operation!, old, expected);
         const stored = success ? rmwStore(operation!, old, operand) : old;
         this.words[address] = stored;
@@ -85,23 +87,26 @@ export class SequentialEngine implements Engine {
         this.words[address] = 1;
         return true;
       case 'UL':
-        if (this.words[address] !== 1) throw new KernelBug('unlock-not-held', `${name}(${this.heap.describe(address)}): not held`);
+        if (this.words[address] !== 1)
+          throw new KernelBug('unlock-not-held', `${name}(${this.heap.describe(address)}): not held`);
         this.words[address] = 0;
         return undefined;
       case 'RLK':
-        if (this.words[address]! > 0) throw new KernelBug('deadlock', `${name}: held by a writer, and nobody else runs`);
-        this.words[address]! -= 1;
+        if (this.words[address] > 0)
+          throw new KernelBug('deadlock', `${name}: held by a writer, and nobody else runs`);
+        this.words[address] -= 1;
         return undefined;
       case 'RUL':
-        if (this.words[address]! >= 0) throw new KernelBug('unlock-not-held', `${name}: not held`);
-        this.words[address]! += 1;
+        if (this.words[address] >= 0) throw new KernelBug('unlock-not-held', `${name}: not held`);
+        this.words[address] += 1;
         return undefined;
       case 'ALLOC':
         return this.options.failAllocation?.() ? 0 : this.heap.allocate(address);
       case 'FREE':
         return this.heap.release(address, operand);
       case 'SCHEDULE':
-        if (this.words[TaskStruct.state(this.cpu.current as Ptr<TaskStruct>)] !== TASK_RUNNING) throw new KernelBug('deadlock', 'schedule(): sleeps, and nobody else runs');
+        if (this.words[TaskStruct.state(this.cpu.current as Ptr<TaskStruct>)] !== TASK_RUNNING)
+          throw new KernelBug('deadlock', 'schedule(): sleeps, and nobody else runs');
         return undefined;
       case 'WAKE':
         return this.wake(address as Ptr<TaskStruct>, operand);
@@ -123,7 +128,7 @@ export class SequentialEngine implements Engine {
 
   private wake(task: Ptr<TaskStruct>, mask: number): boolean {
     const state = TaskStruct.state(task);
-    if ((this.words[state]! & mask) === 0) return false;
+    if ((this.words[state] & mask) === 0) return false;
     this.words[state] = TASK_RUNNING;
     return true;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { type Access, access } from './op.js';
+import type { Access } from './op.js';
+import { access } from './op.js';
 import { code } from './primitive.js';
 import type { StructOf } from './struct.js';
 import type { Null, Ptr } from './word.js';
@@ -57,13 +58,14 @@ export function kmemCacheCreate<S>(type: StructOf<S>, options: CacheOptions = {}
 }
 
 /** The cache with that id. For engines. */
-export const kmemCacheOf = (id: number): KmemCache<unknown> => caches[id]!;
+export const kmemCacheOf = (id: number): KmemCache<unknown> => caches[id];
 
 /**
  * kmem_cache_zalloc(): a zeroed object, on cache lines of its own, or NULL when allocation failed (an injected fault).
  * *Ordering*: acquire; what the last owner did before freeing is over. *Differs*: does not reclaim, so it never sleeps.
  */
-export const kmemCacheAlloc = <S>(cache: KmemCache<S>, gfp: number): Access<Ptr<S> | Null> => access(ALLOC, cache.id, gfp);
+export const kmemCacheAlloc = <S>(cache: KmemCache<S>, gfp: number): Access<Ptr<S> | Null> =>
+  access(ALLOC, cache.id, gfp);
 
 /** kmem_cache_free(). A second free, or an access after it, is a violation. *Ordering*: release. */
 export const kmemCacheFree = <S>(cache: KmemCache<S>, object: Ptr<S>): Access<void> => access(FREE, object, cache.id);

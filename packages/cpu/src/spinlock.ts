@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
-import { type Access, access, type Op } from './op.js';
-import { localIrqDisable, localIrqEnable, localIrqRestore, localIrqSave, preemptDisable, preemptEnable } from './preempt.js';
+import type { Access, Op } from './op.js';
+import { access } from './op.js';
+import {
+  localIrqDisable,
+  localIrqEnable,
+  localIrqRestore,
+  localIrqSave,
+  preemptDisable,
+  preemptEnable,
+} from './preempt.js';
 import { code } from './primitive.js';
 import type { Ref } from './word.js';
 

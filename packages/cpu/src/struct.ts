@@ -49,5 +49,5 @@ export function struct<S>(name: string, fields: { readonly [K in keyof S]: Field
 
 /** The struct that contains an embedded one: `container_of(ptr, type, member)`. */
 export function containerOf<S>(ptr: Ptr<unknown>, type: StructOf<S>, member: keyof S & string): Ptr<S> {
-  return (ptr - type.$offset[member]!) as Ptr<S>;
+  return (ptr - type.$offset[member]) as Ptr<S>;
 }

@@ -3,17 +3,34 @@ import { load, store } from './access.js';
 import { initListHead, ListHead, listAdd, listAddTail, listDelInit, listEmpty } from './list.js';
 import type { Op } from './op.js';
 import { current } from './preempt.js';
-import { schedule, setCurrentState, setCurrentStateRelaxed, signalPending, TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_UNINTERRUPTIBLE, TaskStruct, WaitQueueEntry, wakeUpProcess } from './sched.js';
-import { type SpinLock, spinLockIrqsave, spinUnlockIrqrestore } from './spinlock.js';
-import { containerOf, type StructOf, struct } from './struct.js';
-import { type Embed, NULL, type Ptr } from './word.js';
+import {
+  schedule,
+  setCurrentState,
+  setCurrentStateRelaxed,
+  signalPending,
+  TASK_INTERRUPTIBLE,
+  TASK_RUNNING,
+  TASK_UNINTERRUPTIBLE,
+  TaskStruct,
+  WaitQueueEntry,
+  wakeUpProcess,
+} from './sched.js';
+import type { SpinLock } from './spinlock.js';
+import { spinLockIrqsave, spinUnlockIrqrestore } from './spinlock.js';
+import type { StructOf } from './struct.js';
+import { containerOf, struct } from './struct.js';
+import type { Embed, Ptr } from './word.js';
+import { NULL } from './word.js';
 
 /** wait_queue_head_t: tasks that wait for something. The lock is taken with interrupts off: wake-ups come from handlers too. */
 export interface WaitQueueHead {
   lock: SpinLock;
   taskList: Embed<ListHead>;
 }
-export const WaitQueueHead: StructOf<WaitQueueHead> = struct<WaitQueueHead>('wait_queue_head_t', { lock: 1, taskList: ListHead });
+export const WaitQueueHead: StructOf<WaitQueueHead> = struct<WaitQueueHead>('wait_queue_head_t', {
+  lock: 1,
+  taskList: ListHead,
+});
 
 /** init_waitqueue_head(). */
 export function* initWaitqueueHead(q: Ptr<WaitQueueHead>): Op<void> {

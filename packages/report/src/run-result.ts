@@ -118,8 +118,18 @@ export interface MemoryResult {
   readonly zone: Readonly<Record<string, number>>;
   /** vmstat-like events of the simulated kernel. */
   readonly events: Readonly<Record<string, number>>;
-  readonly reclaim: { readonly scanned: number; readonly reclaimed: number; readonly kswapdWakeups: number; readonly directReclaims: number };
-  readonly lookups: { readonly total: number; readonly hits: number; readonly misses: number; readonly speculativeRetries: number };
+  readonly reclaim: {
+    readonly scanned: number;
+    readonly reclaimed: number;
+    readonly kswapdWakeups: number;
+    readonly directReclaims: number;
+  };
+  readonly lookups: {
+    readonly total: number;
+    readonly hits: number;
+    readonly misses: number;
+    readonly speculativeRetries: number;
+  };
   readonly rcu: { readonly gracePeriods: number; readonly callbacks: number };
   /** Lowest number of free pages seen. */
   readonly lowestFree: number;
@@ -189,7 +199,15 @@ export interface Timeline {
   readonly gracePeriods: readonly number[];
   readonly faults: readonly number[];
   /** Resident pages per address space, simulated and real at the same point of the recording. */
-  readonly spaces: readonly { readonly space: number; readonly label: string; readonly simulated: readonly (number | null)[]; readonly real: readonly (number | null)[] }[];
+  readonly spaces: readonly {
+    readonly space: number;
+    readonly label: string;
+    readonly simulated: readonly (number | null)[];
+    readonly real: readonly (number | null)[];
+  }[];
   /** What ran on each CPU: task name by [cpu], from-to in virtual ns; at most some thousand slices. */
-  readonly cpus: readonly { readonly cpu: number; readonly slices: readonly { readonly from: number; readonly to: number; readonly task: string }[] }[];
+  readonly cpus: readonly {
+    readonly cpu: number;
+    readonly slices: readonly { readonly from: number; readonly to: number; readonly task: string }[];
+  }[];
 }
