@@ -4,7 +4,7 @@ import { Heap } from './heap.js';
 import { STATIC_WORDS } from './memory.js';
 import type { Access, CpuLocal, Engine, Op } from './op.js';
 import { enterCpu, installEngine } from './op.js';
-import { PRIMITIVES, rmwResult, rmwStore, rmwSucceeds } from './primitive.js';
+import { PRIMITIVES, type Primitive, rmwResult, rmwStore, rmwSucceeds } from './primitive.js';
 import { TASK_RUNNING, TaskStruct } from './sched.js';
 import type { Ptr } from './word.js';
 import { CACHE_LINE_WORDS } from './word.js';
@@ -59,8 +59,8 @@ export class SequentialEngine implements Engine {
   }
 
   private perform(access: Access<unknown>): unknown {
-    const { address, operand, expected } = access;
-    const { event, operation, result, name, order } = PRIMITIVES[access.code];
+    const { address, operand } = access;
+    const { event, name } = PRIMITIVES[access.code];
     switch (event) {
       case 'R':
         this.heap.check(address);
@@ -69,14 +69,8 @@ export class SequentialEngine implements Engine {
         this.heap.check(address);
         this.words[address] = operand;
         return undefined;
-      case 'RMW': {
-        this.heap.check(address);
-        const old = this.words[address];
-        const success = rmwSucceeds(operation!, old, expected);
-        const stored = success ? rmwStore(operation!, old, operand) : old;
-        this.words[address] = stored;
-        return rmwResult(result!, old, stored, expected, success);
-      }
+      case 'RMW':
+        return this.readModifyWrite(access, PRIMITIVES[access.code] as Required<Primitive>);
       case 'LK':
       case 'LF':
         this.heap.check(address);
@@ -121,9 +115,17 @@ export class SequentialEngine implements Engine {
       case 'IO':
         throw new KernelBug('no-device', 'submit_io(): this engine has no devices');
       case 'F':
-        void order;
         return undefined;
     }
+  }
+
+  private readModifyWrite({ address, operand, expected }: Access<unknown>, { operation, result }: Required<Primitive>): unknown {
+    this.heap.check(address);
+    const old = this.words[address];
+    const success = rmwSucceeds(operation, old, expected);
+    const stored = success ? rmwStore(operation, old, operand) : old;
+    this.words[address] = stored;
+    return rmwResult(result, old, stored, expected, success);
   }
 
   private wake(task: Ptr<TaskStruct>, mask: number): boolean {

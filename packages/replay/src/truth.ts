@@ -72,7 +72,7 @@ class TruthReader {
         break;
       case 'fork':
         this.spaceOf.set(rec.child, rec.space);
-        if (!rec.shares.includes('vm')) this.areas[rec.space] = this.areas[this.spaceOf.get(rec.tid)!]?.clone();
+        if (!rec.shares.includes('vm')) this.areas[rec.space] = this.areas[this.spaceOf.get(rec.tid) ?? -1]?.clone();
         break;
       case 'touch':
         this.touch(rec);
