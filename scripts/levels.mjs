@@ -32,8 +32,9 @@ export const places = {
   litmus: { level: 6, kind: 'tool', license: 'MIT' },
   scenarios: { level: 6, kind: 'tool', license: 'GPL-2.0-only' },
   report: { level: 6, kind: 'tool', license: 'MIT' },
-  lockless: { level: 7, kind: 'app', license: 'MIT' },
-  playground: { level: 7, kind: 'app', license: 'MIT' },
+  replay: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
+  lockless: { level: 8, kind: 'app', license: 'MIT' },
+  playground: { level: 8, kind: 'app', license: 'MIT' },
 };
 
 const belowEngines = new Set(['cpu', 'memory-model']);
