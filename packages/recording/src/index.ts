@@ -5,3 +5,5 @@ export * from './format.js';
 export { RecordingParser } from './parser.js';
 export { readRecording, recordingLines } from './reader.js';
 export { formatRecording, writeRecording } from './writer.js';
+export type { Recorded, RecordOptions } from './recorder/record.js';
+export { record } from './recorder/record.js';
