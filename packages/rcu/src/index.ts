@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+export { rcuBarrier } from './rcu-barrier.js';
+export * from './rcu-statistics.js';
+export { callRcu, rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
+export * from './rcupdate.js';
+export * from './tick.js';

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Access, Embed, KmemCache, Op, Ptr, StructOf } from '@lockless/cpu';
+import {
+  access,
+  Completion,
+  code,
+  complete,
+  condResched,
+  containerOf,
+  functionPointer,
+  GFP_KERNEL,
+  inAtomic,
+  initCompletion,
+  irqsDisabled,
+  kmemCacheAlloc,
+  kmemCacheCreate,
+  kmemCacheFree,
+  mightSleep,
+  NULL,
+  peek,
+  smpMb,
+  struct,
+  waitForCompletion,
+} from '@lockless/cpu';
+import { RcuHead } from '@lockless/mm-types';
+import { nrRcuCpus } from './rcu-struct.js';
+import { callRcu } from './rcuclassic.js';
+
+const READ_LOCK = code('rcu_read_lock');
+const READ_UNLOCK = code('rcu_read_unlock');
+
+/**
+ * rcu_read_lock(): until the matching {@link rcuReadUnlock} nothing that a grace period protects is freed.
+ *
+ * *Context*: any; nests. The engine raises the preemption count, so the task can neither sleep nor be switched away from: that no reader
+ * survives a context switch is the whole of classic RCU.
+ * *Ordering*: none between CPUs (a compiler barrier).
+ * *Source*: `rcu_read_lock`, include/linux/rcupdate.h, 2.6.27.
+ */
+export const rcuReadLock = (): Access<void> => access(READ_LOCK, 0);
+
+/** rcu_read_unlock(): see {@link rcuReadLock}. *Source*: include/linux/rcupdate.h, 2.6.27. */
+export const rcuReadUnlock = (): Access<void> => access(READ_UNLOCK, 0);
+
+/**
+ * rcu_read_lock_held(): whether a grace period cannot end while the caller goes on.
+ *
+ * *Returns* true inside a reader, and with preemption or interrupts off for any other reason: classic RCU cannot tell them apart, and
+ * protects both.
+ * *Source*: `rcu_read_lock_held`, include/linux/rcupdate.h (2.6.34; 2.6.27 has no such test).
+ */
+export const rcuReadLockHeld = (): boolean => inAtomic() || irqsDisabled();
+
+/** struct rcu_synchronize: a callback that completes. The kernel keeps it on the stack. */
+interface RcuSynchronize {
+  head: Embed<RcuHead>;
+  completion: Embed<Completion>;
+}
+const RcuSynchronize: StructOf<RcuSynchronize> = struct<RcuSynchronize>('rcu_synchronize', {
+  head: RcuHead,
+  completion: Completion,
+});
+const rcuSynchronizeCachep: KmemCache<RcuSynchronize> = kmemCacheCreate(RcuSynchronize);
+
+const wakemeAfterRcu = functionPointer('wakeme_after_rcu', function* (head: Ptr<RcuHead>): Op<void> {
+  yield* complete(RcuSynchronize.completion(containerOf(head, RcuSynchronize, 'head')));
+});
+
+/**
+ * synchronize_rcu(): returns when every reader that ran when it was called has ended.
+ *
+ * *Context*: may sleep; not inside a reader.
+ * *Ordering*: full: what precedes is seen by every reader that begins after the return, and what a reader that had begun before did is
+ * over. By the barriers of {@link rcuProcessCallbacks}, and by the completion's lock.
+ * *Source*: `synchronize_rcu`, kernel/rcupdate.c, 2.6.27; the short cut for one CPU is `rcu_blocking_is_gp` (2.6.30).
+ * *Differs*: the callback's head comes from a slab, as word memory has no stacks; when that fails it is tried again.
+ */
+export function* synchronizeRcu(): Op<void> {
+  mightSleep();
+  if (peek(nrRcuCpus) === 1) {
+    // The only CPU runs us, and we may sleep, so it runs no reader.
+    yield* smpMb();
+    return;
+  }
+  for (;;) {
+    const rcu = yield* kmemCacheAlloc(rcuSynchronizeCachep, GFP_KERNEL);
+    if (rcu !== NULL) {
+      yield* initCompletion(RcuSynchronize.completion(rcu));
+      yield* callRcu(RcuSynchronize.head(rcu), wakemeAfterRcu);
+      yield* waitForCompletion(RcuSynchronize.completion(rcu));
+      yield* kmemCacheFree(rcuSynchronizeCachep, rcu);
+      return;
+    }
+    yield* condResched();
+  }
+}
