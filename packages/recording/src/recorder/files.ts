@@ -82,6 +82,8 @@ export class FileTable {
   readonly warnings: string[] = [];
   readonly #before: ReadonlyMap<string, Before>;
   readonly #runStart: number;
+  /** The paths in `#before`, by inode. */
+  readonly #pathBefore = new Map<string, string>();
   readonly #byPath = new Map<string, TrackedFile>();
   readonly #byInode = new Map<string, TrackedFile>();
   /** Page-cache events of inodes that nothing was known about: decided at the end. */
@@ -91,6 +93,7 @@ export class FileTable {
   constructor(before: ReadonlyMap<string, Before>, runStart: number) {
     this.#before = before;
     this.#runStart = runStart;
+    for (const [path, { device, inode }] of before) this.#pathBefore.set(`${device} ${inode}`, path);
   }
 
   /** The file that an open of `path` reached, or null when it has no page cache. `created`: it may be this open's doing. */
@@ -138,7 +141,9 @@ export class FileTable {
       this.#byInode.set(key, suspect);
       return suspect;
     }
-    if (known) return known;
+    const path = this.#pathBefore.get(key);
+    const file = known ?? (path === undefined ? null : this.#existing(path));
+    if (file) return file;
     let unknown = this.#unknown.get(key);
     if (!unknown) {
       unknown = this.#add({ kind: 'metadata', device, inode, size: 0, path: '', existed: true, cached: [] });
@@ -181,6 +186,8 @@ export class FileTable {
   settle(): Map<TrackedFile, TrackedFile> {
     const same = new Map<TrackedFile, TrackedFile>();
     for (const file of this.all) {
+      const seen = file.inode === 0 || file.kind === 'metadata' ? null : this.#unknown.get(`${file.device} ${file.inode}`);
+      if (seen && file.existed) same.set(seen, file);
       if (file.inode !== 0 || file.names.size === 0) continue;
       const now = kindAt([...file.names][0]);
       if (!now) continue;

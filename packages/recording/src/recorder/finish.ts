@@ -26,7 +26,10 @@ export function finishAssembly(assembly: Assembly, files: FileTable, strace: Str
   const same = files.settle();
   const fileId = (id: number): number => fileIds.of((same.get(files.all[id]) ?? files.all[id]).id);
   const records: Rec[] = [];
-  for (const { record } of drafts.slice(first)) {
+  // What entered the cache for the first exec to read the program's headers belongs to that exec.
+  const headers = drafts.slice(0, first).filter(({ record }) => record.kind === 'added' || record.kind === 'removed');
+  const early = headers.map(({ record }) => ({ record: { ...record, start: begin } }));
+  for (const { record } of [drafts[first], ...early, ...drafts.slice(first + 1)]) {
     if (record.kind === 'rss' && !spaces.has(record.space)) continue;
     records.push(finalRecord(record, begin, spaces, fileId));
   }

@@ -11,9 +11,9 @@ const MINCORE = String.raw`
   $/ = "\0";
   while (my $path = <STDIN>) {
     chomp $path;
-    my @ranges;
-    if (open(my $fh, '<', $path) and (my $size = -s $fh)) {
-      my $pages = int(($size + 4095) / 4096);
+    my ($fh, @ranges);
+    my $pages = open($fh, '<', $path) ? int(((-s $fh) + 4095) / 4096) : 0;
+    if ($pages > 0) {
       my $address = syscall(9, 0, $pages * 4096, 1, 1, fileno($fh), 0);
       if ($address != -1) {
         my $vector = "\0" x $pages;
