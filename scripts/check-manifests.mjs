@@ -118,17 +118,28 @@ function checkChangesets(root, workspaces) {
   return findings;
 }
 
-/** @param {string} root */
+/**
+ * The lock file says nothing about where packages come from, and all about what: also the optional packages of other platforms, which `npm install`
+ * leaves out silently when a mirror does not have them, and without which `npm ci` fails.
+ * @param {string} root
+ */
 function checkLockFile(root) {
   const file = join(root, 'package-lock.json');
   if (!existsSync(file)) return ['package-lock.json: missing'];
-  /** @type {Record<string, { resolved?: string, link?: boolean, integrity?: string }>} */
+  /** @type {Record<string, { resolved?: string, link?: boolean, integrity?: string, optionalDependencies?: Record<string, string> }>} */
   const packages = readJson(file).packages;
-  return Object.entries(packages).flatMap(([path, { resolved, link, integrity }]) => {
+  const known = new Set(Object.keys(packages).map((path) => path.slice(path.lastIndexOf('node_modules/') + 13)));
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies)
+      .filter((name) => !known.has(name))
+      .map((name) => `package-lock.json: lacks ${name}, which ${path} needs on another platform: npm ci would fail`),
+  );
+  const tied = Object.entries(packages).flatMap(([path, { resolved, link, integrity }]) => {
     if (!path.includes('node_modules/') || link) return [];
     if (resolved !== undefined) return [`package-lock.json: ${path} is tied to ${resolved}`];
     return integrity ? [] : [`package-lock.json: ${path} has no integrity`];
   });
+  return [...missing, ...tied];
 }
 
 if (isMain(import.meta.url)) await runCheck('Manifests', checkManifests);

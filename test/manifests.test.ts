@@ -73,6 +73,11 @@ test.each([
     locked({ resolved: 'https://registry.example/x.tgz' }),
     'package-lock.json: node_modules/x is tied to https://registry.example/x.tgz',
   ],
+  [
+    'an optional package that the lock file lacks',
+    locked({ optionalDependencies: { 'x-darwin': '1.0.0' } }),
+    'package-lock.json: lacks x-darwin, which node_modules/x needs on another platform: npm ci would fail',
+  ],
   ['no integrity', locked({ integrity: '' }), 'package-lock.json: node_modules/x has no integrity'],
 ])('%s is found', (_, offence, finding) => {
   expect(checkManifests(plantedRepository(offence))).toContain(finding);
