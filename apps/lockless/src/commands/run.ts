@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+import { readRecording } from '@lockless/recording';
+import type { SimulateOptions } from '@lockless/replay';
+import { PLANTS, SimulationInputError, simulate } from '@lockless/replay';
+import type { RunResult } from '@lockless/report';
+import { renderHtml, renderSummary } from '@lockless/report';
+import { Argument, Command, Option } from 'commander';
+import { EXIT, UsageError } from '../exit-code.js';
+import type { Injection, MemorySize } from '../options.js';
+import { injection, memorySize, wholeNumber } from '../options.js';
+import { OutputFile } from '../output.js';
+import { RunProgress } from '../progress.js';
+import { bundledRecordings, recordingPath } from '../recordings.js';
+
+interface RunFlags {
+  cpus: number;
+  memory: MemorySize;
+  seed: number;
+  model: 'sc' | 'tso' | 'weak';
+  scheduler: 'random' | 'round-robin' | 'pct';
+  generation: 'freeze-refs' | 'tree-lock';
+  inject?: Injection;
+  plant?: string;
+  limit?: number;
+  report?: string;
+  json?: true;
+}
+
+/** `lockless run`: the product's main job. */
+export function runCommand(): Command {
+  return new Command('run')
+    .description(
+      'replay a recording of a real program on the simulated machine and compare with what the real kernel did',
+    )
+    .addArgument(
+      new Argument(
+        '[recording]',
+        `a recording, or the name of one that comes with lockless (${bundledRecordings().join(', ')})`,
+      ),
+    )
+    .addOption(new Option('--cpus <n>', 'processors').argParser(wholeNumber(1, 64)).default(4))
+    .addOption(
+      new Option('--memory <size>', 'memory, as 64M or as a share of what the program needs, 25%')
+        .argParser(memorySize)
+        .default({ pages: 65536 }, '256M'),
+    )
+    .addOption(
+      new Option('--seed <n>', 'decides every interleaving, delay and stale load')
+        .argParser(wholeNumber(0, 0xffffffff))
+        .default(1),
+    )
+    .addOption(new Option('--model <model>', 'how weak memory is').choices(['sc', 'tso', 'weak']).default('weak'))
+    .addOption(
+      new Option('--scheduler <name>', 'who runs next').choices(['random', 'round-robin', 'pct']).default('random'),
+    )
+    .addOption(
+      new Option('--generation <name>', 'page-cache lookups: lockless (2.6.27) or under tree_lock (2.6.26)')
+        .choices(['freeze-refs', 'tree-lock'])
+        .default('freeze-refs'),
+    )
+    .addOption(
+      new Option('--inject <kind=rate>', 'make things fail: enomem, eio, signal; repeatable').argParser(injection),
+    )
+    .addOption(new Option('--plant <bug>', 'run with a known bug of the kernel put back').choices([...PLANTS]))
+    .addOption(
+      new Option('--limit <operations>', 'stop after that many replayed operations').argParser(wholeNumber(1, 2 ** 31)),
+    )
+    .addOption(new Option('--report <file>', 'write a self-contained HTML page'))
+    .addOption(new Option('--json', 'print one JSON document and nothing else'))
+    .action(run);
+}
+
+async function run(argument: string | undefined, flags: RunFlags): Promise<void> {
+  const html = flags.report === undefined ? null : new OutputFile(flags.report, '--report');
+  try {
+    const result = await replay(recordingPath(argument), flags);
+    html?.commit(await renderHtml(result));
+    process.stdout.write(
+      flags.json
+        ? `${JSON.stringify(result)}\n`
+        : renderSummary(result, { color: process.stdout.isTTY === true, width: process.stdout.columns ?? 120 }),
+    );
+    process.exitCode = exitCode(result);
+  } catch (error) {
+    if (error instanceof SimulationInputError) throw new UsageError(error.message);
+    throw error;
+  } finally {
+    html?.abandon();
+  }
+}
+
+async function replay(path: string, flags: RunFlags): Promise<RunResult> {
+  const recording = await readRecording(path);
+  const abort = new AbortController();
+  const progress = new RunProgress();
+  const interrupt = (): void => abort.abort();
+  process.once('SIGINT', interrupt);
+  try {
+    return await simulate(recording, {
+      ...optionsOf(flags),
+      path,
+      signal: abort.signal,
+      onProgress: (at) => progress.show(at),
+    });
+  } finally {
+    process.off('SIGINT', interrupt);
+    progress.stop();
+  }
+}
+
+function optionsOf(flags: RunFlags): SimulateOptions {
+  const { cpus, memory, seed, model, scheduler, generation, inject, plant, limit } = flags;
+  return {
+    cpus,
+    memory,
+    seed,
+    model,
+    scheduler,
+    generation,
+    inject: inject ?? {},
+    plant: plant ?? null,
+    limit: limit ?? null,
+  };
+}
+
+function exitCode(result: RunResult): number {
+  return { holds: EXIT.holds, violated: EXIT.violated, bounded: EXIT.bounded, interrupted: EXIT.interrupted }[
+    result.verdict
+  ];
+}

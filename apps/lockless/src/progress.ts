@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+import type { SimulationProgress } from '@lockless/replay';
+import type { Ora } from 'ora';
+import ora from 'ora';
+
+/** One line on stderr while a run goes on; nothing when stderr is no terminal. */
+export class RunProgress {
+  private readonly spinner: Ora;
+  private readonly started = performance.now();
+
+  constructor() {
+    this.spinner = ora({
+      stream: process.stderr,
+      isEnabled: process.stderr.isTTY === true,
+      isSilent: process.stderr.isTTY !== true,
+      discardStdin: false,
+    });
+  }
+
+  show(at: SimulationProgress): void {
+    if (!this.spinner.isSpinning) this.spinner.start();
+    const seconds = (performance.now() - this.started) / 1000;
+    const share = at.operationsTotal === 0 ? 1 : at.operations / at.operationsTotal;
+    const left = share > 0.02 ? `, ${Math.ceil((seconds * (1 - share)) / share)} s left` : '';
+    const rate = seconds > 0 ? ` ${(at.accesses / seconds / 1e6).toFixed(1)} M accesses/s` : '';
+    this.spinner.text = `${Math.floor(share * 100)} % of ${at.operationsTotal} operations,${rate}${left}`;
+  }
+
+  stop(): void {
+    this.spinner.stop();
+  }
+}
