@@ -102,7 +102,11 @@ function checkChangesets(root, workspaces) {
   /** @type {Set<string>} */
   const covered = new Set();
   for (const file of files) {
-    const head = /^---\n([\s\S]*?)\n---/.exec(readFileSync(join(folder, file), 'utf8'))?.[1] ?? '';
+    const head = /^---\n([\s\S]*?)\n---/.exec(readFileSync(join(folder, file), 'utf8'))?.[1];
+    if (head === undefined) {
+      findings.push(`.changeset/${file}: must begin with "---", a line "'PACKAGE': minor", "---"`);
+      continue;
+    }
     for (const [, name = '', bump] of head.matchAll(/^['"]?([^'":\n]+)['"]?:\s*(\S+)/gm)) {
       covered.add(name);
       if (!workspaces.some(({ manifest }) => manifest.name === name))

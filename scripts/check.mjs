@@ -14,10 +14,14 @@ import { isMain, readJson, repositoryRoot } from './workspaces.mjs';
  * @typedef {{ name: string, run: string[], minutes: number }} Step
  */
 
+/** Colours are for people: a log file gets none. */
+const terminal = process.stdout.isTTY === true;
+const colors = `--colors=${terminal ? 'force' : 'off'}`;
+
 /** @type {Step[]} */
 const steps = [
   { name: 'build', run: ['npm', 'run', '--silent', 'build'], minutes: 3 },
-  { name: 'format and lint', run: ['npx', 'biome', 'ci', '--diagnostic-level=error'], minutes: 1 },
+  { name: 'format and lint', run: ['npx', 'biome', 'ci', '--diagnostic-level=error', colors], minutes: 1 },
   { name: 'types of the tests and scripts', run: ['npm', 'run', '--silent', 'typecheck'], minutes: 2 },
   { name: 'SPDX lines and license texts', run: ['npm', 'run', '--silent', 'spdx'], minutes: 1 },
   { name: 'dependency direction', run: ['npm', 'run', '--silent', 'deps'], minutes: 1 },
@@ -35,9 +39,11 @@ const testMinutes = 14;
 function succeeds({ name, run, minutes }) {
   console.log(`\n--- ${name}: ${run.join(' ')}`);
   const [command = '', ...args] = run;
+  const env = terminal ? process.env : { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
   return new Promise((settle) => {
     const child = spawn(command, args, {
       cwd: repositoryRoot,
+      env,
       stdio: ['ignore', 'inherit', 'inherit'],
       detached: true,
     });

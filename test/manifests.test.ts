@@ -62,6 +62,11 @@ test.each([
     '.changeset/other.md: names @lockless/gone, which does not exist',
   ],
   [
+    'a changeset that says its packages elsewhere',
+    { '.changeset/other.md': "## '@lockless/cpu': minor\n" },
+    `.changeset/other.md: must begin with "---", a line "'PACKAGE': minor", "---"`,
+  ],
+  [
     'a version that is not here',
     {
       'packages/rcu/package.json': manifest('rcu', 'GPL-2.0-only', { dependencies: { '@lockless/cpu': '^1.0.0' } }),
