@@ -87,13 +87,15 @@ export interface Inode {
   nlink: number;
   /** I_DIRTY_PAGES and the like. */
   state: number;
+  /** i_list: on the list of dirty inodes. */
+  list: Embed<ListHead>;
   /** Serialises writers and truncation. */
   mutex: Embed<Mutex>;
   data: Embed<AddressSpace>;
 }
 export const Inode: StructOf<Inode> = struct<Inode>(
   'inode',
-  { ino: 1, size: 1, count: 1, nlink: 1, state: 1, mutex: Mutex, data: AddressSpace },
+  { ino: 1, size: 1, count: 1, nlink: 1, state: 1, list: ListHead, mutex: Mutex, data: AddressSpace },
   16,
 );
 
