@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { KmemCache, Null, Op, Ptr, Ref, SpinLock, StructOf, Vec } from '@lockless/cpu';
+import {
+  GFP_KERNEL,
+  kmemCacheAlloc,
+  kmemCacheCreate,
+  kmemCacheFree,
+  load,
+  NULL,
+  rcuDereference,
+  smpWmb,
+  spinLock,
+  spinUnlock,
+  store,
+  struct,
+  writeOnce,
+} from '@lockless/cpu';
+import { MmStruct } from '@lockless/mm-types';
+import type { Pte } from './pte.js';
+
+/*
+ * Four levels over 31-bit page numbers: 4 + 9 + 9 + 9 bits. An entry of the upper three is the word address of the table below it, or 0;
+ * one of the lowest is a Pte. In the names of 2.6.27: pgd, pud, pmd, pte.
+ */
+
+/** Pages of a user address space: TASK_SIZE. */
+export const TASK_SIZE: number = 2 ** 31;
+export const PTRS_PER_TABLE = 512;
+export const PTRS_PER_PGD = 16;
+/** Page-number bits that one level decides; so below an entry of a pte table 0, of a pmd table 9, of a pud table 18, of the pgd 27. */
+const TABLE_SHIFT = 9;
+/** The top level's number; pte tables are level 0. */
+export const PGD_LEVEL = 3;
+/** Pages that one pte table covers. */
+export const PMD_SIZE: number = 2 ** TABLE_SHIFT;
+
+/** A table of any level but the top: 512 words. */
+export interface PageTable {
+  entries: Vec<number>;
+}
+export const PageTable: StructOf<PageTable> = struct<PageTable>('page_table', { entries: PTRS_PER_TABLE });
+/** The top table. */
+export interface Pgd {
+  entries: Vec<number>;
+}
+export const Pgd: StructOf<Pgd> = struct<Pgd>('pgd', { entries: PTRS_PER_PGD });
+
+export const pageTableCachep: KmemCache<PageTable> = kmemCacheCreate(PageTable);
+export const pgdCachep: KmemCache<Pgd> = kmemCacheCreate(Pgd);
+
+/** Which entry of a table of that level covers a page. */
+export const tableIndex = (level: number, address: number): number =>
+  (address >>> (TABLE_SHIFT * level)) & (level === PGD_LEVEL ? PTRS_PER_PGD - 1 : PTRS_PER_TABLE - 1);
+
+/** Pages covered by one entry of that level. */
+export const entrySpan = (level: number): number => 2 ** (TABLE_SHIFT * level);
+
+/** The entry of a table that covers a page. */
+export const entryOf = (table: number, level: number, address: number): Ref<number> =>
+  (table + tableIndex(level, address)) as Ref<number>;
+
+/**
+ * pgd_alloc(): an empty top table for a new address space.
+ *
+ * *Returns* its address, NULL when memory is short.
+ * *Source*: pgd_alloc(), arch/x86/mm/pgtable.c, 2.6.27.
+ */
+export function* pgdAlloc(): Op<Ptr<Pgd> | Null> {
+  return yield* kmemCacheAlloc(pgdCachep, GFP_KERNEL);
+}
+
+/** pgd_free(): gives the top table back; the tables below are gone already. */
+export function* pgdFree(pgd: Ptr<Pgd>): Op<void> {
+  yield* kmemCacheFree(pgdCachep, pgd);
+}
+
+/**
+ * pte_lockptr(): the one place that says which lock protects the entries of a pte table.
+ *
+ * *Source*: pte_lockptr(), include/linux/mm.h, 2.6.27 without SPLIT_PTLOCK: mm->page_table_lock.
+ */
+export const pteLockptr = (mm: Ptr<MmStruct>, _ptep: Ref<Pte>): Ref<SpinLock> => MmStruct.pageTableLock(mm);
+
+/** The table of `level` that covers a page, or NULL when a level above it is missing. */
+export function* tableAt(mm: Ptr<MmStruct>, level: number, address: number): Op<number> {
+  let table = yield* load(MmStruct.pgd(mm));
+  for (let at = PGD_LEVEL; at > level; at--) {
+    // The walk is lockless. Its loads are ordered by address dependency, the partner is the smp_wmb in populate().
+    table = yield* rcuDereference(entryOf(table, at, address));
+    if (table === NULL) return NULL;
+  }
+  return table;
+}
+
+/**
+ * pgd_offset() ... pte_offset_map(): the entry for a page.
+ *
+ * *Context*: what keeps the tables: mmap_sem, or a lock under which rmap found the area (free_pgtables() takes an area off the
+ * reverse mapping before it frees tables).
+ * *Returns* the place of the entry, NULL when a table on the way is missing.
+ * *Ordering*: each level by address dependency on the one above; partner: {@link pteAllocMap}.
+ * *Source*: mm/memory.c, 2.6.27.
+ * *Differs*: one function for four macros; no table is ever corrupt, so none is tested for `_bad`.
+ */
+export function* pteOffsetMap(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
+  const table = yield* tableAt(mm, 0, address);
+  return table === NULL ? NULL : (entryOf(table, 0, address) as number as Ref<Pte>);
+}
+
+/**
+ * Hangs a new table below an empty entry: __pud_alloc(), __pmd_alloc(), __pte_alloc().
+ *
+ * *Returns* the table that is there now (ours, or one that another thread was faster with), NULL when memory is short.
+ */
+function* populate(mm: Ptr<MmStruct>, slot: Ref<number>, level: number): Op<number> {
+  const fresh = yield* kmemCacheAlloc(pageTableCachep, GFP_KERNEL);
+  if (fresh === NULL) return NULL;
+  // The zeroed table is visible before any walker can find it (C12; Linux 362a61ad61). Pairs with the address dependency of tableAt()
+  // and of the hardware's walk. Natively a store-store fence: nothing on x86, dmb ishst on Arm.
+  yield* smpWmb();
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const present = yield* load(slot);
+  if (present === NULL) {
+    if (level === 0) yield* store(MmStruct.nrPtes(mm), (yield* load(MmStruct.nrPtes(mm))) + 1);
+    yield* writeOnce(slot, fresh as number);
+  }
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  if (present === NULL) return fresh;
+  yield* kmemCacheFree(pageTableCachep, fresh);
+  return present;
+}
+
+/**
+ * pte_alloc_map(): the entry for a page, missing tables made.
+ *
+ * *Context*: mmap_sem, read is enough; no page table lock held.
+ * *Returns* the place of the entry, NULL when memory is short.
+ * *Ordering*: a table is zero before it can be found: smp_wmb, then the store to the level above, under page_table_lock.
+ * *Source*: pte_alloc_map(), __pte_alloc(), mm/memory.c, 2.6.27.
+ * *Differs*: does not sleep. kmem_cache_alloc() zeroes, so the barrier orders the allocator's stores.
+ */
+export function* pteAllocMap(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
+  let table = yield* load(MmStruct.pgd(mm));
+  for (let level = PGD_LEVEL; level > 0; level--) {
+    const slot = entryOf(table, level, address);
+    table = yield* rcuDereference(slot);
+    if (table === NULL) table = yield* populate(mm, slot, level - 1);
+    if (table === NULL) return NULL;
+  }
+  return entryOf(table, 0, address) as number as Ref<Pte>;
+}
+
+/**
+ * pte_offset_map_lock(): {@link pteOffsetMap}, and the lock of the entry taken.
+ *
+ * *Returns* NULL, and no lock, when a table is missing.
+ */
+export function* pteOffsetMapLock(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
+  const ptep = yield* pteOffsetMap(mm, address);
+  if (ptep !== NULL) yield* spinLock(pteLockptr(mm, ptep));
+  return ptep;
+}
+
+/**
+ * pte_alloc_map_lock(): {@link pteAllocMap}, and the lock of the entry taken.
+ *
+ * *Returns* NULL, and no lock, when memory is short.
+ */
+export function* pteAllocMapLock(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
+  const ptep = yield* pteAllocMap(mm, address);
+  if (ptep !== NULL) yield* spinLock(pteLockptr(mm, ptep));
+  return ptep;
+}
+
+/** pte_unmap_unlock(). */
+export const pteUnmapUnlock = (mm: Ptr<MmStruct>, ptep: Ref<Pte>): Op<void> => spinUnlock(pteLockptr(mm, ptep));
+
+/** What {@link walkPteTables} calls: `ptes` is the entry for page `address`, the following ones lie behind it up to page `end`. */
+export type PteRangeAction = (ptes: Ref<Pte>, address: number, end: number) => Op<void>;
+
+/**
+ * Calls `action` for each pte table that exists between two pages, in ascending order; skips what is missing in strides of its level.
+ * The shape of zap_page_range(), change_protection(), copy_page_range() and msync.
+ *
+ * *Context*: as {@link pteOffsetMap}; no page table lock: the action takes it.
+ * *Source*: the nested pgd/pud/pmd loops of mm/memory.c and mm/mprotect.c, 2.6.27.
+ */
+export function* walkPteTables(mm: Ptr<MmStruct>, start: number, end: number, action: PteRangeAction): Op<void> {
+  yield* walkLevel(yield* load(MmStruct.pgd(mm)), PGD_LEVEL, start, end, action);
+}
+
+function* walkLevel(table: number, level: number, start: number, end: number, action: PteRangeAction): Op<void> {
+  const span = entrySpan(level);
+  for (let address = start; address < end; ) {
+    const next = Math.min(end, (Math.floor(address / span) + 1) * span);
+    const below = yield* rcuDereference(entryOf(table, level, address));
+    if (below !== NULL) {
+      if (level > 1) yield* walkLevel(below, level - 1, address, next, action);
+      else yield* action(entryOf(below, 0, address) as number as Ref<Pte>, address, next);
+    }
+    address = next;
+  }
+}
