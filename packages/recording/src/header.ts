@@ -99,7 +99,10 @@ export function checkHeader(value: unknown): { header: Header } | { expected: st
 
 function describe(value: unknown, at: string): string {
   let inner: unknown = value;
-  for (const step of at.split(/[.[\]]+/).filter(Boolean).slice(1)) {
+  for (const step of at
+    .split(/[.[\]]+/)
+    .filter(Boolean)
+    .slice(1)) {
     inner = isObject(inner) || Array.isArray(inner) ? (inner as Record<string, unknown>)[step] : undefined;
   }
   const text = JSON.stringify(inner) ?? 'nothing';

@@ -38,19 +38,49 @@ const tid: Codec<number> = { ...count, what: 'a thread id' };
  * fields, separated by single spaces. The reader, the writer and docs/recording-format.md all follow this table.
  */
 export const LAYOUT: { readonly [K in RecKind]: readonly Field<Of<K>>[] } = {
-  fork: [['child', tid], ['childPid', tid], ['space', space], ['shares', listOf('vm', 'files', 'thread', 'vfork')]],
-  exec: [['file', file], ['space', space], ['brk', byteAddress]],
-  exit: [['code', count], ['signal', count], ['last', either('last', 'more')]],
+  fork: [
+    ['child', tid],
+    ['childPid', tid],
+    ['space', space],
+    ['shares', listOf('vm', 'files', 'thread', 'vfork')],
+  ],
+  exec: [
+    ['file', file],
+    ['space', space],
+    ['brk', byteAddress],
+  ],
+  exit: [
+    ['code', count],
+    ['signal', count],
+    ['last', either('last', 'more')],
+  ],
   open: [
     ['ofd', ofd],
     ['file', file],
-    ['flags', listOf('read', 'write', 'append', 'create', 'exclusive', 'truncate', 'direct', 'sync', 'dsync', 'tmpfile')],
+    [
+      'flags',
+      listOf('read', 'write', 'append', 'create', 'exclusive', 'truncate', 'direct', 'sync', 'dsync', 'tmpfile'),
+    ],
     ['size', bytes],
     ['buffers', buffers],
   ],
   close: [['ofd', ofd]],
-  read: [['ofd', ofd], ['file', file], ['offset', bytes], ['length', bytes], ['result', result], ['buffers', buffers]],
-  write: [['ofd', ofd], ['file', file], ['offset', bytes], ['length', bytes], ['result', result], ['buffers', buffers]],
+  read: [
+    ['ofd', ofd],
+    ['file', file],
+    ['offset', bytes],
+    ['length', bytes],
+    ['result', result],
+    ['buffers', buffers],
+  ],
+  write: [
+    ['ofd', ofd],
+    ['file', file],
+    ['offset', bytes],
+    ['length', bytes],
+    ['result', result],
+    ['buffers', buffers],
+  ],
   copy: [
     ['call', word],
     ['from', fileOrNone],
@@ -60,12 +90,40 @@ export const LAYOUT: { readonly [K in RecKind]: readonly Field<Of<K>>[] } = {
     ['length', bytes],
     ['result', result],
   ],
-  truncate: [['file', file], ['length', bytes], ['result', result]],
-  fallocate: [['file', file], ['mode', count], ['offset', bytes], ['length', bytes], ['result', result]],
-  fsync: [['call', word], ['file', fileOrNone], ['result', result]],
-  fadvise: [['file', file], ['offset', bytes], ['length', bytes], ['advice', word], ['result', result]],
-  unlink: [['file', file], ['last', either('last', 'more')], ['result', result]],
-  rename: [['file', file], ['replaced', fileOrNone], ['result', result]],
+  truncate: [
+    ['file', file],
+    ['length', bytes],
+    ['result', result],
+  ],
+  fallocate: [
+    ['file', file],
+    ['mode', count],
+    ['offset', bytes],
+    ['length', bytes],
+    ['result', result],
+  ],
+  fsync: [
+    ['call', word],
+    ['file', fileOrNone],
+    ['result', result],
+  ],
+  fadvise: [
+    ['file', file],
+    ['offset', bytes],
+    ['length', bytes],
+    ['advice', word],
+    ['result', result],
+  ],
+  unlink: [
+    ['file', file],
+    ['last', either('last', 'more')],
+    ['result', result],
+  ],
+  rename: [
+    ['file', file],
+    ['replaced', fileOrNone],
+    ['result', result],
+  ],
   mmap: [
     ['page', page],
     ['length', bytes],
@@ -76,8 +134,17 @@ export const LAYOUT: { readonly [K in RecKind]: readonly Field<Of<K>>[] } = {
     ['offset', bytes],
     ['result', pageOrErrno],
   ],
-  munmap: [['page', page], ['length', bytes], ['result', result]],
-  mprotect: [['page', page], ['length', bytes], ['prot', prot], ['result', result]],
+  munmap: [
+    ['page', page],
+    ['length', bytes],
+    ['result', result],
+  ],
+  mprotect: [
+    ['page', page],
+    ['length', bytes],
+    ['prot', prot],
+    ['result', result],
+  ],
   mremap: [
     ['page', page],
     ['oldLength', bytes],
@@ -86,9 +153,22 @@ export const LAYOUT: { readonly [K in RecKind]: readonly Field<Of<K>>[] } = {
     ['to', page],
     ['result', pageOrErrno],
   ],
-  brk: [['address', byteAddress], ['result', byteAddress]],
-  madvise: [['page', page], ['length', bytes], ['advice', word], ['result', result]],
-  msync: [['page', page], ['length', bytes], ['flags', flagList], ['result', result]],
+  brk: [
+    ['address', byteAddress],
+    ['result', byteAddress],
+  ],
+  madvise: [
+    ['page', page],
+    ['length', bytes],
+    ['advice', word],
+    ['result', result],
+  ],
+  msync: [
+    ['page', page],
+    ['length', bytes],
+    ['flags', flagList],
+    ['result', result],
+  ],
   mlock: [
     ['call', oneOf('mlock', 'mlock2', 'munlock', 'mlockall', 'munlockall')],
     ['page', page],
@@ -96,24 +176,64 @@ export const LAYOUT: { readonly [K in RecKind]: readonly Field<Of<K>>[] } = {
     ['flags', count],
     ['result', result],
   ],
-  sync: [['call', word], ['object', word], ['result', result], ['buffers', buffers]],
-  call: [['call', word], ['result', result], ['buffers', buffers]],
+  sync: [
+    ['call', word],
+    ['object', word],
+    ['result', result],
+    ['buffers', buffers],
+  ],
+  call: [
+    ['call', word],
+    ['result', result],
+    ['buffers', buffers],
+  ],
   touch: [
     ['page', page],
     ['access', oneOf('read', 'write', 'exec')],
     ['kernel', either('kernel', 'user')],
     ['present', either('present', 'absent')],
   ],
-  added: [['file', file], ['index', index], ['pages', pages]],
-  removed: [['file', file], ['index', index], ['pages', pages]],
-  rss: [['space', space], ['member', oneOf('file', 'anon', 'swap', 'shmem')], ['pages', pages]],
-  'map-around': [['file', file], ['first', index], ['last', index]],
-  'file-fault': [['file', file], ['index', index]],
+  added: [
+    ['file', file],
+    ['index', index],
+    ['pages', pages],
+  ],
+  removed: [
+    ['file', file],
+    ['index', index],
+    ['pages', pages],
+  ],
+  rss: [
+    ['space', space],
+    ['member', oneOf('file', 'anon', 'swap', 'shmem')],
+    ['pages', pages],
+  ],
+  'map-around': [
+    ['file', file],
+    ['first', index],
+    ['last', index],
+  ],
+  'file-fault': [
+    ['file', file],
+    ['index', index],
+  ],
 };
 
 /** Records that take time: their lines carry a duration after the start. */
 export const SPANNING: ReadonlySet<RecKind> = new Set<RecKind>([
-  ...(['fork', 'exec', 'open', 'read', 'write', 'copy', 'truncate', 'fallocate', 'fsync', 'fadvise', 'unlink'] as const),
+  ...([
+    'fork',
+    'exec',
+    'open',
+    'read',
+    'write',
+    'copy',
+    'truncate',
+    'fallocate',
+    'fsync',
+    'fadvise',
+    'unlink',
+  ] as const),
   ...(['rename', 'mmap', 'munmap', 'mprotect', 'mremap', 'brk', 'madvise', 'msync', 'mlock', 'sync', 'call'] as const),
 ]);
 
@@ -132,7 +252,10 @@ export const VMA_LAYOUT: readonly Field<Vma>[] = [
 export const FILE_LAYOUT: readonly Field<Omit<FileInfo, 'cached'>>[] = [
   ['id', file],
   ['kind', oneOf('regular', 'shmem', 'metadata')],
-  ['device', { ...word, what: 'a device as MAJOR:MINOR', read: (token) => (/^\d+:\d+$/.test(token) ? token : undefined) }],
+  [
+    'device',
+    { ...word, what: 'a device as MAJOR:MINOR', read: (token) => (/^\d+:\d+$/.test(token) ? token : undefined) },
+  ],
   ['inode', count],
   ['size', bytes],
   ['existed', either('existed', 'created')],

@@ -10,7 +10,6 @@ import type { Field } from './layout.js';
 import { FILE_LAYOUT, LAYOUT, SPANNING, VMA_LAYOUT } from './layout.js';
 import { Consistency } from './validate.js';
 
-
 /** Takes a recording line by line and gives the checked whole. Each `push` throws a RecordingError at the first fault. */
 export class RecordingParser {
   readonly #file: string;
@@ -39,7 +38,8 @@ export class RecordingParser {
   /** Call after the last line. */
   finish(): Recording {
     this.#line++;
-    if (this.#header === null || !this.#ended) this.#fail('an end line (the recording is cut short)', 'the end of the file');
+    if (this.#header === null || !this.#ended)
+      this.#fail('an end line (the recording is cut short)', 'the end of the file');
     return { header: this.#header, files: this.#files, records: this.#records };
   }
 
@@ -117,7 +117,8 @@ export class RecordingParser {
     if (vma.from < before) this.#fail(`a vma that starts at ${before.toString(16)} or above`, vma.from.toString(16));
     if (vma.to <= vma.from) this.#fail(`a vma that ends above ${vma.from.toString(16)}`, vma.to.toString(16));
     if ((vma.kind === 'file') !== (vma.file !== null)) this.#fail('a file exactly for vmas of kind file', quote(text));
-    if (vma.file !== null && vma.file >= this.#files.length) this.#fail(`a file id below ${this.#files.length}`, String(vma.file));
+    if (vma.file !== null && vma.file >= this.#files.length)
+      this.#fail(`a file id below ${this.#files.length}`, String(vma.file));
     exec.maps.push(vma);
   }
 
@@ -142,7 +143,8 @@ export class RecordingParser {
 
   #read<T>(codec: Codec<T>, token: string | undefined, name: string): T {
     const value = token === undefined ? undefined : codec.read(token);
-    if (value === undefined) this.#fail(`${name}: ${codec.what}`, token === undefined ? 'the end of the line' : quote(token));
+    if (value === undefined)
+      this.#fail(`${name}: ${codec.what}`, token === undefined ? 'the end of the line' : quote(token));
     return value;
   }
 
@@ -163,4 +165,3 @@ export class RecordingParser {
     if (tokens.length !== names.length) this.#fail(names.join(' '), quote(tokens.join(' ')));
   }
 }
-

@@ -75,9 +75,12 @@ function load(source: string | Uint8Array, file: string): Uint8Array {
 }
 
 function unreadable(file: string, error: Error & { code?: unknown }): RecordingError {
-  if (error.code === 'Z_BUF_ERROR') return new RecordingError(file, 0, 'a complete gzip stream', 'one that is cut short');
-  if (error.code === 'ERR_BUFFER_TOO_LARGE') return new RecordingError(file, 0, `at most ${LARGEST} bytes of text`, 'more');
-  if (String(error.code).startsWith('Z_')) return new RecordingError(file, 0, 'a gzip stream', `a damaged one (${error.message})`);
+  if (error.code === 'Z_BUF_ERROR')
+    return new RecordingError(file, 0, 'a complete gzip stream', 'one that is cut short');
+  if (error.code === 'ERR_BUFFER_TOO_LARGE')
+    return new RecordingError(file, 0, `at most ${LARGEST} bytes of text`, 'more');
+  if (String(error.code).startsWith('Z_'))
+    return new RecordingError(file, 0, 'a gzip stream', `a damaged one (${error.message})`);
   return new RecordingError(file, 0, 'a file that can be read', error.message);
 }
 

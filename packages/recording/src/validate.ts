@@ -50,7 +50,8 @@ export class Consistency {
   }
 
   #time(record: Rec): Fault | null {
-    if (record.start < this.#now) return fault(`a start of at least ${this.#now} (the record before)`, String(record.start));
+    if (record.start < this.#now)
+      return fault(`a start of at least ${this.#now} (the record before)`, String(record.start));
     const end = 'end' in record ? record.end : record.start;
     if (end > this.#header.duration) return fault(`a time within the duration ${this.#header.duration}`, String(end));
     this.#now = record.start;
@@ -62,7 +63,8 @@ export class Consistency {
     const thread = this.#threads.get(record.tid);
     if (!thread) return fault('a thread that was born before', `thread ${record.tid}`);
     // The kernel takes down an address space after the thread's exit; it counts as that thread's doing.
-    if (thread.exited && !TRUTH.has(record.kind)) return fault(`no ${record.kind} of thread ${record.tid} after its exit`, record.kind);
+    if (thread.exited && !TRUTH.has(record.kind))
+      return fault(`no ${record.kind} of thread ${record.tid} after its exit`, record.kind);
     if (record.kind === 'exit') thread.exited = true;
     return null;
   }
@@ -109,9 +111,12 @@ export class Consistency {
           ? null
           : fault(`a space id below ${this.#header.spaces.length}`, String(record.space));
       case 'map-around':
-        return record.last >= record.first ? null : fault(`a last index of at least ${record.first}`, String(record.last));
+        return record.last >= record.first
+          ? null
+          : fault(`a last index of at least ${record.first}`, String(record.last));
       case 'mmap':
-        if ((record.file === null) !== (record.ofd === null)) return fault('file and description both or neither', 'one of them');
+        if ((record.file === null) !== (record.ofd === null))
+          return fault('file and description both or neither', 'one of them');
         return mapped(record.result, record.length);
       case 'mremap':
         return mapped(record.result, record.newLength);
@@ -120,7 +125,9 @@ export class Consistency {
         return record.result === 0 ? mapped(record.page, record.length) : null;
       case 'read':
       case 'write':
-        return record.result <= record.length ? null : fault(`a result of at most ${record.length}`, String(record.result));
+        return record.result <= record.length
+          ? null
+          : fault(`a result of at most ${record.length}`, String(record.result));
       case 'added':
       case 'removed':
         return record.pages > 0 ? null : fault('at least one page', '0');
@@ -168,5 +175,7 @@ function filesOf(record: Rec): number[] {
 function mapped(page: number, length: number): Fault | null {
   if (page < 0) return null;
   const end = page + Math.ceil(length / PAGE_SIZE);
-  return end <= PAGE_LIMIT ? null : fault('a range below the end of user addresses', `one that ends at page ${end.toString(16)}`);
+  return end <= PAGE_LIMIT
+    ? null
+    : fault('a range below the end of user addresses', `one that ends at page ${end.toString(16)}`);
 }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-import type { Exec, Fork, Open, Rec } from '../format.js';
-import { RecorderError } from '../error.js';
+
 import { PAGE_SIZE } from '../codec.js';
+import { RecorderError } from '../error.js';
+import type { Exec, Fork, Open, Rec } from '../format.js';
 import { translateCall } from './calls.js';
 import type { Description } from './descriptors.js';
 import { DescriptorTable } from './descriptors.js';
 import type { FileTable, TrackedFile } from './files.js';
+import { openFlags } from './flags.js';
 import type { ExecImage } from './image.js';
 import { imageMaps } from './image.js';
-import { openFlags } from './flags.js';
-import { FORKS, rssRecords, Spaces } from './spaces.js';
 import type { Inherited } from './launch.js';
+import { FORKS, rssRecords, Spaces } from './spaces.js';
 import type { StraceCall, StraceLog } from './strace-log.js';
+import { suspectedFile } from './suspect.js';
 import { NOT_FOLLOWED, STRACED, syscallName } from './syscalls.js';
 import type { CallContext, Draft, OpenCall, Space, Thread } from './tasks.js';
 import type { TraceEvent } from './trace-events.js';
@@ -60,7 +62,15 @@ export class Assembly {
       descriptors.set(fd, description, false);
       const { id: ofd } = description;
       const at = { tid: input.rootTid, start: 0, end: 0 };
-      this.#inherited.push({ kind: 'open', ...at, ofd, file: file.id, flags: openFlags(flags), size: file.size, buffers: [] });
+      this.#inherited.push({
+        kind: 'open',
+        ...at,
+        ofd,
+        file: file.id,
+        flags: openFlags(flags),
+        size: file.size,
+        buffers: [],
+      });
     }
     this.#born(input.rootTid, { pid: input.rootTid, space, descriptors, cwd: { path: input.cwd } }, 0);
   }
@@ -130,7 +140,10 @@ export class Assembly {
     // A new thread's first event leaves the clone it never entered; rt_sigreturn leaves as number -1.
     if (!call || event.nr === -1) return;
     if (call.nr !== event.nr) {
-      throw new RecorderError('trace-mismatch', `thread ${thread.tid} entered ${call.name} and left ${syscallName(event.nr)}`);
+      throw new RecorderError(
+        'trace-mismatch',
+        `thread ${thread.tid} entered ${call.name} and left ${syscallName(event.nr)}`,
+      );
     }
     const strace = STRACED.has(call.name) ? this.#strace(thread, call.name) : null;
     if (call.fork) call.fork.end = event.time;
@@ -144,7 +157,10 @@ export class Assembly {
     const call = this.#input.strace.calls.get(thread.tid)?.[thread.straced++];
     if (call?.name !== name) {
       const where = `call ${thread.straced} of thread ${thread.tid}`;
-      throw new RecorderError('trace-mismatch', `${where}: tracefs says ${name}, strace says ${call?.name ?? 'nothing'}`);
+      throw new RecorderError(
+        'trace-mismatch',
+        `${where}: tracefs says ${name}, strace says ${call?.name ?? 'nothing'}`,
+      );
     }
     return call;
   }
@@ -168,7 +184,8 @@ export class Assembly {
   }
 
   #release(tid: number, start: number, key: number, gone: (Description | null)[]): void {
-    for (const description of gone) if (description?.file) this.#emit({ kind: 'close', tid, start, ofd: description.id }, key);
+    for (const description of gone)
+      if (description?.file) this.#emit({ kind: 'close', tid, start, ofd: description.id }, key);
   }
 
   #fault(thread: Thread, event: Event<'fault'>): void {
@@ -195,7 +212,16 @@ export class Assembly {
     if (flags & CLONE_FILES) shares.push('files');
     if (flags & CLONE_THREAD) shares.push('thread');
     if (flags & CLONE_VFORK) shares.push('vfork');
-    const fork: Fork = { kind: 'fork', tid: parent.tid, start: call.start, end: event.time, child, childPid: pid, space: space.id, shares };
+    const fork: Fork = {
+      kind: 'fork',
+      tid: parent.tid,
+      start: call.start,
+      end: event.time,
+      child,
+      childPid: pid,
+      space: space.id,
+      shares,
+    };
     call.fork = fork;
     this.#emit(fork, call.key);
     if (flags & CLONE_VM) return;
@@ -223,7 +249,10 @@ export class Assembly {
 
   #executed(thread: Thread, event: Event<'exec'>): void {
     if (event.oldTid !== thread.tid) {
-      throw new RecorderError('failed', `exec by thread ${event.oldTid}, which is not its process's first, cannot be recorded`);
+      throw new RecorderError(
+        'failed',
+        `exec by thread ${event.oldTid}, which is not its process's first, cannot be recorded`,
+      );
     }
     // Kernels before 6.10 do not say when the image was replaced, so this is the nearest they tell.
     this.#replaceImage(thread, event.time);
@@ -237,7 +266,16 @@ export class Assembly {
     }
     const { time: start, key } = call.replaced;
     const { file, maps } = imageMaps(image, this.#input.files);
-    const exec: Exec = { kind: 'exec', tid: thread.tid, start, end, file, space: thread.space.id, brk: image.brk, maps };
+    const exec: Exec = {
+      kind: 'exec',
+      tid: thread.tid,
+      start,
+      end,
+      file,
+      space: thread.space.id,
+      brk: image.brk,
+      maps,
+    };
     this.#emit(exec, key);
     for (const open of this.#inherited.splice(0)) this.#emit({ ...open, start, end: start }, key + 1);
   }
@@ -251,21 +289,10 @@ export class Assembly {
   }
 
   #pageCache(thread: Thread, event: Event<'added' | 'removed' | 'map-around' | 'file-fault'>): void {
-    const file = this.#input.files.byInode(event.device, event.inode, this.#suspect(thread)).id;
+    const file = this.#input.files.byInode(event.device, event.inode, suspectedFile(thread)).id;
     const at = { tid: thread.tid, start: event.time, file };
     if (event.name === 'map-around') this.#emit({ kind: event.name, ...at, first: event.first, last: event.last });
     else if (event.name === 'file-fault') this.#emit({ kind: event.name, ...at, index: event.index });
     else this.#emit({ kind: event.name, ...at, index: event.index, pages: event.pages });
-  }
-
-  /** The file that a page-cache event of this thread is most likely about: what its system call or its fault is on. */
-  #suspect(thread: Thread): TrackedFile | null {
-    const call = thread.call;
-    if (!call) {
-      const map = thread.space.unknownMaps.findLast(({ from, to }) => thread.lastFault >= from && thread.lastFault < to);
-      return map?.file ?? null;
-    }
-    const at = call.name === 'copy_file_range' || call.name === 'splice' ? 2 : 0;
-    return thread.descriptors.get(call.args.int(at))?.file ?? null;
   }
 }

@@ -51,7 +51,8 @@ export const DESCRIPTOR_CALLS: Readonly<Record<string, Translate>> = {
     const last = call.args.at(1);
     if (call.result !== 0) return null;
     if (call.args.int(2) & CLOEXEC) {
-      for (let fd = call.args.int(0); fd <= Math.min(last, 65_536); fd++) call.thread.descriptors.setCloseOnExec(fd, true);
+      for (let fd = call.args.int(0); fd <= Math.min(last, 65_536); fd++)
+        call.thread.descriptors.setCloseOnExec(fd, true);
     } else call.release(...call.thread.descriptors.closeRange(call.args.int(0), last));
     return null;
   },

@@ -40,7 +40,9 @@ export function deviceName(dev: number): string {
 }
 
 /** Which kind of file a path leads to: null for whatever has no page cache of its own (directories, devices, /proc). */
-export function kindAt(path: string): { kind: FileKind; device: string; inode: number; size: number; born: number } | null {
+export function kindAt(
+  path: string,
+): { kind: FileKind; device: string; inode: number; size: number; born: number } | null {
   try {
     const stat = statSync(path);
     if (!stat.isFile()) return null;
@@ -112,7 +114,15 @@ export class FileTable {
     if (known) return known;
     const now = kindAt(path);
     this.warnings.push(`${path} was not seen in the dry run: its cached pages are not known`);
-    return this.#add({ kind: now?.kind ?? 'regular', device, inode, size: now?.size ?? 0, path, existed: true, cached: [] });
+    return this.#add({
+      kind: now?.kind ?? 'regular',
+      device,
+      inode,
+      size: now?.size ?? 0,
+      path,
+      existed: true,
+      cached: [],
+    });
   }
 
   /** A memory file, which has no path. */
@@ -186,7 +196,8 @@ export class FileTable {
   settle(): Map<TrackedFile, TrackedFile> {
     const same = new Map<TrackedFile, TrackedFile>();
     for (const file of this.all) {
-      const seen = file.inode === 0 || file.kind === 'metadata' ? null : this.#unknown.get(`${file.device} ${file.inode}`);
+      const seen =
+        file.inode === 0 || file.kind === 'metadata' ? null : this.#unknown.get(`${file.device} ${file.inode}`);
       if (seen && file.existed) same.set(seen, file);
       if (file.inode !== 0 || file.names.size === 0) continue;
       const now = kindAt([...file.names][0]);
@@ -231,7 +242,14 @@ export class FileTable {
   #add(info: Omit<FileInfo, 'id'>): TrackedFile {
     const { path, size, ...rest } = info;
     const id = this.all.length;
-    const file: TrackedFile = { id, ...rest, firstPath: path, firstSize: size, size, names: new Set(path === '' ? [] : [path]) };
+    const file: TrackedFile = {
+      id,
+      ...rest,
+      firstPath: path,
+      firstSize: size,
+      size,
+      names: new Set(path === '' ? [] : [path]),
+    };
     this.all.push(file);
     if (path !== '') this.#byPath.set(path, file);
     if (file.inode !== 0 && file.kind !== 'metadata') this.#byInode.set(`${file.device} ${file.inode}`, file);

@@ -24,7 +24,7 @@ const KINDS: Readonly<Record<string, VmaKind>> = {
 };
 
 /** /proc writes a newline in a path as \012. */
-function unescape(path: string): string {
+function plainPath(path: string): string {
   return path.replace(/\\012/g, '\n').replace(/ \(deleted\)$/, '');
 }
 
@@ -38,7 +38,7 @@ export function imageMaps(image: ExecImage, files: FileTable): { file: number; m
     const [from, to] = [match[1], match[2]].map((hex) => Number.parseInt(hex, 16) / PAGE_SIZE);
     // The vsyscall page lies outside what a process can map.
     if (to > PAGE_LIMIT) continue;
-    const [inode, name] = [Number(match[8]), unescape(match[9])];
+    const [inode, name] = [Number(match[8]), plainPath(match[9])];
     const device = `${Number.parseInt(match[6], 16)}:${Number.parseInt(match[7], 16)}`;
     const file = inode === 0 ? null : files.mapped(name, device, inode).id;
     if (file !== null && name === image.program) program = file;

@@ -53,7 +53,11 @@ interface Side {
 }
 
 /** One side of a copy: its file and offset; moves the description on when it was its own position that was used. */
-function side(call: CallContext, { fd, pointer }: Side, done: number): [description: Description | null, offset: number] {
+function side(
+  call: CallContext,
+  { fd, pointer }: Side,
+  done: number,
+): [description: Description | null, offset: number] {
   const description = call.thread.descriptors.get(call.args.int(fd));
   if (!description?.file) return [null, 0];
   const pointed = pointer === null ? null : pointedOffset(call, pointer);

@@ -29,7 +29,7 @@ export interface Ended {
 function straceArguments({ command, log, execDelay }: LaunchOptions): string[] {
   const calls = [...STRACED].join(',');
   return [
-    ...['-f', '-q', '-a1', '-xx', '-yy', '-s', '4', '--seccomp-bpf', '-e', 'signal=none', '-e', `trace=${calls}`],
+    ...['-f', '-q', '-a1', '-xx', '-yy', '-s', '4', '--seccomp-bpf', '-e', `trace=${calls}`],
     // Raw: neither arguments nor environment strings of an exec are read.
     ...['-e', 'raw=execve,execveat', '-e', `inject=execve,execveat:delay_exit=${execDelay * 1000}`],
     ...['-o', log, '--', '/bin/sh', '-c', LAUNCHER, 'sh', ...command],
@@ -55,6 +55,8 @@ export class Launched {
       this.#child.on('exit', (code, signal) => resolve({ code, signal }));
     });
     this.ended.catch(() => undefined);
+    // A launcher that was killed cannot be told to go; how it ended is what counts.
+    this.#child.stdio[4]?.on('error', () => undefined);
   }
 
   /** The program's process id to be. */
@@ -74,7 +76,8 @@ export class Launched {
     });
     await Promise.race([closed, this.ended]);
     const pid = Number.parseInt(text, 10);
-    if (Number.isNaN(pid)) throw new RecorderError('failed', 'strace did not start the program (is ptrace allowed here?)');
+    if (Number.isNaN(pid))
+      throw new RecorderError('failed', 'strace did not start the program (is ptrace allowed here?)');
     return pid;
   }
 

@@ -39,19 +39,21 @@ const range = ({ args }: CallContext): { page: number; length: number } => ({
   length: length(args.at(1)),
 });
 
-const mlock = (name: Mlock['call']): Translate => (call) => {
-  const all = name === 'mlockall' || name === 'munlockall';
-  return [
-    {
-      kind: 'mlock',
-      ...call.span,
-      call: name,
-      ...(all ? { page: 0, length: 0 } : range(call)),
-      flags: name === 'mlock2' ? call.args.int(2) : name === 'mlockall' ? call.args.int(0) : 0,
-      result: call.result,
-    },
-  ];
-};
+const mlock =
+  (name: Mlock['call']): Translate =>
+  (call) => {
+    const all = name === 'mlockall' || name === 'munlockall';
+    return [
+      {
+        kind: 'mlock',
+        ...call.span,
+        call: name,
+        ...(all ? { page: 0, length: 0 } : range(call)),
+        flags: name === 'mlock2' ? call.args.int(2) : name === 'mlockall' ? call.args.int(0) : 0,
+        result: call.result,
+      },
+    ];
+  };
 
 export const MEMORY_CALLS: Readonly<Record<string, Translate>> = {
   mmap,

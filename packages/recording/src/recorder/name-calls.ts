@@ -18,7 +18,8 @@ function pathAt(call: CallContext, argument: number, n: number): string {
   if (!call.strace) return '';
   const path = stringsOf(call.strace)[n] ?? '';
   if (isAbsolute(path)) return canonical(path);
-  const directory = argument > 0 && call.name.includes('at') ? decorationsOf(splitArgs(call.strace)[argument - 1] ?? '')[0] : undefined;
+  const directory =
+    argument > 0 && call.name.includes('at') ? decorationsOf(splitArgs(call.strace)[argument - 1] ?? '')[0] : undefined;
   return canonical(join(directory ?? call.thread.cwd.path, path));
 }
 
@@ -45,21 +46,35 @@ function flagsOf(call: CallContext): number {
   return OPENAT2.reduce((flags, [word, bit]) => (words.includes(word) ? flags | bit : flags), 0);
 }
 
-const open = (pathArgument: number): Translate => (call) => {
-  const buffers = pathBuffers(call, [pathArgument]);
-  const path = decorationsOf(call.strace?.result ?? '')[0];
-  if (call.result < 0 || path === undefined) return generic(call, buffers);
-  const flags = flagsOf(call);
-  const unnamed = (flags & O_TMPFILE) === O_TMPFILE;
-  const file = !isAbsolute(path) ? null : unnamed ? call.files.temporary(path) : call.files.opened(path, (flags & O_CREAT) !== 0);
-  if (file && flags & O_TRUNC) file.size = 0;
-  const description = call.describe(file, { append: (flags & 0o2000) !== 0 });
-  call.release(call.thread.descriptors.set(call.result, description, (flags & O_CLOEXEC) !== 0));
-  if (!file) return generic(call, buffers);
-  return [
-    { kind: 'open', ...call.span, ofd: description.id, file: file.id, flags: openFlags(flags), size: file.size, buffers },
-  ];
-};
+const open =
+  (pathArgument: number): Translate =>
+  (call) => {
+    const buffers = pathBuffers(call, [pathArgument]);
+    const path = decorationsOf(call.strace?.result ?? '')[0];
+    if (call.result < 0 || path === undefined) return generic(call, buffers);
+    const flags = flagsOf(call);
+    const unnamed = (flags & O_TMPFILE) === O_TMPFILE;
+    const file = !isAbsolute(path)
+      ? null
+      : unnamed
+        ? call.files.temporary(path)
+        : call.files.opened(path, (flags & O_CREAT) !== 0);
+    if (file && flags & O_TRUNC) file.size = 0;
+    const description = call.describe(file, { append: (flags & 0o2000) !== 0 });
+    call.release(call.thread.descriptors.set(call.result, description, (flags & O_CLOEXEC) !== 0));
+    if (!file) return generic(call, buffers);
+    return [
+      {
+        kind: 'open',
+        ...call.span,
+        ofd: description.id,
+        file: file.id,
+        flags: openFlags(flags),
+        size: file.size,
+        buffers,
+      },
+    ];
+  };
 
 const memfd: Translate = (call) => {
   if (call.result < 0) return null;
@@ -67,29 +82,37 @@ const memfd: Translate = (call) => {
   const description = call.describe(file);
   call.release(call.thread.descriptors.set(call.result, description, (call.args.int(1) & 1) !== 0));
   const flags = openFlags(2 | O_CREAT);
-  return [{ kind: 'open', ...call.span, ofd: description.id, file: file.id, flags, size: 0, buffers: pathBuffers(call, [0]) }];
+  return [
+    { kind: 'open', ...call.span, ofd: description.id, file: file.id, flags, size: 0, buffers: pathBuffers(call, [0]) },
+  ];
 };
 
-const unlink = (pathArgument: number): Translate => (call) => {
-  const buffers = pathBuffers(call, [pathArgument]);
-  const file = call.result === 0 ? call.files.unlinked(pathAt(call, pathArgument, 0)) : null;
-  if (!file) return generic(call, buffers);
-  return [{ kind: 'unlink', ...call.span, file: file.id, last: file.names.size === 0, result: 0 }];
-};
+const unlink =
+  (pathArgument: number): Translate =>
+  (call) => {
+    const buffers = pathBuffers(call, [pathArgument]);
+    const file = call.result === 0 ? call.files.unlinked(pathAt(call, pathArgument, 0)) : null;
+    if (!file) return generic(call, buffers);
+    return [{ kind: 'unlink', ...call.span, file: file.id, last: file.names.size === 0, result: 0 }];
+  };
 
-const rename = (from: number, to: number): Translate => (call) => {
-  const buffers = pathBuffers(call, [from, to]);
-  if (call.result !== 0) return generic(call, buffers);
-  const { file, replaced } = call.files.renamed(pathAt(call, from, 0), pathAt(call, to, 1));
-  if (file) return [{ kind: 'rename', ...call.span, file: file.id, replaced: replaced?.id ?? null, result: 0 }];
-  if (!replaced) return generic(call, buffers);
-  return [{ kind: 'unlink', ...call.span, file: replaced.id, last: replaced.names.size === 0, result: 0 }];
-};
+const rename =
+  (from: number, to: number): Translate =>
+  (call) => {
+    const buffers = pathBuffers(call, [from, to]);
+    if (call.result !== 0) return generic(call, buffers);
+    const { file, replaced } = call.files.renamed(pathAt(call, from, 0), pathAt(call, to, 1));
+    if (file) return [{ kind: 'rename', ...call.span, file: file.id, replaced: replaced?.id ?? null, result: 0 }];
+    if (!replaced) return generic(call, buffers);
+    return [{ kind: 'unlink', ...call.span, file: replaced.id, last: replaced.names.size === 0, result: 0 }];
+  };
 
-const link = (from: number, to: number): Translate => (call) => {
-  if (call.result === 0) call.files.linked(pathAt(call, from, 0), pathAt(call, to, 1));
-  return generic(call, pathBuffers(call, [from, to]));
-};
+const link =
+  (from: number, to: number): Translate =>
+  (call) => {
+    if (call.result === 0) call.files.linked(pathAt(call, from, 0), pathAt(call, to, 1));
+    return generic(call, pathBuffers(call, [from, to]));
+  };
 
 const truncate: Translate = (call) => {
   const file = call.result === 0 ? call.files.opened(pathAt(call, 0, 0), false) : null;

@@ -7,7 +7,10 @@ import { RecorderError } from '../error.js';
 /** Throws a RecorderError that says what is missing, if programs cannot be recorded here. */
 export function checkMachine(): void {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new RecorderError('unsupported-machine', `recording needs Linux on x86-64; this is ${process.platform} on ${process.arch}`);
+    throw new RecorderError(
+      'unsupported-machine',
+      `recording needs Linux on x86-64; this is ${process.platform} on ${process.arch}`,
+    );
   }
   if (process.getuid?.() !== 0) {
     throw new RecorderError('not-root', 'recording needs root: it traces the kernel and empties the page cache');
@@ -15,7 +18,10 @@ export function checkMachine(): void {
   if (spawnSync('strace', ['--version']).status !== 0) {
     throw new RecorderError('no-strace', 'recording needs strace; install the package strace');
   }
-  for (const [tool, from] of [['setarch', 'util-linux'], ['perl', 'perl']] as const) {
+  for (const [tool, from] of [
+    ['setarch', 'util-linux'],
+    ['perl', 'perl'],
+  ] as const) {
     if (spawnSync(tool, ['--version']).status !== 0) {
       throw new RecorderError('unsupported-machine', `recording needs ${tool}; install the package ${from}`);
     }

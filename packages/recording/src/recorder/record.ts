@@ -66,7 +66,18 @@ export async function record(options: RecordOptions): Promise<Recorded> {
     const run = async (before: Iterable<string>): Promise<RunResult> => {
       if (options.prepare) execFileSync(options.prepare[0], options.prepare.slice(1), { cwd, env, stdio: 'ignore' });
       const { bufferMb = 64, execDelay = 50, stdio = 'inherit' } = options;
-      return runOnce({ tracefs, command: program, cwd, env, stdio, before, dropCaches, bufferMb, execDelay, signal: interrupt.signal });
+      return runOnce({
+        tracefs,
+        command: program,
+        cwd,
+        env,
+        stdio,
+        before,
+        dropCaches,
+        bufferMb,
+        execDelay,
+        signal: interrupt.signal,
+      });
     };
     progress('first run: learning which files the program uses');
     const dry = await run([]);
@@ -87,7 +98,17 @@ function compose({ assembled }: RunResult, command: string[], droppedCaches: boo
   const { files, records, threads, spaces, duration, warnings } = assembled;
   const machine = machineFacts(files.map((file) => file.device));
   return {
-    header: { format: FORMAT_NAME, version: FORMAT_VERSION, command, machine, droppedCaches, duration, threads, spaces, warnings },
+    header: {
+      format: FORMAT_NAME,
+      version: FORMAT_VERSION,
+      command,
+      machine,
+      droppedCaches,
+      duration,
+      threads,
+      spaces,
+      warnings,
+    },
     files,
     records,
   };
@@ -99,7 +120,9 @@ function checked(recording: Recording): Recording {
     return readRecording(Buffer.from(formatRecording(recording)), 'new recording');
   } catch (error) {
     if (!(error instanceof RecordingError)) throw error;
-    throw new RecorderError('trace-mismatch', `the trace makes no consistent recording: ${error.message}`, { cause: error });
+    throw new RecorderError('trace-mismatch', `the trace makes no consistent recording: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -111,7 +134,9 @@ function write(output: string, recording: Recording): void {
   try {
     writeRecording(output, recording);
   } catch (error) {
-    throw new RecorderError('cannot-write', `${output} cannot be written: ${(error as Error).message}`, { cause: error });
+    throw new RecorderError('cannot-write', `${output} cannot be written: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

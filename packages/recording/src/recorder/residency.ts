@@ -37,7 +37,10 @@ export function snapshotFiles(paths: Iterable<string>): Map<string, Before> {
   const output = execFileSync('perl', ['-e', MINCORE], { input, encoding: 'utf8', maxBuffer: 1 << 28 });
   const lines = output.split('\n');
   return new Map(
-    found.map(({ path, file: { device, inode, size } }, i) => [path, { device, inode, size, cached: ranges(lines[i]) }]),
+    found.map(({ path, file: { device, inode, size } }, i) => [
+      path,
+      { device, inode, size, cached: ranges(lines[i]) },
+    ]),
   );
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +50,7 @@ export async function runOnce(options: RunOptions): Promise<RunResult> {
     instances.push(events);
     const execs = new TraceInstance(options.tracefs, 'execs');
     instances.push(execs);
-    events.configure(options.bufferMb * 1024);
+    events.configure(Math.ceil(options.bufferMb * 1024));
     execs.configure(256, [{ path: 'sched/sched_process_exec' }]);
     return await traced(options, { events, execs, log: join(scratch, 'strace') });
   } finally {
@@ -66,6 +67,7 @@ interface Tracing {
 
 async function traced(options: RunOptions, { events, execs, log }: Tracing): Promise<RunResult> {
   const { signal } = options;
+  checkInterrupted(signal);
   const launched = new Launched({ ...options, log });
   const watch = new ExecWatch(execs);
   let pid = 0;
@@ -73,10 +75,11 @@ async function traced(options: RunOptions, { events, execs, log }: Tracing): Pro
   signal.addEventListener('abort', stop);
   try {
     pid = await launched.pid();
-    if (signal.aborted) stop();
+    checkInterrupted(signal);
     if (options.dropCaches) dropCaches();
     const before = snapshotFiles(options.before);
     const inherited = inheritedFiles(pid);
+    checkInterrupted(signal);
     const runStart = Date.now();
     events.start(pid);
     execs.start(pid);
@@ -85,7 +88,7 @@ async function traced(options: RunOptions, { events, execs, log }: Tracing): Pro
     const ended = await launched.ended;
     events.stop();
     watch.stop();
-    if (signal.aborted) throw new RecorderError('interrupted', 'the recording was interrupted');
+    checkInterrupted(signal);
     checkLost(events, options.bufferMb);
     const strace = await readStrace(log, pid);
     const files = new FileTable(before, runStart);
@@ -107,6 +110,10 @@ function dropCaches(): void {
   writeFileSync('/proc/sys/vm/drop_caches', '3');
 }
 
+function checkInterrupted(signal: AbortSignal): void {
+  if (signal.aborted) throw new RecorderError('interrupted', 'the recording was interrupted');
+}
+
 function checkLost(events: TraceInstance, bufferMb: number): void {
   const lost = events.lost();
   if (lost === 0) return;
@@ -116,7 +123,7 @@ function checkLost(events: TraceInstance, bufferMb: number): void {
 
 async function readStrace(path: string, root: number): Promise<StraceLog> {
   const parser = new StraceParser();
-  for await (const line of createInterface({ input: createReadStream(path) })) parser.push(line);
+  for await (const line of linesOf(path)) parser.push(line);
   const log = parser.finish();
   // Before the program's exec come the launcher's own exec and calls.
   const calls = log.calls.get(root) ?? [];
@@ -128,11 +135,23 @@ async function readStrace(path: string, root: number): Promise<StraceLog> {
 
 async function readTrace(events: TraceInstance, assembly: Assembly): Promise<void> {
   let time = 0;
-  for await (const line of createInterface({ input: createReadStream(events.traceFile) })) {
+  for await (const line of linesOf(events.traceFile)) {
     const event = parseTraceLine(line);
     if (!event) continue;
-    if (event.time < time) throw new RecorderError('trace-mismatch', `tracefs gives events out of order at ${event.time} µs`);
+    if (event.time < time)
+      throw new RecorderError('trace-mismatch', `tracefs gives events out of order at ${event.time} µs`);
     time = event.time;
     assembly.push(event);
+  }
+}
+
+/** The lines of a file. The file is closed when the loop over them ends, however it ends: an instance in use cannot be removed. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const input = createReadStream(path);
+  try {
+    yield* createInterface({ input });
+  } finally {
+    input.destroy();
+    if (!input.closed) await once(input, 'close');
   }
 }

@@ -82,7 +82,10 @@ const fault =
 const FAULT = /^address=(0x[0-9a-f]+) ip=.* error_code=(0x[0-9a-f]+)$/;
 
 const BODIES: Readonly<Record<string, readonly [RegExp, Parse]>> = {
-  sys_enter: [/^NR (-?\d+) \((.*)\)$/, (m) => ({ name: 'enter', nr: Number(m[1]), args: new SyscallArgs(m[2].split(', ')) })],
+  sys_enter: [
+    /^NR (-?\d+) \((.*)\)$/,
+    (m) => ({ name: 'enter', nr: Number(m[1]), args: new SyscallArgs(m[2].split(', ')) }),
+  ],
   sys_exit: [/^NR (-?\d+) = (-?\d+)$/, (m) => ({ name: 'leave', nr: Number(m[1]), result: Number(m[2]) })],
   page_fault_user: [FAULT, fault(false)],
   page_fault_kernel: [FAULT, fault(true)],

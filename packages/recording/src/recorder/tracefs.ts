@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MIT
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { RecorderError } from '../error.js';
 import { EVENTS } from './trace-events.js';
@@ -28,7 +39,9 @@ export class Tracefs {
     try {
       execFileSync('mount', ['-t', 'tracefs', 'nodev', USUAL], { stdio: ['ignore', 'ignore', 'pipe'] });
     } catch (error) {
-      throw new RecorderError('no-tracefs', `tracefs is not mounted and cannot be mounted at ${USUAL}`, { cause: error });
+      throw new RecorderError('no-tracefs', `tracefs is not mounted and cannot be mounted at ${USUAL}`, {
+        cause: error,
+      });
     }
     return new Tracefs(USUAL, true);
   }
@@ -56,7 +69,9 @@ export class TraceInstance {
     try {
       mkdirSync(this.#path);
     } catch (error) {
-      throw new RecorderError('no-tracefs', `cannot make a tracing instance: ${(error as Error).message}`, { cause: error });
+      throw new RecorderError('no-tracefs', `cannot make a tracing instance: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -90,7 +105,10 @@ export class TraceInstance {
   /** The processes that are traced now. */
   pids(): number[] {
     const text = readFileSync(join(this.#path, 'set_event_pid'), 'utf8');
-    return text.split('\n').map(Number).filter((pid) => pid > 0);
+    return text
+      .split('\n')
+      .map(Number)
+      .filter((pid) => pid > 0);
   }
 
   get traceFile(): string {
@@ -103,7 +121,8 @@ export class TraceInstance {
     let lost = 0;
     for (const cpu of readdirSync(perCpu)) {
       const stats = readFileSync(join(perCpu, cpu, 'stats'), 'utf8');
-      for (const [, count] of stats.matchAll(/^(?:overrun|commit overrun|dropped events): (\d+)$/gm)) lost += Number(count);
+      for (const [, count] of stats.matchAll(/^(?:overrun|commit overrun|dropped events): (\d+)$/gm))
+        lost += Number(count);
     }
     return lost;
   }
@@ -135,7 +154,9 @@ export class TraceInstance {
     try {
       writeFileSync(join(this.#path, file), value);
     } catch (error) {
-      throw new RecorderError('no-tracefs', `cannot set ${file} to ${value}: ${(error as Error).message}`, { cause: error });
+      throw new RecorderError('no-tracefs', `cannot set ${file} to ${value}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 }
