@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Embed, Null, Ptr, Ref, SpinLock, StructOf } from '@lockless/cpu';
-import { ListHead, RwSemaphore, struct, TaskStruct } from '@lockless/cpu';
+import type { Embed, Null, Ptr, Ref, SpinLock, StructOf, Vec } from '@lockless/cpu';
+import { ListHead, NR_CPUS, RwSemaphore, struct, TaskStruct } from '@lockless/cpu';
 import type { File } from './fs-struct.js';
 
 /** struct rb_node / rb_root of lib/rbtree.c. */
@@ -117,6 +117,8 @@ export interface MmStruct {
   flags: number;
   /** Process id of the owner, for reports. */
   ownerPid: number;
+  /** mm->cpu_vm_mask: CPUs that ever translated an address of this mm, which a flush must look at. One bit each, never cleared. */
+  cpuVmMask: Vec<number>;
   /*
    * Page faults by how they were resolved, each fault in exactly one of them; statistics of ours, for reports.
    * Atomic: faults of one mm run on several CPUs at once.
@@ -161,6 +163,7 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     mmapBase: 1,
     flags: 1,
     ownerPid: 1,
+    cpuVmMask: NR_CPUS / 32,
     faultsAnonymous: 1,
     faultsZero: 1,
     faultsFile: 1,
