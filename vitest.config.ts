@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { fileURLToPath } from 'node:url';
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -7,6 +8,8 @@ import { defineConfig } from 'vitest/config';
  * The patterns fit both the root (`npm test`) and one workspace (`vitest run --config ../../vitest.config.ts`).
  */
 export default defineConfig({
+  // One file for all: a package that cannot be built yet must not keep the others from being tested.
+  tsconfig: fileURLToPath(new URL('tsconfig.base.json', import.meta.url)),
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source', ...defaultServerConditions] } },
   test: {
