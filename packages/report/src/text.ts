@@ -9,6 +9,7 @@ export interface TextOptions {
   readonly width?: number;
 }
 
+type Color = 'green' | 'red' | 'yellow';
 type Style = Parameters<typeof styleText>[0];
 type Cell = string | number;
 
@@ -41,7 +42,7 @@ const count = (n: number): string => n.toLocaleString('en-US');
 const percent = (share: number): string => (share >= 0.9995 && share < 1 ? '99.9 %' : `${(share * 100).toFixed(1)} %`);
 const mib = (pages: number): string => `${count(Math.round(pages / 25.6) / 10)} MiB`;
 
-const VERDICT: Readonly<Record<RunResult['verdict'], readonly [Style, string]>> = {
+const VERDICT: Readonly<Record<RunResult['verdict'], readonly [Color, string]>> = {
   holds: ['green', 'holds'],
   violated: ['red', 'VIOLATED'],
   bounded: ['yellow', 'bounded (stopped before the end, nothing wrong so far)'],
