@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import type { Embed, Op, Ptr, StructOf } from '@lockless/cpu';
 import {
-  type Embed,
   functionPointer,
   GFP_KERNEL,
   kmemCacheAlloc,
@@ -8,12 +8,9 @@ import {
   kmemCacheFree,
   load,
   NULL,
-  type Op,
-  type Ptr,
   preemptDisable,
   preemptEnable,
   SequentialEngine,
-  type StructOf,
   store,
   struct,
 } from '@lockless/cpu';

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op, Ptr } from '@lockless/cpu';
+import { load, NULL, store, writeOnce } from '@lockless/cpu';
+import { RADIX_TREE_MAP_SHIFT, RADIX_TREE_MAX_TAGS, RadixTreeNode, RadixTreeRoot } from '@lockless/mm-types';
+import {
+  entryToNode,
+  indirectToPtr,
+  offsetOf,
+  ptrToIndirect,
+  radixTreeMaxindex,
+  radixTreeNodeFree,
+  shiftOf,
+} from './radix-tree-node.js';
+import { nodeTagGet, radixTreeTagClear, rootTagClearAll } from './radix-tree-tag.js';
+
+/**
+ * radix_tree_shrink(): lowers the tree while its top node has nothing but slot 0.
+ *
+ * The stores to rnode need no release: what becomes the top was published before, and moves only.
+ * *Source*: `radix_tree_shrink`, lib/radix-tree.c, 2.6.27, with `27d20fddc8` (2.6.37).
+ */
+function* shrink(root: Ptr<RadixTreeRoot>): Op<void> {
+  let height = yield* load(RadixTreeRoot.height(root));
+  while (height > 0) {
+    const node = entryToNode(yield* load(RadixTreeRoot.rnode(root)));
+    if ((yield* load(RadixTreeNode.count(node))) !== 1) return;
+    const child = yield* load(RadixTreeNode.slots(node, 0));
+    if (child === NULL) return;
+    yield* writeOnce(RadixTreeRoot.rnode(root), height > 1 ? ptrToIndirect(child) : child);
+    height--;
+    yield* store(RadixTreeRoot.height(root), height);
+    // Slot 0 keeps its entry for readers that stand on the node. But in a leaf they may hold the slot's address and look at it again and
+    // again, while deletion of the item now only changes the root: the mark sends them back there.
+    if (height === 0) yield* writeOnce(RadixTreeNode.slots(node, 0), ptrToIndirect(child));
+    yield* radixTreeNodeFree(node);
+  }
+}
+
+/**
+ * radix_tree_delete(): takes the item of an index out, with its tags.
+ *
+ * *Context*: the writers' lock. Readers may still return the item until a grace period is over.
+ * *Returns* the item, 0 when the index has none.
+ * *Source*: `radix_tree_delete`, lib/radix-tree.c, 2.6.27.
+ */
+export function* radixTreeDelete(root: Ptr<RadixTreeRoot>, index: number): Op<number> {
+  const height = yield* load(RadixTreeRoot.height(root));
+  if (index > radixTreeMaxindex(height)) return NULL;
+  const path: Ptr<RadixTreeNode>[] = [];
+  let entry = indirectToPtr(yield* load(RadixTreeRoot.rnode(root)));
+  for (let shift = shiftOf(height); shift >= 0 && entry !== NULL; shift -= RADIX_TREE_MAP_SHIFT) {
+    path.push(entryToNode(entry));
+    entry = yield* load(RadixTreeNode.slots(entryToNode(entry), offsetOf(index, shift)));
+  }
+  if (entry === NULL) return NULL;
+  if (path.length > 0) yield* clearTags(root, index, path[path.length - 1]);
+  yield* unlink(root, index, path);
+  return entry;
+}
+
+/** Takes every tag from the item in that leaf. */
+function* clearTags(root: Ptr<RadixTreeRoot>, index: number, leaf: Ptr<RadixTreeNode>): Op<void> {
+  for (let tag = 0; tag < RADIX_TREE_MAX_TAGS; tag++) {
+    if (yield* nodeTagGet(leaf, tag, offsetOf(index, 0))) yield* radixTreeTagClear(root, index, tag);
+  }
+}
+
+/** Empties the slot, and frees the nodes above that become empty, each after it is out of reach. */
+function* unlink(root: Ptr<RadixTreeRoot>, index: number, path: readonly Ptr<RadixTreeNode>[]): Op<void> {
+  let emptied: Ptr<RadixTreeNode> | undefined;
+  for (const [level, node] of path.toReversed().entries()) {
+    yield* writeOnce(RadixTreeNode.slots(node, offsetOf(index, shiftOf(level + 1))), NULL);
+    const count = (yield* load(RadixTreeNode.count(node))) - 1;
+    yield* store(RadixTreeNode.count(node), count);
+    if (emptied !== undefined) yield* radixTreeNodeFree(emptied);
+    if (count > 0) {
+      if (level === path.length - 1) yield* shrink(root);
+      return;
+    }
+    emptied = node;
+  }
+  yield* rootTagClearAll(root);
+  yield* store(RadixTreeRoot.height(root), 0);
+  yield* writeOnce(RadixTreeRoot.rnode(root), NULL);
+  if (emptied !== undefined) yield* radixTreeNodeFree(emptied);
+}
