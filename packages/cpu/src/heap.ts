@@ -50,9 +50,10 @@ export class Heap {
     return this.top;
   }
 
-  /** Boot memory for arrays whose size is known at boot only (mem_map): `size` words, zeroed, never freed. */
+  /** Boot memory for arrays whose size is known at boot only (mem_map): `size` words, zeroed, never freed. Throws RangeError when full. */
   reserve(size: number): number {
     const base = this.bump(size);
+    if (base === 0) throw new RangeError(`no room for ${size} words: the memory has ${this.words.length}, ${this.top} are taken`);
     this.state.fill(LIVE, base, base + size);
     return base;
   }

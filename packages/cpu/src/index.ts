@@ -5,6 +5,7 @@ export * from './barrier.js';
 export * from './bitops.js';
 export * from './bug.js';
 export * from './completion.js';
+export * from './fault-injection.js';
 export * from './function-pointer.js';
 export * from './heap.js';
 export * from './io.js';

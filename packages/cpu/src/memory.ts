@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { words } from './op.js';
+import { engine, words } from './op.js';
 import type { Layout, StructOf } from './struct.js';
 import type { Ptr, Ref } from './word.js';
 import { CACHE_LINE_WORDS, NR_CPUS, NULL_GUARD_WORDS } from './word.js';
@@ -68,3 +68,9 @@ export const peek = <V extends number>(ref: Ref<V>): V => words[ref] as V;
 export const poke = <V extends number>(ref: Ref<V>, value: V): void => {
   words[ref] = value;
 };
+
+/** alloc_bootmem(): `size` zeroed words for an array whose size is known at boot only; never freed. Boot code only. */
+export function bootReserve(size: number): number {
+  if (engine.heap === undefined) throw new Error('this engine has no heap, so boot code cannot reserve memory');
+  return engine.heap.reserve(size);
+}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { Heap } from './heap.js';
 import type { Ptr } from './word.js';
 
 /**
@@ -56,6 +57,8 @@ export interface CpuLocal {
 export interface Engine {
   /** The flat word memory. */
   readonly words: Int32Array;
+  /** Where kernel objects and boot memory come from. An engine of straight-line tests may do without. */
+  readonly heap?: Heap;
   /** Performs the access (`done: true`, value = its result) or suspends the caller (`done: false`). */
   step(access: Access<unknown>): IteratorResult<Access<unknown>, unknown>;
 }
