@@ -35,7 +35,7 @@ const recordings = {
   'sqlite-threads': {
     setup: 'gcc -O1 -pthread threads.c -o threads',
     prepare: 'rm -f log table tmp* demo.db*',
-    command: ['sh', '-c', './threads && sqlite3 demo.db < work.sql'],
+    command: ['sh', '-c', './threads && (echo ".bail on"; cat work.sql) | sqlite3 demo.db'],
   },
 };
 

@@ -28,6 +28,7 @@ export type RecorderFailure =
   | 'command-not-found'
   | 'cannot-write'
   | 'lost-events'
+  | 'missed-exec'
   | 'trace-mismatch'
   | 'interrupted'
   | 'failed';

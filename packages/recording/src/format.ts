@@ -7,7 +7,7 @@ export type * from './records.js';
 /**
  * The types of a recording. docs/recording-format.md describes the same records as text.
  *
- * Units: times are microseconds since the program's first instruction could run; addresses are page numbers (byte
+ * Units: times are microseconds since the first exec; addresses are page numbers (byte
  * address / 4096) unless a field says bytes; lengths and file offsets are bytes; file positions in the page cache are page
  * indexes. A `result` is what the system call returned: zero or positive, or a negative errno.
  */

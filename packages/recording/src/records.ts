@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-/** The records of a recording: what the program did and, interleaved, what the real kernel did. Units: see format.ts. */
+import type { At, Spans, TruthRecord } from './truth.js';
 
-export interface RssPages {
-  file: number;
-  anon: number;
-  swap: number;
-  shmem: number;
-}
+export type * from './truth.js';
 
-export type RssMember = keyof RssPages;
+/** The records of a recording: what the program did, and, interleaved in truth.ts, what the real kernel did. Units: format.ts. */
 
 /** A stretch of user memory that a system call reads or writes. */
 export interface UserBuffer {
@@ -20,14 +15,6 @@ export interface UserBuffer {
 }
 
 export type Prot = string; // "rwx" with "-" for what is missing, as in /proc/PID/maps
-
-interface At {
-  tid: number;
-  start: number;
-}
-interface Spans extends At {
-  end: number;
-}
 
 /** fork, vfork, clone, clone3. `end` is when the parent returned. The child's records begin after `start`. */
 export interface Fork extends Spans {
@@ -284,44 +271,8 @@ export interface Touch extends At {
   present: boolean;
 }
 
-/** Truth: pages `index` … `index + pages - 1` of the file entered the page cache. */
-export interface Added extends At {
-  kind: 'added';
-  file: number;
-  index: number;
-  pages: number;
-}
-/** Truth: they left it. */
-export interface Removed extends At {
-  kind: 'removed';
-  file: number;
-  index: number;
-  pages: number;
-}
-/** Truth: an address space's counter has a new value, in pages. */
-export interface Rss extends At {
-  kind: 'rss';
-  space: number;
-  member: RssMember;
-  pages: number;
-}
-/** Truth: a read fault mapped those of the cached pages `first` … `last` that were uptodate (fault-around). */
-export interface MapAround extends At {
-  kind: 'map-around';
-  file: number;
-  first: number;
-  last: number;
-}
-/** Truth: a file fault went to the filesystem's fault handler for this page. */
-export interface FileFault extends At {
-  kind: 'file-fault';
-  file: number;
-  index: number;
-}
-
 export type ProcessRecord = Fork | Exec | Exit;
 export type FileRecord = Open | Close | Read | Write | Copy | Truncate | Fallocate | Fsync | Fadvise | Unlink | Rename;
 export type MemoryRecord = Mmap | Munmap | Mprotect | Mremap | Brk | Madvise | Msync | Mlock;
-export type TruthRecord = Added | Removed | Rss | MapAround | FileFault;
 export type Rec = ProcessRecord | FileRecord | MemoryRecord | Sync | Call | Touch | TruthRecord;
 export type RecKind = Rec['kind'];

@@ -262,7 +262,7 @@ export class Assembly {
     const image = this.#input.images.get(thread.tid)?.shift();
     if (!image || !call.replaced) {
       const cause = `the memory map of process ${thread.tid} after its exec was not caught in time`;
-      throw new RecorderError('failed', `${cause}; try again, or with a longer execDelay`);
+      throw new RecorderError('missed-exec', `${cause}; record with a longer execDelay`);
     }
     const { time: start, key } = call.replaced;
     const { file, maps } = imageMaps(image, this.#input.files);

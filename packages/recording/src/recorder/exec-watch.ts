@@ -14,6 +14,8 @@ export class ExecWatch {
   readonly #instance: TraceInstance;
   #timer: NodeJS.Timeout | null = null;
   #rest = '';
+  /** Processes whose exec has been seen and whose map has not been read. */
+  readonly #arriving = new Set<number>();
 
   constructor(instance: TraceInstance) {
     this.#instance = instance;
@@ -32,11 +34,15 @@ export class ExecWatch {
     const text = this.#rest + this.#instance.poll();
     const end = text.lastIndexOf('\n') + 1;
     this.#rest = text.slice(end);
-    for (const [, pid] of text.slice(0, end).matchAll(EXEC)) this.#snapshot(Number(pid));
+    for (const [, pid] of text.slice(0, end).matchAll(EXEC)) this.#arriving.add(Number(pid));
+    for (const pid of this.#arriving) this.#visit(pid);
   }
 
-  #snapshot(pid: number): void {
-    const image = readImage(pid);
+  #visit(pid: number): void {
+    const state = execState(pid);
+    if (state === 'running') return;
+    this.#arriving.delete(pid);
+    const image = state === 'held' ? readImage(pid) : null;
     if (!image) return;
     const images = this.images.get(pid);
     if (images) images.push(image);
@@ -47,19 +53,23 @@ export class ExecWatch {
 /** null unless the process stood still in its exec all the while. */
 function readImage(pid: number): ExecImage | null {
   try {
-    if (!inExec(pid)) return null;
     const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
     const program = readlinkSync(`/proc/${pid}/exe`);
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const brk = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_BRK]);
-    return inExec(pid) ? { maps, program, brk } : null;
+    return execState(pid) === 'held' ? { maps, program, brk } : null;
   } catch {
     return null;
   }
 }
 
-/** True while the process is stopped in, or still runs inside, execve or execveat. */
-function inExec(pid: number): boolean {
-  const call = readFileSync(`/proc/${pid}/syscall`, 'utf8').trim();
-  return call === 'running' || /^(?:59|322) /.test(call);
+/** Whether a process still runs towards the end of its exec, is held there, or is gone from there. */
+function execState(pid: number): 'running' | 'held' | 'gone' {
+  try {
+    const call = readFileSync(`/proc/${pid}/syscall`, 'utf8').trim();
+    if (call === 'running') return 'running';
+    return /^(?:59|322) /.test(call) ? 'held' : 'gone';
+  } catch {
+    return 'gone';
+  }
 }

@@ -30,7 +30,7 @@ export interface RecordOptions {
   stdio?: 'inherit' | 'ignore' | 'stderr';
   /** MiB of trace buffer per CPU. 64 by default. */
   bufferMb?: number;
-  /** Milliseconds to hold each process after an exec, while its memory map is read. 50 by default. */
+  /** Milliseconds to hold each process after an exec, while its memory map is read. 50 by default; more if that was too short. */
   execDelay?: number;
   /** Stops the recording: the program is killed, and `record` rejects. */
   signal?: AbortSignal;
@@ -63,22 +63,13 @@ export async function record(options: RecordOptions): Promise<Recorded> {
   const tracefs = Tracefs.open();
   try {
     tracefs.sweep();
-    const run = async (before: Iterable<string>): Promise<RunResult> => {
-      if (options.prepare) execFileSync(options.prepare[0], options.prepare.slice(1), { cwd, env, stdio: 'ignore' });
-      const { bufferMb = 64, execDelay = 50, stdio = 'inherit' } = options;
-      return runOnce({
-        tracefs,
-        command: program,
-        cwd,
-        env,
-        stdio,
-        before,
-        dropCaches,
-        bufferMb,
-        execDelay,
-        signal: interrupt.signal,
+    const { bufferMb = 64, execDelay = 50, stdio = 'inherit' } = options;
+    const settings = { tracefs, command: program, cwd, env, stdio, dropCaches, bufferMb, signal: interrupt.signal };
+    const run = (before: Iterable<string>): Promise<RunResult> =>
+      patiently(execDelay, (delay) => {
+        if (options.prepare) execFileSync(options.prepare[0], options.prepare.slice(1), { cwd, env, stdio: 'ignore' });
+        return runOnce({ ...settings, before, execDelay: delay });
       });
-    };
     progress('first run: learning which files the program uses');
     const dry = await run([]);
     progress('second run: recording');
@@ -91,6 +82,21 @@ export async function record(options: RecordOptions): Promise<Recorded> {
     interrupt.dispose();
     tracefs.close();
     progress('');
+  }
+}
+
+const PATIENCE = 3;
+
+/** On a busy machine a process may run on before its memory map was read: then once more, with longer to do it. */
+async function patiently(delay: number, run: (delay: number) => Promise<RunResult>): Promise<RunResult> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run(delay);
+    } catch (error) {
+      const missed = error instanceof RecorderError && error.failure === 'missed-exec';
+      if (!missed || attempt === PATIENCE) throw error;
+      delay = (delay + 10) * 4;
+    }
   }
 }
 
