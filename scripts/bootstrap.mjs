@@ -122,7 +122,7 @@ function ensureBuilt(root) {
   if (reason === undefined) return true;
   const inputs = buildInputs(root);
   rmSync(stampFile(root), { force: true });
-  const build = [join(root, 'scripts', 'turbo.mjs'), 'run', 'build'];
+  const build = [join(root, 'scripts', 'turbo.mjs'), 'run', 'build', '--continue=dependencies-successful'];
   if (!step(root, `building (${reason})`, process.execPath, build)) return false;
   mkdirSync(dirname(stampFile(root)), { recursive: true });
   writeFileSync(stampFile(root), inputs);
