@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './anon-vma.js';
+export * from './anon-vma-prepare.js';
+export * from './free-pgtables.js';
 export * from './i-mmap.js';
+export * from './invariants.js';
+export * from './mm.js';
+export * from './mmu-gather.js';
+export * from './page-lock-anon-vma.js';
 export * from './pgtable.js';
 export * from './pte.js';
+export * from './pte-access.js';
 export * from './rbtree.js';
+export * from './reverse-mapping.js';
+export { pageMappedInVma, SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapResult } from './rmap.js';
+export * from './rmap-walk.js';
+export { type SetPageDirty, setRmapHooks } from './set-page-dirty.js';
 export * from './tlb.js';
+export * from './unmap-mapping.js';
 export * from './vma.js';
 export * from './vma-adjust.js';
 export * from './vma-merge.js';
+export { type AreaView, areasOf, type PteVisitor, walkMm } from './walk-mm.js';
+export { unmapVmas, type ZapDetails, zapPageRange } from './zap.js';

@@ -175,29 +175,34 @@ export function* pteAllocMapLock(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte
 /** pte_unmap_unlock(). */
 export const pteUnmapUnlock = (mm: Ptr<MmStruct>, ptep: Ref<Pte>): Op<void> => spinUnlock(pteLockptr(mm, ptep));
 
-/** What {@link walkPteTables} calls: `ptes` is the entry for page `address`, the following ones lie behind it up to page `end`. */
-export type PteRangeAction = (ptes: Ref<Pte>, address: number, end: number) => Op<void>;
-
-/**
- * Calls `action` for each pte table that exists between two pages, in ascending order; skips what is missing in strides of its level.
- * The shape of zap_page_range(), change_protection(), copy_page_range() and msync.
- *
- * *Context*: as {@link pteOffsetMap}; no page table lock: the action takes it.
- * *Source*: the nested pgd/pud/pmd loops of mm/memory.c and mm/mprotect.c, 2.6.27.
- */
-export function* walkPteTables(mm: Ptr<MmStruct>, start: number, end: number, action: PteRangeAction): Op<void> {
-  yield* walkLevel(yield* load(MmStruct.pgd(mm)), PGD_LEVEL, start, end, action);
+/** A run of entries in one pte table. */
+export interface PteRange {
+  /** The entry for page `address`; those up to page `end` lie behind it. */
+  readonly ptes: Ref<Pte>;
+  readonly address: number;
+  readonly end: number;
 }
 
-function* walkLevel(table: number, level: number, start: number, end: number, action: PteRangeAction): Op<void> {
-  const span = entrySpan(level);
+/**
+ * The first run of entries between two pages, up to the end of one pte table; what has no table is skipped in strides of the level where
+ * it is missing. The step of zap_page_range(), change_protection(), copy_page_range() and msync.
+ *
+ * *Context*: as {@link pteOffsetMap}; the entries' lock is the caller's to take.
+ * *Returns* NULL when nothing is left.
+ * *Source*: the nested pgd, pud and pmd loops of mm/memory.c and mm/mprotect.c, 2.6.27.
+ */
+export function* nextPteRange(mm: Ptr<MmStruct>, start: number, end: number): Op<PteRange | Null> {
+  const pgd = yield* load(MmStruct.pgd(mm));
   for (let address = start; address < end; ) {
-    const next = Math.min(end, (Math.floor(address / span) + 1) * span);
-    const below = yield* rcuDereference(entryOf(table, level, address));
-    if (below !== NULL) {
-      if (level > 1) yield* walkLevel(below, level - 1, address, next, action);
-      else yield* action(entryOf(below, 0, address) as number as Ref<Pte>, address, next);
+    let table: number = pgd;
+    let level = PGD_LEVEL;
+    while (level > 0 && table !== NULL) {
+      table = yield* rcuDereference(entryOf(table, level, address));
+      level--;
     }
+    const next = Math.min(end, (Math.floor(address / entrySpan(level + 1)) + 1) * entrySpan(level + 1));
+    if (table !== NULL) return { ptes: entryOf(table, 0, address) as number as Ref<Pte>, address, end: next };
     address = next;
   }
+  return NULL;
 }

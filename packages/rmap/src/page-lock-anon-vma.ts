@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr } from '@lockless/cpu';
+import { NULL, rcuDereference, spinLock, spinUnlock } from '@lockless/cpu';
+import { AnonVma, PAGE_MAPPING_ANON, Page } from '@lockless/mm-types';
+import { pageMapped } from '@lockless/page';
+import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
+
+/**
+ * page_lock_anon_vma(): the anon_vma of a mapped anonymous page, locked.
+ *
+ * Nothing that the caller holds keeps the anon_vma: its last area may be unmapped at any time. Why it is safe:
+ *
+ * 1. enter an RCU read-side section;
+ * 2. read page->mapping: it is an anon_vma, live or freed;
+ * 3. the page is mapped: so some area was still on the anon_vma's list after 1. If the object is freed at all, it is freed after 1, and
+ *    its memory stays an anon_vma at least until the section ends (SLAB_DESTROY_BY_RCU);
+ * 4. take its lock. If it was freed and is in use for other areas meanwhile, we hold the lock of the wrong one: harmless, its areas do
+ *    not map the page, and each pte is compared with the page. Who gives it to an area takes the lock first (anon_vma_prepare, A).
+ * The section goes on until the unlock, because only it keeps the lock word a lock word.
+ *
+ * Without 1 (D1): a spin lock does not hold off the grace period once readers are preemptible; 4 locks memory of another kind.
+ * Without 3: an anon_vma that was freed long before 1 is found, gone already.
+ *
+ * *Context*: the caller has a reference on the page. *Returns* NULL when the page is not anonymous or not mapped.
+ * *Source*: page_lock_anon_vma(), mm/rmap.c, 2.6.27 (with 34bbd70405 for 1).
+ */
+export function* pageLockAnonVma(page: Ptr<Page>): Op<Ptr<AnonVma> | Null> {
+  yield* rcuReadLock(); // 1
+  const mapping = yield* rcuDereference(Page.mapping(page)); // 2
+  if ((mapping & PAGE_MAPPING_ANON) !== 0 && (yield* pageMapped(page))) {
+    // 3
+    const anonVma = (mapping - PAGE_MAPPING_ANON) as Ptr<AnonVma>;
+    yield* spinLock(AnonVma.lock(anonVma)); // 4
+    return anonVma;
+  }
+  yield* rcuReadUnlock();
+  return NULL;
+}
+
+/** page_unlock_anon_vma(). */
+export function* pageUnlockAnonVma(anonVma: Ptr<AnonVma>): Op<void> {
+  yield* spinUnlock(AnonVma.lock(anonVma));
+  yield* rcuReadUnlock();
+}

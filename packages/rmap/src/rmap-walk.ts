@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
+import { containerOf, ListHead, load, NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
+import type { Page } from '@lockless/mm-types';
+import { AddressSpace, AnonVma, VmAreaStruct } from '@lockless/mm-types';
+import { pageIndex, pageToPfn } from '@lockless/page';
+import { pageLockAnonVma, pageUnlockAnonVma } from './page-lock-anon-vma.js';
+import { pteLockptr, pteOffsetMap } from './pgtable.js';
+import type { Pte } from './pte.js';
+import { ptePfn, ptePresent } from './pte.js';
+import { readPte } from './pte-access.js';
+
+/** -EFAULT of vma_address(): the page is not in this area. */
+export const NOT_IN_VMA = -14;
+
+/**
+ * vma_address(): at which page number an area maps a page, if it maps it at all.
+ *
+ * *Context*: a lock that keeps the area's bounds: i_mmap_lock, anon_vma->lock or mmap_sem. *Returns* {@link NOT_IN_VMA} outside.
+ * *Source*: vma_address(), mm/rmap.c, 2.6.27.
+ */
+export function* vmaAddress(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<number> {
+  const start = yield* load(VmAreaStruct.vmStart(vma));
+  const address = start + ((yield* pageIndex(page)) - (yield* load(VmAreaStruct.vmPgoff(vma))));
+  return address >= start && address < (yield* load(VmAreaStruct.vmEnd(vma))) ? address : NOT_IN_VMA;
+}
+
+/** linear_page_index(): the inverse: the index in file or anon_vma of a page number in an area. */
+export function* linearPageIndex(vma: Ptr<VmAreaStruct>, address: number): Op<number> {
+  return address - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
+}
+
+/**
+ * page_check_address(): the entry at `address`, if it maps the page; then its lock is held.
+ *
+ * Without `sync` an entry that is not present at first sight is left alone: enough where missing one is no error. page_mkclean must not
+ * miss one that is only being changed (C10; Linux 479db0bf40), so it looks under the lock.
+ *
+ * *Context*: a lock of the reverse mapping, under which the area was found: it keeps the page tables.
+ * *Returns* NULL, and no lock, when the page is not mapped there.
+ * *Source*: page_check_address(), mm/rmap.c, 2.6.27.
+ */
+export function* pageCheckAddress(
+  page: Ptr<Page>,
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  sync: boolean,
+): Op<Ref<Pte> | Null> {
+  const mm = yield* load(VmAreaStruct.vmMm(vma));
+  const ptep = yield* pteOffsetMap(mm, address);
+  if (ptep === NULL) return NULL;
+  if (!sync && !ptePresent(yield* readOnce(ptep))) return NULL;
+  const lock = pteLockptr(mm, ptep);
+  yield* spinLock(lock);
+  const pte = yield* readPte(ptep);
+  if (ptePresent(pte) && ptePfn(pte) === pageToPfn(page)) return ptep;
+  yield* spinUnlock(lock);
+  return NULL;
+}
+
+/** What a walk does at an area that may map the page. *Returns* true to end the walk. */
+export type RmapVisit = (vma: Ptr<VmAreaStruct>) => Op<boolean>;
+
+/** Walks the areas that may map an anonymous page, under anon_vma->lock and RCU. */
+export function* walkAnonVmas(page: Ptr<Page>, visit: RmapVisit): Op<void> {
+  const anonVma = yield* pageLockAnonVma(page);
+  if (anonVma === NULL) return;
+  const head = AnonVma.head(anonVma);
+  for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) {
+    if (yield* visit(containerOf<VmAreaStruct>(at, VmAreaStruct, 'anonVmaNode'))) break;
+  }
+  yield* pageUnlockAnonVma(anonVma);
+}
+
+/** Walks the areas that map a file, under i_mmap_lock. *Context*: the page is locked, so `mapping` stays its mapping. */
+export function* walkFileVmas(mapping: Ptr<AddressSpace>, visit: RmapVisit): Op<void> {
+  yield* spinLock(AddressSpace.iMmapLock(mapping));
+  const head = AddressSpace.iMmap(mapping);
+  for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) {
+    if (yield* visit(containerOf<VmAreaStruct>(at, VmAreaStruct, 'shared'))) break;
+  }
+  yield* spinUnlock(AddressSpace.iMmapLock(mapping));
+}

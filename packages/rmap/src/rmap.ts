@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
+import { bugOn, load, NULL, readOnce, spinUnlock, store } from '@lockless/cpu';
+import type { Page } from '@lockless/mm-types';
+import { MmStruct, VM_LOCKED, VM_MAYSHARE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import {
+  pageAnon,
+  pageLocked,
+  pageMapcount,
+  pageMapped,
+  pageMapping,
+  putPage,
+  testClearPageReferenced,
+  trylockPage,
+  unlockPage,
+} from '@lockless/page';
+import { pageRemoveRmap } from './page-rmap.js';
+import { pteLockptr } from './pgtable.js';
+import type { Pte } from './pte.js';
+import { pteDirty, pteMkclean, pteWrite, pteWrprotect } from './pte.js';
+import { ptepClearFlush, ptepClearFlushYoung, setPteAt } from './pte-access.js';
+import { NOT_IN_VMA, pageCheckAddress, vmaAddress, walkAnonVmas, walkFileVmas } from './rmap-walk.js';
+import { dirtyPageOfPte } from './set-page-dirty.js';
+
+/** What try_to_unmap() says: no entry is left; some is, try again later; some is and must stay. */
+export const SWAP_SUCCESS = 0;
+export const SWAP_AGAIN = 1;
+export const SWAP_FAIL = 2;
+export type SwapResult = typeof SWAP_SUCCESS | typeof SWAP_AGAIN | typeof SWAP_FAIL;
+
+/** An entry that maps the page, its lock held. */
+interface MappedAt {
+  readonly mm: Ptr<MmStruct>;
+  readonly address: number;
+  readonly ptep: Ref<Pte>;
+}
+
+function* findEntry(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, sync: boolean): Op<MappedAt | Null> {
+  const address = yield* vmaAddress(page, vma);
+  if (address === NOT_IN_VMA) return NULL;
+  const ptep = yield* pageCheckAddress(page, vma, address, sync);
+  return ptep === NULL ? NULL : { mm: yield* load(VmAreaStruct.vmMm(vma)), address, ptep };
+}
+
+const unlockEntry = (at: MappedAt): Op<void> => spinUnlock(pteLockptr(at.mm, at.ptep));
+
+/**
+ * page_mapped_in_vma(): whether an area maps a page.
+ *
+ * *Context*: as {@link vmaAddress}. *Source*: page_mapped_in_vma(), mm/rmap.c, 2.6.28.
+ */
+export function* pageMappedInVma(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<boolean> {
+  const at = yield* findEntry(page, vma, true);
+  if (at === NULL) return false;
+  yield* unlockEntry(at);
+  return true;
+}
+
+/** Uses found so far, and mappings not yet seen: no need to walk on when none is left. */
+interface ReferenceCount {
+  referenced: number;
+  mappings: number;
+}
+
+/** page_referenced_one(). *Returns* true when the walk can end. */
+function* pageReferencedOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, count: ReferenceCount): Op<boolean> {
+  const at = yield* findEntry(page, vma, false);
+  if (at === NULL) return false;
+  if (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0) {
+    // A locked page is always in use, whatever the other areas say.
+    count.referenced++;
+    count.mappings = 1;
+  } else if (yield* ptepClearFlushYoung(at.mm, at.address, at.ptep)) {
+    count.referenced++;
+  }
+  count.mappings--;
+  yield* unlockEntry(at);
+  return count.mappings <= 0;
+}
+
+function* pageReferencedAnon(page: Ptr<Page>): Op<number> {
+  const count: ReferenceCount = { referenced: 0, mappings: yield* pageMapcount(page) };
+  yield* walkAnonVmas(page, (vma) => pageReferencedOne(page, vma, count));
+  return count.referenced;
+}
+
+function* pageReferencedFile(page: Ptr<Page>): Op<number> {
+  bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
+  const mapping = yield* pageMapping(page);
+  if (mapping === NULL) return 0;
+  const count: ReferenceCount = { referenced: 0, mappings: yield* pageMapcount(page) };
+  yield* walkFileVmas(mapping, function* (vma) {
+    if (((yield* load(VmAreaStruct.vmFlags(vma))) & (VM_LOCKED | VM_MAYSHARE)) === (VM_LOCKED | VM_MAYSHARE)) {
+      count.referenced++;
+      return true;
+    }
+    return yield* pageReferencedOne(page, vma, count);
+  });
+  return count.referenced;
+}
+
+/**
+ * page_referenced(): how many entries used the page since the last call, plus one for PG_referenced; clears all these marks.
+ *
+ * *Context*: a reference on the page; `isLocked`: the caller has locked it, else a file page is only tried to be locked, and counts
+ * as used when that fails. May miss an entry that is being changed: it is a hint for reclaim.
+ * *Source*: page_referenced(), mm/rmap.c, 2.6.27. *Differs*: no swap token, no memory control groups, no storage keys.
+ */
+export function* pageReferenced(page: Ptr<Page>, isLocked: boolean): Op<number> {
+  let referenced = (yield* testClearPageReferenced(page)) ? 1 : 0;
+  if (!(yield* pageMapped(page))) return referenced;
+  if (yield* pageAnon(page)) return referenced + (yield* pageReferencedAnon(page));
+  if (isLocked) return referenced + (yield* pageReferencedFile(page));
+  if (!(yield* trylockPage(page))) return referenced + 1;
+  referenced += yield* pageReferencedFile(page);
+  yield* unlockPage(page);
+  return referenced;
+}
+
+/** page_mkclean_one(). *Returns* whether an entry lost a dirty mark or the right to write. */
+function* pageMkcleanOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<boolean> {
+  const at = yield* findEntry(page, vma, true);
+  if (at === NULL) return false;
+  const { mm, address, ptep } = at;
+  const pte = yield* readOnce(ptep);
+  const change = pteDirty(pte) || pteWrite(pte);
+  if (change) {
+    const old = yield* ptepClearFlush(mm, address, ptep);
+    yield* setPteAt(mm, address, ptep, pteMkclean(pteWrprotect(old)));
+  }
+  yield* unlockEntry(at);
+  return change;
+}
+
+/**
+ * page_mkclean(): makes all entries of a shared file page clean and read-only, so that the next write faults and is noticed.
+ *
+ * *Context*: page locked. *Returns* how many entries were dirty or writable: if any, the page is dirty, and the caller says so.
+ * *Source*: page_mkclean(), mm/rmap.c, 2.6.27 (with 479db0bf40: entries are looked at under their lock, C10).
+ */
+export function* pageMkclean(page: Ptr<Page>): Op<number> {
+  bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
+  if (!(yield* pageMapped(page))) return 0;
+  const mapping = yield* pageMapping(page);
+  if (mapping === NULL) return 0;
+  let cleaned = 0;
+  yield* walkFileVmas(mapping, function* (vma) {
+    const shared = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_SHARED) !== 0;
+    if (shared && (yield* pageMkcleanOne(page, vma))) cleaned++;
+    return false;
+  });
+  return cleaned;
+}
+
+/** try_to_unmap_one() for a page of a file: clears one entry, and hands its dirty mark to the page. */
+function* tryToUnmapOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, migration: boolean): Op<SwapResult> {
+  const at = yield* findEntry(page, vma, false);
+  if (at === NULL) return SWAP_AGAIN;
+  const { mm, address, ptep } = at;
+  const keep =
+    !migration &&
+    (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0 || (yield* ptepClearFlushYoung(mm, address, ptep)));
+  if (!keep) {
+    const pte = yield* ptepClearFlush(mm, address, ptep);
+    // Before the count can drop to "not mapped": who then finds the page clean may throw it away.
+    if (pteDirty(pte)) yield* dirtyPageOfPte(page);
+    yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) - 1);
+    yield* pageRemoveRmap(page);
+    // Not the last reference: the caller has one.
+    yield* putPage(page);
+  }
+  yield* unlockEntry(at);
+  return keep ? SWAP_FAIL : SWAP_AGAIN;
+}
+
+/**
+ * try_to_unmap(): removes all entries that map a page.
+ *
+ * The page lock keeps new file mappings away: a fault maps a page only while it holds it locked (C3; Linux d00806b183). So with the walk of
+ * i_mmap, where every area that can have an entry is found, "not mapped" at the end is final until the lock is dropped.
+ *
+ * *Context*: page locked, a reference held. Without `migration`, a used or mlocked entry stays.
+ * *Returns* SWAP_SUCCESS: not mapped any more; SWAP_AGAIN: an entry was missed; SWAP_FAIL: one must stay.
+ * *Source*: try_to_unmap(), mm/rmap.c, 2.6.27.
+ * *Differs*: there is no swap yet, so an anonymous page has no place to go: SWAP_FAIL, its entries untouched (also for migration; when swap
+ * comes, the walk of anon_vma enters here). Migration clears the entries of a file page; the next fault finds the page through the cache.
+ */
+export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
+  bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
+  if (yield* pageAnon(page)) return (yield* pageMapped(page)) ? SWAP_FAIL : SWAP_SUCCESS;
+  let result: SwapResult = SWAP_AGAIN;
+  const mapping = yield* pageMapping(page);
+  if (mapping !== NULL) {
+    yield* walkFileVmas(mapping, function* (vma) {
+      result = yield* tryToUnmapOne(page, vma, migration);
+      return result === SWAP_FAIL || !(yield* pageMapped(page));
+    });
+  }
+  return (yield* pageMapped(page)) ? result : SWAP_SUCCESS;
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr, Ref, SpinLock } from '@lockless/cpu';
+import { condResched, load, NULL, readOnce, spinLock, spinUnlock, store } from '@lockless/cpu';
+import type { AddressSpace } from '@lockless/mm-types';
+import { MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
+import { pageAnon, setPageReferenced } from '@lockless/page';
+import type { MmuGather } from './mmu-gather.js';
+import { tlbFinishMmu, tlbGatherMmu, tlbRemovePage } from './mmu-gather.js';
+import type { PteRange } from './pgtable.js';
+import { nextPteRange, pteLockptr } from './pgtable.js';
+import type { Pte } from './pte.js';
+import { pteDirty, pteNone, ptePresent, pteYoung } from './pte.js';
+import { pteClear, ptepGetAndClear, readPte, vmNormalPage } from './pte-access.js';
+import { pageRemoveRmap } from './reverse-mapping.js';
+import { dirtyPageOfPte } from './set-page-dirty.js';
+
+/** struct zap_details: a zap on behalf of a file, that must leave some entries. */
+export interface ZapDetails {
+  /** Only pages of this mapping: private copies stay (even_cows = 0). NULL: all. */
+  readonly checkMapping: Ptr<AddressSpace> | Null;
+  /** Pages of the file: first and last. */
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  /** Held by the caller, who wants it to be dropped now and then. */
+  readonly iMmapLock: Ref<SpinLock> | Null;
+  /** What a finished area is marked with. */
+  readonly truncateCount: number;
+}
+
+/** ZAP_BLOCK_SIZE: pages that are zapped before others get the i_mmap_lock or the CPU. */
+const ZAP_BLOCK_PAGES = 1024;
+
+/** Resident pages removed, for the counters. */
+interface RssChange {
+  file: number;
+  anon: number;
+}
+
+/**
+ * zap_pte_range(): removes the entries of one run.
+ *
+ * *Context*: mmap_sem or i_mmap_lock; takes the page table lock.
+ * The page of a removed entry keeps the entry's reference until the TLB is flushed (mmu_gather): until then another CPU may write it.
+ * *Source*: zap_pte_range(), mm/memory.c, 2.6.27. *Differs*: no swap entries, no nonlinear areas.
+ */
+function* zapPteRange(tlb: MmuGather, vma: Ptr<VmAreaStruct>, range: PteRange, details: ZapDetails | null): Op<void> {
+  const { mm } = tlb;
+  const lock = pteLockptr(mm, range.ptes);
+  const rss: RssChange = { file: 0, anon: 0 };
+  yield* spinLock(lock);
+  for (let address = range.address; address < range.end; address++) {
+    const ptep = (range.ptes + (address - range.address)) as Ref<Pte>;
+    const pte = yield* readPte(ptep);
+    if (pteNone(pte)) continue;
+    if (ptePresent(pte)) yield* zapPresent(tlb, vma, address, ptep, pte, details, rss);
+    else if (details === null) yield* pteClear(mm, address, ptep);
+  }
+  if (rss.file !== 0) yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) + rss.file);
+  if (rss.anon !== 0) yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + rss.anon);
+  yield* spinUnlock(lock);
+}
+
+function* zapPresent(
+  tlb: MmuGather,
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  ptep: Ref<Pte>,
+  seen: Pte,
+  details: ZapDetails | null,
+  rss: RssChange,
+): Op<void> {
+  const page = vmNormalPage(vma, address, seen);
+  if (details !== null && details.checkMapping !== NULL && page !== NULL) {
+    if ((yield* readOnce(Page.mapping(page))) !== details.checkMapping) return;
+  }
+  const pte = yield* ptepGetAndClear(tlb.mm, address, ptep);
+  tlb.needFlush = true;
+  if (page === NULL) return;
+  if (yield* pageAnon(page)) {
+    rss.anon--;
+  } else {
+    if (pteDirty(pte)) yield* dirtyPageOfPte(page);
+    if (pteYoung(pte)) yield* setPageReferenced(page);
+    rss.file--;
+  }
+  yield* pageRemoveRmap(page);
+  yield* tlbRemovePage(tlb, page);
+}
+
+/**
+ * unmap_vmas(): zaps [start, end) of `vma` and of the areas linked behind it.
+ *
+ * *Context*: mmap_sem for write or the last user of the mm; or, with `details`, i_mmap_lock. Lets others run every
+ * {@link ZAP_BLOCK_PAGES} pages, unless a lock forbids it; with `details.iMmapLock` it returns there instead.
+ * *Returns* the page up to which it came: `end`, or a place to go on from.
+ * *Source*: unmap_vmas(), mm/memory.c, 2.6.27. *Differs*: counts table entries, empty or not, as work.
+ */
+export function* unmapVmas(
+  tlb: MmuGather,
+  vma: Ptr<VmAreaStruct> | Null,
+  start: number,
+  end: number,
+  details: ZapDetails | null = null,
+): Op<number> {
+  let work = 0;
+  for (let at = vma; at !== NULL; at = yield* load(VmAreaStruct.vmNext(at))) {
+    const from = Math.max(start, yield* load(VmAreaStruct.vmStart(at)));
+    const to = Math.min(end, yield* load(VmAreaStruct.vmEnd(at)));
+    if (from >= end) break;
+    for (let address = from; address < to; ) {
+      const range: PteRange | Null = yield* nextPteRange(tlb.mm, address, to);
+      if (range === NULL) break;
+      yield* zapPteRange(tlb, at, range, details);
+      address = range.end;
+      work += range.end - range.address;
+      if (work < ZAP_BLOCK_PAGES || address >= to) continue;
+      if (details !== null && details.iMmapLock !== NULL) return address;
+      if (details === null) yield* condResched();
+      work = 0;
+    }
+  }
+  return end;
+}
+
+/**
+ * zap_page_range(): removes the user pages of [start, end), which lies in one area.
+ *
+ * *Context*: mmap_sem, read is enough (madvise), or i_mmap_lock (truncation).
+ * *Returns* the page up to which it came, see {@link unmapVmas}.
+ * *Source*: zap_page_range(), mm/memory.c, 2.6.27. *Differs*: takes an end, not a size.
+ */
+export function* zapPageRange(
+  vma: Ptr<VmAreaStruct>,
+  start: number,
+  end: number,
+  details: ZapDetails | null = null,
+): Op<number> {
+  const tlb = tlbGatherMmu(yield* load(VmAreaStruct.vmMm(vma)), false);
+  const reached = yield* unmapVmas(tlb, vma, start, end, details);
+  yield* tlbFinishMmu(tlb);
+  return reached;
+}
+
+/** Drops a lock for a moment so that who waits for it, or for the CPU, gets it. */
+export function* breakLock(lock: Ref<SpinLock>): Op<void> {
+  yield* spinUnlock(lock);
+  yield* condResched();
+  yield* spinLock(lock);
+}
