@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Ptr, StructOf } from '@lockless/cpu';
+import { defineStatic, peek, poke, struct } from '@lockless/cpu';
+import { plantVariants } from './variants.js';
+
+/**
+ * Which lookup protocol the machine runs. 'freeze-refs': 2.6.27, RCU lookup and speculative reference. 'tree-lock': 2.6.26, lookups
+ * hold tree_lock, an rwlock, for reading.
+ */
+export type Generation = 'freeze-refs' | 'tree-lock';
+
+export interface ReadaheadOptions {
+  /** Whose window computation: 2.6.27's on-demand read-ahead, or 6.18's. */
+  readonly model: '2.6.27' | '6.18';
+  /** Largest window in pages; 32 = 128 KiB. */
+  readonly raPages: number;
+  /** Largest request that the disk likes, in pages (bdi->io_pages); a read larger than raPages may use it. 6.18 only. */
+  readonly ioPages: number;
+  /** The file system has large folios (ext4 since 6.16, xfs): windows are aligned and marked by folio. 6.18 only. */
+  readonly largeFolios: boolean;
+}
+
+export interface WritebackOptions {
+  /** Dirty pages at which pdflush starts to write. */
+  readonly backgroundThresholdPages: number;
+  /** Dirty pages at which writers must write themselves. */
+  readonly dirtyThresholdPages: number;
+}
+
+export interface PagecacheOptions {
+  readonly generation?: Generation;
+  /** Planted bugs, see variants.ts. */
+  readonly variants?: readonly string[];
+  readonly readahead?: Partial<ReadaheadOptions>;
+  readonly writeback?: Partial<WritebackOptions>;
+}
+
+interface PagecacheConfig {
+  treeLockGeneration: number;
+  modernReadahead: number;
+  raPages: number;
+  ioPages: number;
+  largeFolios: number;
+  backgroundThreshold: number;
+  dirtyThreshold: number;
+}
+const PagecacheConfig: StructOf<PagecacheConfig> = struct<PagecacheConfig>('pagecache_config', {
+  treeLockGeneration: 1,
+  modernReadahead: 1,
+  raPages: 1,
+  ioPages: 1,
+  largeFolios: 1,
+  backgroundThreshold: 1,
+  dirtyThreshold: 1,
+});
+/** Written at boot, constant after it, so reading it is no access. */
+const config: Ptr<PagecacheConfig> = defineStatic(PagecacheConfig, 'pagecache_config');
+
+/** VM_MAX_READAHEAD of 128 KiB. */
+export const DEFAULT_RA_PAGES = 32;
+
+/** Stores what the machine was booted with. */
+export function configure(options: PagecacheOptions): void {
+  const { readahead = {}, writeback = {} } = options;
+  const raPages = readahead.raPages ?? DEFAULT_RA_PAGES;
+  plantVariants(options.variants ?? []);
+  poke(PagecacheConfig.treeLockGeneration(config), options.generation === 'tree-lock' ? 1 : 0);
+  poke(PagecacheConfig.modernReadahead(config), readahead.model === '6.18' ? 1 : 0);
+  poke(PagecacheConfig.raPages(config), raPages);
+  poke(PagecacheConfig.ioPages(config), Math.max(readahead.ioPages ?? 0, raPages));
+  poke(PagecacheConfig.largeFolios(config), readahead.largeFolios ? 1 : 0);
+  poke(PagecacheConfig.backgroundThreshold(config), writeback.backgroundThresholdPages ?? 256);
+  poke(PagecacheConfig.dirtyThreshold(config), writeback.dirtyThresholdPages ?? 1024);
+}
+
+/** Lookups hold tree_lock: the generation before 2.6.27. */
+export const treeLockGeneration = (): boolean => peek(PagecacheConfig.treeLockGeneration(config)) !== 0;
+export const modernReadahead = (): boolean => peek(PagecacheConfig.modernReadahead(config)) !== 0;
+export const defaultRaPages = (): number => peek(PagecacheConfig.raPages(config));
+export const ioPages = (): number => peek(PagecacheConfig.ioPages(config));
+export const largeFolios = (): boolean => peek(PagecacheConfig.largeFolios(config)) !== 0;
+export const backgroundThreshold = (): number => peek(PagecacheConfig.backgroundThreshold(config));
+export const dirtyThreshold = (): number => peek(PagecacheConfig.dirtyThreshold(config));
