@@ -9,6 +9,8 @@ import { CACHE_LINE_WORDS, NULL_GUARD_WORDS } from './word.js';
 const UNALLOCATED = 0;
 const LIVE = 1;
 const FREED = 2;
+/** First word of a freed object of a type-stable cache: free, but who is inside RCU may touch it. */
+const FREED_STABLE = 3;
 
 /** An object that an address lies in. */
 export interface Located {
@@ -76,13 +78,13 @@ export class Heap {
     if (this.owner[base / CACHE_LINE_WORDS] !== id + 1 || base % CACHE_LINE_WORDS !== 0) {
       throw new KernelBug('bad-free', `kmem_cache_free(${cache.type.$name}): ${this.describe(base)} is no such object`);
     }
-    if (this.state[base] === FREED)
+    if (this.state[base] !== LIVE)
       throw new KernelBug(
         'double-free',
         `kmem_cache_free(${cache.type.$name}): ${this.describe(base)} is free already`,
       );
-    // A type-stable object may still be read by RCU readers: only its being free twice is an error.
-    if (cache.typesafeByRcu) this.state[base] = FREED;
+    // A type-stable object may still be used by RCU readers, its first word (often a lock) too: only freeing it twice is an error.
+    if (cache.typesafeByRcu) this.state[base] = FREED_STABLE;
     else this.state.fill(FREED, base, base + cache.type.$size);
     (this.free[id] ??= []).push(base);
     this.live[id] -= 1;
@@ -90,7 +92,8 @@ export class Heap {
 
   /** Throws KernelBug when nobody may touch that word. */
   check(address: number): void {
-    if (this.state[address] !== LIVE) this.complain(address);
+    const state = this.state[address];
+    if (state !== LIVE && state !== FREED_STABLE) this.complain(address);
   }
 
   /** The object at an address, for reports. */
