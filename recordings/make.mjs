@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Makes the recordings of this folder again, in /tmp/demo: `node recordings/make.mjs [NAME...]`, as root, after a build.
+// Prints the rows of README.md's table.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { record } from '../packages/recording/dist/index.js';
+import { record, recordingTotals } from '../packages/recording/dist/index.js';
 
 const cwd = '/tmp/demo';
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -51,5 +52,7 @@ for (const [name, { setup, prepare, command }] of Object.entries(recordings)) {
   const options = { command, output, cwd, env, stdio: 'ignore' };
   const { code, recording } = await record(prepare ? { ...options, prepare: ['sh', '-c', prepare] } : options);
   if (code !== 0) throw new Error(`${name}: the command failed with ${code}`);
-  process.stdout.write(`${name}: ${recording.records.length} records\n`);
+  const { records, calls, userFaults, kernelFaults, pagesAdded, processes, threads } = recordingTotals(recording);
+  const figures = [processes, threads, records, calls, userFaults + kernelFaults, pagesAdded];
+  process.stdout.write(`| \`${name}.lkr.gz\` | ${figures.join(' | ')} |\n`);
 }

@@ -38,6 +38,8 @@ export class Spaces {
       return null;
     }
     space.rss[event.member] = event.pages;
+    // During an exec the old space is charged for the argument pages of the new image, until just after the exchange.
+    if (thread.call?.replaced && event.current && space.rssAtEnd) space.rssAtEnd = { ...space.rss };
     if (space === thread.call?.making && thread.call.replaced === null) return null;
     return rssRecord(thread.tid, event.time, space, event.member);
   }
