@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+export * from './mmzone.js';
+export * from './page-alloc.js';
+export * from './page-flags.js';
+export * from './page-init.js';
+export * from './page-lock.js';
+export * from './page-ref.js';
+export * from './pagevec.js';
+export * from './swap.js';
+export * from './vmstat.js';

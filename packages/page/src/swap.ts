@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op, Ptr } from '@lockless/cpu';
+import {
+  listMoveTail,
+  localIrqRestore,
+  localIrqSave,
+  preemptDisable,
+  preemptEnable,
+  smpProcessorId,
+  spinLockIrq,
+  spinLockIrqsave,
+  spinUnlockIrq,
+  spinUnlockIrqrestore,
+  vmBugOn,
+} from '@lockless/cpu';
+import { Page } from '@lockless/mm-types';
+import {
+  addPageToLruList,
+  delPageFromLru,
+  delPageFromLruList,
+  LRU_ACTIVE,
+  LRU_ACTIVE_ANON,
+  LRU_ACTIVE_FILE,
+  LRU_INACTIVE_ANON,
+  LRU_INACTIVE_FILE,
+  lruList,
+  lruOf,
+  NR_LRU_LISTS,
+  Zone,
+  zone,
+} from './mmzone.js';
+import { freeHotColdPage } from './page-alloc.js';
+import {
+  clearPageReferenced,
+  nonAtomicClearPageLru,
+  pageActive,
+  pageDirty,
+  pageLocked,
+  pageLru,
+  pageReferenced,
+  setPageActive,
+  setPageLru,
+  setPageReferenced,
+  setPageSwapBacked,
+} from './page-flags.js';
+import { getPage, putPageTestzero } from './page-ref.js';
+import { lruAddPagevec, pagevecAdd, pagevecTakeAll, rotatePagevec } from './pagevec.js';
+import { countVmEvent, countVmEvents, PGACTIVATE, PGROTATED } from './vmstat.js';
+
+const lruLock = Zone.lruLock(zone);
+
+/**
+ * put_page(): gives a reference back and frees the page if it was the last. Any holder may be the last, a lookup's speculative
+ * reference too, so each must use this and none may free by looking at the count. *Context*: any.
+ * *Source*: mm/swap.c, 2.6.27.
+ */
+export function* putPage(page: Ptr<Page>): Op<void> {
+  if (yield* putPageTestzero(page)) yield* pageCacheFree(page);
+}
+
+/** page_cache_release(). */
+export const pageCacheRelease = (page: Ptr<Page>): Op<void> => putPage(page);
+
+/**
+ * __page_cache_release(): frees a page whose count became 0. PG_lru may be read before the lock is taken: at count 0 nobody sets or
+ * clears it but we (isolation takes a reference first, 46453a6e19).
+ * *Source*: mm/swap.c, 2.6.27.
+ */
+function* pageCacheFree(page: Ptr<Page>): Op<void> {
+  if (yield* pageLru(page)) {
+    const flags = yield* spinLockIrqsave(lruLock);
+    yield* takeOffLru(page);
+    yield* spinUnlockIrqrestore(lruLock, flags);
+  }
+  yield* freeHotColdPage(page, false);
+}
+
+/** *Context*: lru_lock, count 0. */
+function* takeOffLru(page: Ptr<Page>): Op<void> {
+  vmBugOn(!(yield* pageLru(page)), 'page left the LRU while its count was 0');
+  yield* nonAtomicClearPageLru(page);
+  yield* delPageFromLru(page);
+}
+
+/**
+ * release_pages(): put_page() of many, with lru_lock taken once for a run of those that are the last reference. *Context*: any.
+ * *Source*: mm/swap.c, 2.6.27. *Differs*: the lock is not dropped after each 14 pages, because there is no pagevec to empty.
+ */
+export function* releasePages(pages: readonly Ptr<Page>[], cold = false): Op<void> {
+  const free: Ptr<Page>[] = [];
+  let locked = false;
+  let flags = false;
+  for (const page of pages) {
+    if (!(yield* putPageTestzero(page))) continue;
+    if (yield* pageLru(page)) {
+      if (!locked) flags = yield* spinLockIrqsave(lruLock);
+      locked = true;
+      yield* takeOffLru(page);
+    }
+    free.push(page);
+  }
+  if (locked) yield* spinUnlockIrqrestore(lruLock, flags);
+  for (const page of free) yield* freeHotColdPage(page, cold);
+}
+
+/**
+ * Puts a page on this CPU's pagevec for a list; 14 of them go to the list at once. The pagevec holds a reference.
+ * *Context*: process context, interrupts on. *Source*: `__lru_cache_add`, mm/swap.c, 2.6.28.
+ */
+export function* lruCacheAddLru(page: Ptr<Page>, lru: number): Op<void> {
+  yield* getPage(page);
+  preemptDisable();
+  const pagevec = lruAddPagevec(smpProcessorId(), lru);
+  if (!(yield* pagevecAdd(pagevec, page))) yield* pagevecLruAdd(yield* pagevecTakeAll(pagevec), lru);
+  preemptEnable();
+}
+
+/** lru_cache_add(): a page of a file, new and not yet used. */
+export const lruCacheAdd = (page: Ptr<Page>): Op<void> => lruCacheAddLru(page, LRU_INACTIVE_FILE);
+/** lru_cache_add_active(): a page of a file, in use. */
+export const lruCacheAddActive = (page: Ptr<Page>): Op<void> => lruCacheAddLru(page, LRU_ACTIVE_FILE);
+
+/** An anonymous page, for the inactive list. *Differs*: marks it PG_swapbacked, which the kernel does in page_add_new_anon_rmap(). */
+export function* lruCacheAddAnon(page: Ptr<Page>): Op<void> {
+  yield* setPageSwapBacked(page);
+  yield* lruCacheAddLru(page, LRU_INACTIVE_ANON);
+}
+
+/** An anonymous page, for the active list; see {@link lruCacheAddAnon}. */
+export function* lruCacheAddActiveAnon(page: Ptr<Page>): Op<void> {
+  yield* setPageSwapBacked(page);
+  yield* lruCacheAddLru(page, LRU_ACTIVE_ANON);
+}
+
+/** __pagevec_lru_add(): onto the list; the pagevec's references are given back. *Context*: interrupts on. */
+function* pagevecLruAdd(pages: readonly Ptr<Page>[], lru: number): Op<void> {
+  yield* spinLockIrq(lruLock);
+  for (const page of pages) {
+    vmBugOn(yield* pageLru(page), 'lru_cache_add of a page on a list already');
+    yield* setPageLru(page);
+    if ((lru & LRU_ACTIVE) !== 0) yield* setPageActive(page);
+    yield* addPageToLruList(page, lru);
+  }
+  yield* spinUnlockIrq(lruLock);
+  yield* releasePages(pages);
+}
+
+/** lru_add_drain(): puts what this CPU's pagevecs hold on the lists. *Context*: process context, interrupts on. */
+export function* lruAddDrain(): Op<void> {
+  preemptDisable();
+  yield* drainCpuPagevecs(smpProcessorId());
+  preemptEnable();
+}
+
+/**
+ * drain_cpu_pagevecs(): of a given CPU, which must be this one or not running.
+ * *Source*: mm/swap.c, 2.6.27.
+ */
+export function* drainCpuPagevecs(cpu: number): Op<void> {
+  for (let lru = 0; lru < NR_LRU_LISTS; lru++) {
+    const pages = yield* pagevecTakeAll(lruAddPagevec(cpu, lru));
+    if (pages.length > 0) yield* pagevecLruAdd(pages, lru);
+  }
+  const flags = localIrqSave();
+  yield* pagevecMoveTail(yield* pagevecTakeAll(rotatePagevec(cpu)));
+  localIrqRestore(flags);
+}
+
+/**
+ * activate_page(): moves a page from the inactive to the active list, if it is on one. *Context*: interrupts on, reference held.
+ * *Source*: mm/swap.c, 2.6.27.
+ */
+export function* activatePage(page: Ptr<Page>): Op<void> {
+  yield* spinLockIrq(lruLock);
+  if ((yield* pageLru(page)) && !(yield* pageActive(page))) {
+    const lru = yield* lruOf(page);
+    yield* delPageFromLruList(page, lru);
+    yield* setPageActive(page);
+    yield* addPageToLruList(page, lru + LRU_ACTIVE);
+    yield* countVmEvent(PGACTIVATE);
+  }
+  yield* spinUnlockIrq(lruLock);
+}
+
+/**
+ * mark_page_accessed(): inactive, unreferenced -> inactive, referenced -> active, unreferenced -> active, referenced.
+ * *Context*: interrupts on, reference held. *Source*: mm/swap.c, 2.6.27.
+ */
+export function* markPageAccessed(page: Ptr<Page>): Op<void> {
+  const referenced = yield* pageReferenced(page);
+  if (referenced && !(yield* pageActive(page)) && (yield* pageLru(page))) {
+    yield* activatePage(page);
+    yield* clearPageReferenced(page);
+  } else if (!referenced) {
+    yield* setPageReferenced(page);
+  }
+}
+
+/**
+ * rotate_reclaimable_page(): writeback of a page that reclaim wants has ended: to the tail of the inactive list, where reclaim looks next.
+ * *Context*: any, interrupts too. *Source*: mm/swap.c, 2.6.27.
+ */
+export function* rotateReclaimablePage(page: Ptr<Page>): Op<void> {
+  if ((yield* pageLocked(page)) || (yield* pageDirty(page)) || (yield* pageActive(page)) || !(yield* pageLru(page)))
+    return;
+  yield* getPage(page);
+  const flags = localIrqSave();
+  const pagevec = rotatePagevec(smpProcessorId());
+  if (!(yield* pagevecAdd(pagevec, page))) yield* pagevecMoveTail(yield* pagevecTakeAll(pagevec));
+  localIrqRestore(flags);
+}
+
+/** pagevec_move_tail(). *Context*: interrupts off. */
+function* pagevecMoveTail(pages: readonly Ptr<Page>[]): Op<void> {
+  if (pages.length === 0) return;
+  const flags = yield* spinLockIrqsave(lruLock);
+  let moved = 0;
+  for (const page of pages) {
+    if (!(yield* pageLru(page)) || (yield* pageActive(page))) continue;
+    yield* listMoveTail(Page.lru(page), lruList(yield* lruOf(page)));
+    moved++;
+  }
+  yield* spinUnlockIrqrestore(lruLock, flags);
+  yield* countVmEvents(PGROTATED, moved);
+  yield* releasePages(pages);
+}
