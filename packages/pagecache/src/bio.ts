@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { FunctionPointer, KmemCache, Null, Op, Ptr, Ref, SpinLock, StructOf } from '@lockless/cpu';
+import type { Embed, FunctionPointer, KmemCache, Null, Op, Ptr, Ref, SpinLock, StructOf } from '@lockless/cpu';
 import {
   defineStatic,
   functionPointer,
@@ -22,8 +22,18 @@ import {
   waitEvent,
   wakeUp,
 } from '@lockless/cpu';
-import type { Embed } from '@lockless/cpu';
-import { AddressSpace, AS_EIO, AS_ENOSPC, BIO_READ, BIO_WRITE, Bio, type BioEndIo, DISK_DEVICE, ENOSPC, Page } from '@lockless/mm-types';
+import {
+  AddressSpace,
+  AS_EIO,
+  AS_ENOSPC,
+  type BIO_READ,
+  BIO_WRITE,
+  Bio,
+  type BioEndIo,
+  DISK_DEVICE,
+  ENOSPC,
+  Page,
+} from '@lockless/mm-types';
 import { clearPageUptodate, pageMapping, setPageError, setPageUptodate, unlockPage } from '@lockless/page';
 import { endPageWriteback, inoOf } from './filemap.js';
 

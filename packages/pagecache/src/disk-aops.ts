@@ -8,9 +8,9 @@ import {
   BIO_WRITE,
   type File,
   Inode,
-  Page,
   PAGE_SHIFT,
   PAGE_SIZE,
+  Page,
 } from '@lockless/mm-types';
 import { clearPageError, setPageUptodate, unlockPage } from '@lockless/page';
 import { submitPage } from './bio.js';

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { readOnce, writeOnce } from '@lockless/cpu';
-import { EINVAL, File, FileRaState, FMODE_RANDOM, FMODE_SEQUENTIAL, Inode, PAGE_SHIFT, PAGE_SIZE } from '@lockless/mm-types';
+import {
+  EINVAL,
+  File,
+  FileRaState,
+  FMODE_RANDOM,
+  FMODE_SEQUENTIAL,
+  Inode,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+} from '@lockless/mm-types';
 import { lruAddDrain } from '@lockless/page';
 import { defaultRaPages, modernReadahead } from './config.js';
 import { filemapFlush } from './filemap-sync.js';

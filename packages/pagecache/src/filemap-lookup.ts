@@ -115,12 +115,7 @@ export function* findGetPagesContig(mapping: Ptr<AddressSpace>, first: number, m
  * Finds up to `max` pages from `first` on that carry a tag. *Returns* them with a reference each; the tag may be gone by then.
  * *Source*: `find_get_pages_tag`, mm/filemap.c, 2.6.27. *Differs*: the caller goes on from the last page's index itself.
  */
-export function* findGetPagesTag(
-  mapping: Ptr<AddressSpace>,
-  first: number,
-  tag: number,
-  max: number,
-): Op<Ptr<Page>[]> {
+export function* findGetPagesTag(mapping: Ptr<AddressSpace>, first: number, tag: number, max: number): Op<Ptr<Page>[]> {
   return yield* lookupProtocol().findGetPagesTag(mapping, first, tag, max);
 }
 

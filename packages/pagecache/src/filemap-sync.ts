@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { readOnce, testAndClearBit } from '@lockless/cpu';
-import { AddressSpace, AS_EIO, AS_ENOSPC, EIO, ENOSPC, Page, PAGECACHE_TAG_WRITEBACK } from '@lockless/mm-types';
+import { AddressSpace, AS_EIO, AS_ENOSPC, EIO, ENOSPC, PAGECACHE_TAG_WRITEBACK, Page } from '@lockless/mm-types';
 import { pageError, putPage, waitOnPageWriteback } from '@lockless/page';
 import { findGetPagesTag } from './filemap-lookup.js';
 import { syncEverything, writeCachePages } from './page-writeback.js';

@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { condResched, mutexLock, mutexUnlock, NULL, readOnce, store, writeOnce } from '@lockless/cpu';
-import {
-  AddressSpace,
-  AOP_TRUNCATED_PAGE,
-  EIO,
-  ENOMEM,
-  File,
-  Inode,
-  PAGE_SHIFT,
-  PAGE_SIZE,
-  Page,
-} from '@lockless/mm-types';
+import { AOP_TRUNCATED_PAGE, EIO, ENOMEM, File, Inode, PAGE_SHIFT, PAGE_SIZE, Page } from '@lockless/mm-types';
 import { lockPage, markPageAccessed, pageUptodate, putPage, setPageUptodate, unlockPage } from '@lockless/page';
 import { versionOnDisk } from './block-map.js';
 import { contentOf, contentWritten } from './content.js';

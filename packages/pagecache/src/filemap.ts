@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { bugOn, GFP_BITS_SHIFT, GFP_HIGHMEM, load, NULL, peek, poke, readOnce, store, vmBugOn, writeOnce } from '@lockless/cpu';
+import {
+  bugOn,
+  GFP_BITS_SHIFT,
+  GFP_HIGHMEM,
+  load,
+  NULL,
+  peek,
+  poke,
+  readOnce,
+  store,
+  vmBugOn,
+  writeOnce,
+} from '@lockless/cpu';
 import { AddressSpace, Inode, Page, PG_WRITEBACK } from '@lockless/mm-types';
 import {
   clearPageLocked,
@@ -73,7 +85,7 @@ export function* addToPageCacheLocked(
     yield* putPage(page);
   }
   yield* unlockTreeIrq(mapping);
-  yield* radixTreePreloadEnd();
+  radixTreePreloadEnd();
   return error;
 }
 
@@ -89,12 +101,7 @@ function* accountAdded(mapping: Ptr<AddressSpace>, index: number): Op<void> {
  * Adds a new page, which nobody else can see yet, and leaves it locked. *Context* and *Returns* as {@link addToPageCacheLocked}; on error
  * the page is unlocked again. *Source*: `add_to_page_cache`, include/linux/pagemap.h, e286781d5f (2.6.27).
  */
-export function* addToPageCache(
-  page: Ptr<Page>,
-  mapping: Ptr<AddressSpace>,
-  index: number,
-  gfp: number,
-): Op<number> {
+export function* addToPageCache(page: Ptr<Page>, mapping: Ptr<AddressSpace>, index: number, gfp: number): Op<number> {
   yield* setPageLocked(page);
   const error = yield* addToPageCacheLocked(page, mapping, index, gfp);
   if (error !== 0) yield* clearPageLocked(page);

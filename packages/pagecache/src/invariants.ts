@@ -90,7 +90,8 @@ export function pageCacheIsTidy(mappings: readonly Ptr<AddressSpace>[]): string 
   for (const mapping of mappings) {
     const pages = cachedPages(mapping);
     const nrpages = peek(AddressSpace.nrpages(mapping));
-    if (pages.length !== nrpages) return `inode ${inoOf(mapping)}: nrpages is ${nrpages}, pages in the tree ${pages.length}`;
+    if (pages.length !== nrpages)
+      return `inode ${inoOf(mapping)}: nrpages is ${nrpages}, pages in the tree ${pages.length}`;
     for (const cached of pages) {
       const wrong = untidyPage(cached);
       if (wrong !== null) return `${name(mapping, cached.index)}: ${wrong}`;
@@ -115,7 +116,8 @@ export function pagesLeftBusy(mappings: readonly Ptr<AddressSpace>[]): string | 
   for (const mapping of mappings) {
     for (const { index, page } of cachedPages(mapping)) {
       if ((peek(Page.flags(page)) & (1 << PG_LOCKED)) !== 0) return `${name(mapping, index)} is left locked`;
-      if ((peek(Page.flags(page)) & (1 << PG_WRITEBACK)) !== 0) return `${name(mapping, index)} is left under writeback`;
+      if ((peek(Page.flags(page)) & (1 << PG_WRITEBACK)) !== 0)
+        return `${name(mapping, index)} is left under writeback`;
     }
   }
   return null;

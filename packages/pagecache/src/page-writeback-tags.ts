@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { bugOn, NULL, readOnce } from '@lockless/cpu';
-import { AddressSpace, Page, PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK } from '@lockless/mm-types';
+import { AddressSpace, PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK, Page } from '@lockless/mm-types';
 import {
   modZonePageState,
   NR_FILE_DIRTY,

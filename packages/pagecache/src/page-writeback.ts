@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { bugOn, condResched, NULL, pointedFunction, readOnce } from '@lockless/cpu';
-import { AddressSpace, AOP_WRITEPAGE_ACTIVATE, Page, PAGECACHE_TAG_DIRTY } from '@lockless/mm-types';
+import { AddressSpace, AOP_WRITEPAGE_ACTIVATE, PAGECACHE_TAG_DIRTY, Page } from '@lockless/mm-types';
 import {
   clearPageReclaim,
   lockPage,

@@ -16,9 +16,9 @@ import { AddressSpace, Inode, PAGECACHE_TAG_DIRTY } from '@lockless/mm-types';
 import { globalPageState, NR_FILE_DIRTY } from '@lockless/page';
 import { radixTreeTagged } from '@lockless/radix-tree';
 import { backgroundThreshold, dirtyThreshold } from './config.js';
-import { filemapFdatawait, filemapWriteAndWait } from './filemap-sync.js';
-import { beginInodeWriteback, endInodeWriteback } from './inode-state.js';
+import { filemapWriteAndWait } from './filemap-sync.js';
 import { inodePut } from './inode.js';
+import { beginInodeWriteback, endInodeWriteback } from './inode-state.js';
 import { type WritebackControl, writeCachePages } from './page-writeback.js';
 
 /** Pages that pdflush writes of one inode before it looks at the next. */

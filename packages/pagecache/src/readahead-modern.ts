@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { NULL, readOnce, writeOnce } from '@lockless/cpu';
-import { type AddressSpace, EEXIST, File, FileRaState, FMODE_RANDOM, Page } from '@lockless/mm-types';
+import { type AddressSpace, File, FileRaState, FMODE_RANDOM, Page } from '@lockless/mm-types';
 import { clearPageReadahead, putPage } from '@lockless/page';
 import { ioPages, largeFolios } from './config.js';
 import { findGetPage, pageCached } from './filemap-lookup.js';

@@ -56,12 +56,7 @@ function* continueWindow(ra: Ptr<FileRaState>, index: number, max: number): Op<b
 }
 
 /** A marked page that our window does not know, as of interleaved readers: the window is what lies ahead of it in the cache. */
-function* adoptWindow(
-  mapping: Ptr<AddressSpace>,
-  ra: Ptr<FileRaState>,
-  index: number,
-  max: number,
-): Op<boolean> {
+function* adoptWindow(mapping: Ptr<AddressSpace>, ra: Ptr<FileRaState>, index: number, max: number): Op<boolean> {
   yield* rcuReadLock();
   const start = yield* radixTreeNextHole(AddressSpace.pageTree(mapping), index, max + 1);
   yield* rcuReadUnlock();

@@ -8,7 +8,8 @@ import { defineWord, peek, poke } from '@lockless/cpu';
  */
 const DESCRIPTIONS = {
   /** Remover, step A: reads the count and believes it, instead of freezing it (kernel-facts A12, A16; I2 and I4 break). */
-  'plain-check-in-remove-mapping': 'page_count(page) == 2 instead of page_freeze_refs(page, 2) before a page is removed',
+  'plain-check-in-remove-mapping':
+    'page_count(page) == 2 instead of page_freeze_refs(page, 2) before a page is removed',
   /** Lookup, step 3 left out (A7; I1 and I5 break). */
   'no-slot-recheck': 'find_get_page does not look at the slot again after it got its reference',
   /** The disk's interrupt takes tree_lock too: a holder that it interrupts waits for itself. */

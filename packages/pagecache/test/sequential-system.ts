@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Access, Op, Ptr, SequentialOptions } from '@lockless/cpu';
+import { HARDIRQ_OFFSET, PRIMITIVES, SequentialEngine } from '@lockless/cpu';
+import type { Bio } from '@lockless/mm-types';
+import { freeAreaInit } from '@lockless/page';
+import { rcuInit, rcuTick } from '@lockless/rcu';
+import { attachBlockMap, BackingStore, bioEndIo, type PagecacheOptions, pagecacheInit } from '../src/index.js';
+
+/** One CPU with a disk that is done with a request at once: the interrupt comes within submit_io. */
+class EngineWithDisk extends SequentialEngine {
+  readonly store: BackingStore = new BackingStore();
+  /** Decides whether the next request fails. */
+  failRequest: () => boolean = () => false;
+
+  override step(access: Access<unknown>): IteratorResult<Access<unknown>, unknown> {
+    if (PRIMITIVES[access.code]!.event !== 'IO') return super.step(access);
+    const bio = access.address as Ptr<Bio>;
+    this.store.transfer(bio, this.words, this.failRequest() ? -5 : 0);
+    this.interrupt(bioEndIo(bio));
+    return { done: true, value: undefined };
+  }
+
+  private interrupt(handler: Op<void>): void {
+    const enabled = !this.cpu.irqsDisabled;
+    this.cpu.irqsDisabled = true;
+    this.cpu.preemptCount += HARDIRQ_OFFSET;
+    while (!handler.next().done);
+    this.cpu.preemptCount -= HARDIRQ_OFFSET;
+    this.cpu.irqsDisabled = !enabled;
+  }
+}
+
+export interface SequentialSystem {
+  readonly engine: EngineWithDisk;
+  readonly store: BackingStore;
+  run<T>(op: Op<T>): T;
+  /** Lets RCU callbacks run. */
+  settle(): void;
+}
+
+/** Boots the page cache on one CPU. */
+export function bootSequential(
+  options: PagecacheOptions & { pages?: number } = {},
+  engineOptions: SequentialOptions = {},
+): SequentialSystem {
+  const engine = new EngineWithDisk(engineOptions);
+  const { pages = 512 } = options;
+  const bootReserve = (words: number): number => engine.heap.reserve(words);
+  attachBlockMap(engine.store);
+  const system: SequentialSystem = {
+    engine,
+    store: engine.store,
+    run: (op) => engine.run(op),
+    settle: () => {
+      for (let i = 0; i < 8; i++) engine.run(rcuTick(true));
+    },
+  };
+  engine.run(
+    (function* () {
+      yield* rcuInit(1);
+      yield* freeAreaInit({ pages, nrCpus: 1, bootReserve });
+      yield* pagecacheInit(options);
+    })(),
+  );
+  return system;
+}
