@@ -6,7 +6,6 @@ import {
   localIrqDisable,
   localIrqEnable,
   NR_CPUS,
-  peek,
   preemptDisable,
   preemptEnable,
   readOnce,
@@ -50,14 +49,14 @@ export function* beginTranslation(mm: Ptr<MmStruct>): Op<void> {
   const bit = cpu % MASK_BITS;
   if (((yield* readOnce(mask)) & (1 << bit)) === 0) yield* setBit(bit, mask);
   const count = translations(cpu);
-  yield* writeOnce(count, peek(count) + 1); // its own CPU's word: only this CPU writes it
+  yield* writeOnce(count, (yield* readOnce(count)) + 1);
   yield* smpMb();
 }
 
 /** The frame has been used. *Ordering*: release; partner: the acquire in {@link flushTlbMm}. */
 export function* endTranslation(): Op<void> {
   const count = translations(smpProcessorId());
-  yield* smpStoreRelease(count, peek(count) + 1);
+  yield* smpStoreRelease(count, (yield* readOnce(count)) + 1);
   preemptEnable();
   localIrqEnable();
 }

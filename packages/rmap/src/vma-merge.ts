@@ -63,7 +63,7 @@ export function* canVmaMergeAfter(vma: Ptr<VmAreaStruct>, kind: VmaKind, pgoff: 
  * ```
  *
  * *Context*: mmap_sem for write. `prev` is the area before `address` (in cases 4 and 5 the one that holds or ends at it).
- * *Returns* the area that now covers the range, NULL when none can.
+ * *Returns* the area that now covers the range, NULL when none can. mprotect sets its vm_flags: in case 8 they are still A's old ones.
  * *Source*: vma_merge(), mm/mmap.c, 2.6.27.
  */
 export function* vmaMerge(
