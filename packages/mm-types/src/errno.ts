@@ -5,6 +5,7 @@ export const EPERM = 1;
 export const ENOENT = 2;
 export const EINTR = 4;
 export const EIO = 5;
+export const EBADF = 9;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
@@ -14,6 +15,7 @@ export const EEXIST = 17;
 export const EINVAL = 22;
 export const EFBIG = 27;
 export const ENOSPC = 28;
+export const EOPNOTSUPP = 95;
 
 /** `filemap_fault` and `readpage` convention: truncated under us, look it up again. */
 export const AOP_TRUNCATED_PAGE = 0x80001;
