@@ -33,7 +33,8 @@ export const RADIX_TREE_MAX_PATH: number = Math.ceil(INDEX_BITS / RADIX_TREE_MAP
 
 /**
  * Nodes that one insertion can need: a tree of one item, extended to the full height, and a second branch beside the one that leads to the
- * old item; they share the top node. *Source*: RADIX_TREE_PRELOAD_SIZE (3.13); 2.6.27 kept only RADIX_TREE_MAX_PATH, too few for that case.
+ * old item; they share the top node. *Source*: RADIX_TREE_PRELOAD_SIZE of later kernels; 2.6.27 kept
+ * only RADIX_TREE_MAX_PATH, too few for that case.
  */
 export const RADIX_TREE_PRELOAD_SIZE: number = RADIX_TREE_MAX_PATH * 2 - 1;
 

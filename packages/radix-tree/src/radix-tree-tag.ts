@@ -137,7 +137,7 @@ export function* radixTreeTagClear(root: Ptr<RadixTreeRoot>, index: number, tag:
  *
  * *Context*: rcu_read_lock() or the writers' lock.
  * *Source*: `radix_tree_tag_get`, lib/radix-tree.c, 2.6.27.
- * *Differs*: a tag set below a slot where it is clear reads as clear; 2.6.27 calls BUG, wrongly for a reader beside a writer (removed in 2.6.34).
+ * *Differs*: a tag set below a slot where it is clear reads as clear; 2.6.27 calls BUG, wrongly for a reader beside a writer (later kernels dropped it).
  */
 export function* radixTreeTagGet(root: Ptr<RadixTreeRoot>, index: number, tag: number): Op<boolean> {
   if (!(yield* rootTagGet(root, tag))) return false;

@@ -25,6 +25,17 @@ export function machine(options: SequentialOptions = {}): SequentialEngine {
 /** Ends all grace periods, so that freed nodes are free. */
 export const settle = (engine: SequentialEngine): void => engine.run(rcuIdle());
 
+/** A seeded generator of numbers from 0 to n - 1 (mulberry32). */
+export function randomFrom(seed: number): (n: number) => number {
+  let state = seed | 0;
+  return (n) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let bits = Math.imul(state ^ (state >>> 15), state | 1);
+    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
+    return Math.floor((((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32) * n);
+  };
+}
+
 /** Runs kernel-side code written in line. */
 export const run = <T>(engine: SequentialEngine, op: () => Op<T>): T => engine.run(op());
 
