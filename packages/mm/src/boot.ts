@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op, Ptr } from '@lockless/cpu';
+import { type Bio, Inode } from '@lockless/mm-types';
+import { drainCpuPagevecs, freeAreaInit, onlineCpus } from '@lockless/page';
+import { bioEndIo, filemapWriteAndWait, type PagecacheOptions, pagecacheInit, pdflush } from '@lockless/pagecache';
+import { rcuBarrier, rcuIdle, rcuInit, rcuNoteContextSwitch, rcuPending, rcuCheckCallbacks, rcuProcessCallbacks } from '@lockless/rcu';
+import { MODERN_MM, type MmOptions, mmOptionsInit } from './mm-options.js';
+
+export interface BootOptions extends PagecacheOptions {
+  readonly cpus: number;
+  /** Page frames, 2 to 2^20. */
+  readonly memoryPages: number;
+  /** The minimum watermark; the kernel's formula by default. */
+  readonly minFreeKbytes?: number;
+  /** What differs from {@link MODERN_MM}. */
+  readonly mm?: Partial<MmOptions>;
+}
+
+/**
+ * start_kernel(), the part that is memory management: initialises every package in order.
+ *
+ * *Context*: CPU 0, before another CPU runs. Attach the disk's block map, and an observer if one is wanted, before the first inode is made.
+ */
+export function* boot(options: BootOptions): Op<void> {
+  const { cpus, memoryPages, minFreeKbytes, mm = {} } = options;
+  yield* rcuInit(cpus);
+  yield* freeAreaInit({ pages: memoryPages, nrCpus: cpus, ...(minFreeKbytes === undefined ? {} : { minFreeKbytes }) });
+  yield* pagecacheInit(options);
+  yield* mmOptionsInit({ ...MODERN_MM, ...mm });
+}
+
+/** A kernel thread to be started after boot. It never ends. */
+export interface BackgroundTask {
+  readonly name: string;
+  readonly body: () => Op<void>;
+}
+
+/** The kernel threads that memory management needs. */
+export const backgroundTasks: readonly BackgroundTask[] = [{ name: 'pdflush', body: pdflush }];
+
+/** What the machine calls at its own events, on the CPU in question. Fits the simulator's `hooks`. */
+export const machineHooks = {
+  onContextSwitch: (): Op<void> => rcuNoteContextSwitch(),
+  onTick: (_cpu: number, user: boolean): Op<void> => tick(user),
+  onSoftirq: (): Op<void> => softirq(),
+  onIdle: (): Op<void> => rcuIdle(),
+} as const;
+
+function* tick(user: boolean): Op<void> {
+  if (yield* rcuPending()) yield* rcuCheckCallbacks(user);
+}
+
+function* softirq(): Op<void> {
+  if (yield* rcuPending()) yield* rcuProcessCallbacks();
+}
+
+/** The disk's completion interrupt. */
+export const diskInterrupt = (request: Ptr<unknown>): Op<void> => bioEndIo(request as Ptr<Bio>);
+
+/**
+ * Brings the machine to rest, so that what must hold at rest can be looked at: files written, pagevecs emptied, RCU callbacks run.
+ *
+ * *Context*: the last task; other CPUs are idle. *Returns* the first error of writing a file.
+ */
+export function* shutdown(inodes: readonly Ptr<Inode>[]): Op<number> {
+  let error = 0;
+  for (const inode of inodes) error ||= yield* filemapWriteAndWait(Inode.data(inode));
+  for (let cpu = 0; cpu < onlineCpus(); cpu++) yield* drainCpuPagevecs(cpu);
+  yield* rcuBarrier();
+  return error;
+}

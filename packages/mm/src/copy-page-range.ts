@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { load, NULL, type Op, type Ptr, type Ref, readOnce, spinLock, spinUnlock, store } from '@lockless/cpu';
+import { ENOMEM, MmStruct, VM_MAYWRITE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { getPage, pageAnon } from '@lockless/page';
+import {
+  nextPteRange,
+  type Pte,
+  type PteRange,
+  pageDupRmap,
+  ptepSetWrprotect,
+  pteAllocMap,
+  pteMkclean,
+  pteMkold,
+  pteNone,
+  pteWrprotect,
+  setPteAt,
+  vmNormalPage,
+} from '@lockless/rmap';
+import { mmOption } from './mm-options.js';
+
+/** Private memory that may be written: both sides must fault before they write. */
+const isCowMapping = (flags: number): boolean => (flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
+
+/**
+ * copy_page_range(): fork's copy of the page table of one area. Entries of private memory become read-only on both sides.
+ *
+ * *Context*: mmap_sem of both mms for writing; nobody else knows `dst`. `vma` is the parent's area. Sleeps.
+ * *Returns* 0 or -ENOMEM, the entries made so far left for the caller's `mmput`.
+ * *Source*: `copy_page_range`, mm/memory.c, 2.6.27. An area without anonymous pages is skipped, as the child can fault its pages in
+ * (d992895ba2b2).
+ */
+export function* copyPageRange(dst: Ptr<MmStruct>, src: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<number> {
+  if ((yield* load(VmAreaStruct.anonVma(vma))) === NULL && mmOption('copyFilePtes') === 0) return 0;
+  const end = yield* load(VmAreaStruct.vmEnd(vma));
+  let from = yield* nextPteRange(src, yield* load(VmAreaStruct.vmStart(vma)), end);
+  for (; from !== NULL; from = yield* nextPteRange(src, from.end, end)) {
+    const to = yield* pteAllocMap(dst, from.address);
+    if (to === NULL) return -ENOMEM;
+    yield* copyPteRange(dst, src, vma, to, from);
+  }
+  return 0;
+}
+
+/** copy_pte_range(): the entries of one table. The child's lock nests outside the parent's: nobody else can hold it. */
+function* copyPteRange(
+  dst: Ptr<MmStruct>,
+  src: Ptr<MmStruct>,
+  vma: Ptr<VmAreaStruct>,
+  to: Ref<Pte>,
+  { ptes, address, end }: PteRange,
+): Op<void> {
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  let anon = 0;
+  let file = 0;
+  yield* spinLock(MmStruct.pageTableLock(dst));
+  yield* spinLock(MmStruct.pageTableLock(src));
+  for (let i = 0; i < end - address; i++) {
+    const source = (ptes + i) as Ref<Pte>;
+    const entry = yield* readOnce(source);
+    if (pteNone(entry)) continue;
+    const page = vmNormalPage(vma, address + i, entry);
+    // Hardware may be setting accessed and dirty in the parent's entry: the write bit goes atomically.
+    if (isCowMapping(flags)) yield* ptepSetWrprotect(src, address + i, source);
+    if (page !== NULL) {
+      yield* getPage(page);
+      yield* pageDupRmap(page);
+      if (yield* pageAnon(page)) anon += 1;
+      else file += 1;
+    }
+    yield* setPteAt(dst, address + i, (to + i) as Ref<Pte>, childEntry(entry, flags));
+  }
+  yield* store(MmStruct.anonRss(dst), (yield* load(MmStruct.anonRss(dst))) + anon);
+  yield* store(MmStruct.fileRss(dst), (yield* load(MmStruct.fileRss(dst))) + file);
+  yield* spinUnlock(MmStruct.pageTableLock(src));
+  yield* spinUnlock(MmStruct.pageTableLock(dst));
+}
+
+/** Not referenced by the child yet; of shared memory the dirt stays the parent's to report. */
+function childEntry(entry: Pte, flags: number): Pte {
+  const old = pteMkold(entry);
+  if (isCowMapping(flags)) return pteWrprotect(old);
+  return (flags & VM_SHARED) !== 0 ? pteMkclean(old) : old;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { atomicDecAndTest, current, load, NULL, type Op, type Ptr, store } from '@lockless/cpu';
+import { MmStruct, taskMm } from '@lockless/mm-types';
+import { lruAddDrain } from '@lockless/page';
+import { mmdrop } from '@lockless/rmap';
+import { removeVma, unmapAreas } from './unmap-areas.js';
+
+/**
+ * exit_mmap(): empties an address space.
+ *
+ * *Context*: the last user is gone, so no lock is needed against faults; reclaim and truncation may still come in through the reverse
+ * mapping, and take its locks and the page-table lock. Sleeps.
+ * *Source*: `exit_mmap`, mm/mmap.c, 2.6.27.
+ */
+export function* exitMmap(mm: Ptr<MmStruct>): Op<void> {
+  const first = yield* load(MmStruct.mmap(mm));
+  if (first === NULL) return;
+  yield* lruAddDrain();
+  yield* unmapAreas(mm, first, 0, 0, true);
+  for (let vma: typeof first | 0 = first; vma !== NULL; ) vma = yield* removeVma(vma);
+  // Whoever still holds the struct must find no areas.
+  yield* store(MmStruct.mmap(mm), NULL);
+  yield* store(MmStruct.mmRb(mm), NULL);
+  yield* store(MmStruct.mmapCache(mm), NULL);
+}
+
+/**
+ * mmput(): one user less; the last one empties the address space.
+ *
+ * *Context*: sleeps. *Source*: `mmput`, kernel/fork.c, 2.6.27.
+ */
+export function* mmput(mm: Ptr<MmStruct>): Op<void> {
+  if (!(yield* atomicDecAndTest(MmStruct.mmUsers(mm)))) return;
+  yield* exitMmap(mm);
+  yield* mmdrop(mm);
+}
+
+/** exit_mm(): the current task has no address space any more. *Context*: sleeps. *Source*: `exit_mm`, kernel/exit.c, 2.6.27. */
+export function* exitMm(): Op<void> {
+  const self = current();
+  const mm = yield* load(taskMm(self));
+  if (mm === NULL) return;
+  yield* store(taskMm(self), NULL);
+  yield* mmput(mm);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { current, downRead, downWrite, load, NULL, type Op, type Ptr, upRead, upWrite } from '@lockless/cpu';
+import {
+  EBADF,
+  EINVAL,
+  File,
+  ENOMEM,
+  MmStruct,
+  taskMm,
+  VM_DONTCOPY,
+  VM_IO,
+  VM_LOCKED,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VmAreaStruct,
+} from '@lockless/mm-types';
+import { forcePageCacheReadahead } from '@lockless/pagecache';
+import { zapPageRange } from '@lockless/rmap';
+import { checkRange } from './unmapped-area.js';
+import { changeVmFlags } from './vma-flags.js';
+import { forEachPiece, type Piece } from './vma-range.js';
+
+/* MADV_* of madvise(2). */
+export const MADV_NORMAL = 0;
+export const MADV_RANDOM = 1;
+export const MADV_SEQUENTIAL = 2;
+export const MADV_WILLNEED = 3;
+export const MADV_DONTNEED = 4;
+export const MADV_FREE = 8;
+export const MADV_DONTFORK = 10;
+export const MADV_DOFORK = 11;
+/** From here on: mergeable, huge pages, core dumps, cold, pageout; accepted, and without effect here. */
+const MADV_MERGEABLE = 12;
+const MADV_LAST = 25;
+
+/** Flags of an area after advice that only changes flags; undefined: the advice does something else. */
+function advisedFlags(advice: number, flags: number): number | undefined {
+  switch (advice) {
+    case MADV_NORMAL:
+      return flags & ~(VM_RAND_READ | VM_SEQ_READ);
+    case MADV_RANDOM:
+      return (flags & ~VM_SEQ_READ) | VM_RAND_READ;
+    case MADV_SEQUENTIAL:
+      return (flags & ~VM_RAND_READ) | VM_SEQ_READ;
+    case MADV_DONTFORK:
+      return flags | VM_DONTCOPY;
+    case MADV_DOFORK:
+      return flags & ~VM_DONTCOPY;
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * madvise(2), in pages.
+ *
+ * *Context*: a task with an mm; mmap_sem for writing where flags change, else for reading.
+ * *Returns* 0; -ENOMEM when a part is not mapped (the rest is advised); -EINVAL; -EBADF for MADV_WILLNEED of anonymous memory.
+ * *Source*: `sys_madvise`, mm/madvise.c, 2.6.27.
+ * *Differs*: MADV_FREE does nothing: it allows reclaim to drop the pages, and without swap nothing scans anonymous memory.
+ */
+export function* sysMadvise(start: number, pages: number, advice: number): Op<number> {
+  const mm = yield* load(taskMm(current()));
+  if (mm === NULL || advice < 0 || advice > MADV_LAST) return -EINVAL;
+  if (pages === 0) return 0;
+  const impossible = checkRange(start, pages);
+  if (impossible !== 0) return impossible;
+  const changesFlags = advisedFlags(advice, 0) !== undefined;
+  yield* changesFlags ? downWrite(MmStruct.mmapSem(mm)) : downRead(MmStruct.mmapSem(mm));
+  const error = yield* forEachPiece(mm, start, start + pages, false, (piece) => madviseVma(mm, piece, advice));
+  yield* changesFlags ? upWrite(MmStruct.mmapSem(mm)) : upRead(MmStruct.mmapSem(mm));
+  return error;
+}
+
+function* madviseVma(mm: Ptr<MmStruct>, piece: Piece, advice: number): Op<number> {
+  const flags = yield* load(VmAreaStruct.vmFlags(piece.vma));
+  const changed = advisedFlags(advice, flags);
+  if (changed !== undefined) {
+    if (advice === MADV_DOFORK && (flags & VM_IO) !== 0) return -EINVAL;
+    const { error } = yield* changeVmFlags(mm, piece, changed);
+    return error === 0 ? 0 : -ENOMEM;
+  }
+  switch (advice) {
+    case MADV_WILLNEED:
+      return yield* willneed(piece);
+    case MADV_DONTNEED:
+      return yield* dontneed(piece, flags);
+    case MADV_FREE:
+      return (flags & VM_SHARED) !== 0 || (yield* load(VmAreaStruct.vmFile(piece.vma))) !== NULL ? -EINVAL : 0;
+    default:
+      return advice >= MADV_MERGEABLE ? 0 : -EINVAL;
+  }
+}
+
+/** Starts to read the file's pages. *Source*: `madvise_willneed`, mm/madvise.c, 2.6.27. */
+function* willneed({ vma, start, end }: Piece): Op<number> {
+  const file = yield* load(VmAreaStruct.vmFile(vma));
+  if (file === NULL) return -EBADF;
+  const first = start - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
+  yield* forcePageCacheReadahead(yield* load(File.mapping(file)), File.ra(file), file, first, end - start);
+  return 0;
+}
+
+/** Drops the pages: the next touch finds the file's page, or zeros. *Source*: `madvise_dontneed`, mm/madvise.c, 2.6.27. */
+function* dontneed({ vma, start, end }: Piece, flags: number): Op<number> {
+  if ((flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
+  yield* zapPageRange(vma, start, end);
+  return 0;
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import {
+  bugOn,
+  GFP_HIGHUSER_MOVABLE,
+  load,
+  NULL,
+  type Null,
+  type Op,
+  type Ptr,
+  readOnce,
+  spinLock,
+  spinUnlock,
+  store,
+} from '@lockless/cpu';
+import { EINVAL, MmStruct, type Page, VM_SHARED, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
+import {
+  allocPage,
+  allocZeroedPage,
+  getPage,
+  lruCacheAddActiveAnon,
+  pageAnon,
+  pageLocked,
+  pageMapcount,
+  putPage,
+  setPageUptodate,
+  trylockPage,
+  unlockPage,
+  waitOnPageLocked,
+} from '@lockless/page';
+import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '@lockless/pagecache';
+import {
+  anonVmaPrepare,
+  mkPte,
+  pageAddNewAnonRmap,
+  pageRemoveRmap,
+  pteMkdirty,
+  pteMkyoung,
+  ptepClearFlush,
+  ptepSetAccessFlags,
+  setPteAt,
+  vmNormalPage,
+} from '@lockless/rmap';
+import { copyContent } from './content.js';
+import { pageMkwrite, setPageDirtyBalance } from './page-mkwrite.js';
+import { maybeMkwrite, vmaPageProt } from './page-prot.js';
+import { countFault, type Fault, VM_FAULT_WRITE } from './vm-fault.js';
+
+const SHARED_WRITABLE = VM_SHARED | VM_WRITE;
+
+/**
+ * do_wp_page(): a write to an entry that is present and read-only.
+ *
+ * *Context*: entered with the page-table lock held and the entry checked under it; returns without the lock. Sleeps after dropping it.
+ * *Returns* VM_FAULT_WRITE when the page may be written now; 0 when somebody else changed the entry; VM_FAULT_OOM, VM_FAULT_SIGBUS.
+ * *Source*: `do_wp_page`, mm/memory.c, 2.6.27.
+ */
+export function* doWpPage(fault: Fault): Op<number> {
+  const { mm, vma, address, origPte } = fault;
+  const oldPage = vmNormalPage(vma, address, origPte);
+  if (oldPage === NULL) return yield* copyPage(fault, NULL);
+  if (yield* pageAnon(oldPage)) {
+    if (yield* exclusivelyOurs(oldPage)) {
+      yield* makeWritable(fault);
+      yield* spinUnlock(MmStruct.pageTableLock(mm));
+      countFault(MmStruct.faultsReuse(mm));
+      return VM_FAULT_WRITE;
+    }
+  } else if (((yield* load(VmAreaStruct.vmFlags(vma))) & SHARED_WRITABLE) === SHARED_WRITABLE) {
+    return yield* writeSharedPage(fault, oldPage);
+  }
+  return yield* copyPage(fault, oldPage);
+}
+
+/**
+ * Whether an anonymous page has no other owner, so that it can be written in place. Tried under the page lock: who holds it may be about to
+ * add an owner. When it is busy the page is copied, which is always right.
+ */
+function* exclusivelyOurs(page: Ptr<Page>): Op<boolean> {
+  if (!(yield* trylockPage(page))) return false;
+  const reuse = yield* canShareSwapPage(page);
+  yield* unlockPage(page);
+  return reuse;
+}
+
+/**
+ * can_share_swap_page(): one mapping, and that is the caller's.
+ *
+ * *Context*: page locked. *Source*: mm/swapfile.c, 2.6.27. *Differs*: without swap there are no owners in the swap map.
+ */
+export function* canShareSwapPage(page: Ptr<Page>): Op<boolean> {
+  bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
+  return (yield* pageMapcount(page)) === 1;
+}
+
+/** The entry becomes young, dirty and, if the area allows it, writable. *Context*: page-table lock held, entry unchanged. */
+function* makeWritable({ mm, vma, address, pte, origPte }: Fault): Op<void> {
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  yield* ptepSetAccessFlags(mm, address, pte, maybeMkwrite(pteMkdirty(pteMkyoung(origPte)), flags));
+}
+
+/**
+ * The first write to a page of a shared mapping since it was clean.
+ *
+ * 1. a reference, then the lock is dropped: page_mkwrite sleeps; 2. the lock again; 3. only then the reference goes (C9): while we held
+ * it the frame could not become another page, so an unchanged entry means an unchanged page.
+ * Before dirtying: wait_on_page_locked, so that a writeback that has already cleaned the entries of this page (under the page lock) has
+ * also cleared the page's dirty flag, or sees ours (C11, 79352894b2).
+ */
+function* writeSharedPage(fault: Fault, page: Ptr<Page>): Op<number> {
+  const { mm, pte, origPte } = fault;
+  yield* getPage(page);
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  const error = yield* pageMkwrite(fault.vma, page);
+  if (error < 0) {
+    yield* putPage(page);
+    if (error === -EINVAL) return VM_FAULT_SIGBUS;
+    countFault(MmStruct.faultsSpurious(mm));
+    return 0;
+  }
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const same = (yield* readOnce(pte)) === origPte;
+  if (same) yield* makeWritable(fault);
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  if (same) {
+    yield* waitOnPageLocked(page);
+    yield* setPageDirtyBalance(page);
+  }
+  yield* putPage(page);
+  countFault(same ? MmStruct.faultsMkwrite(mm) : MmStruct.faultsSpurious(mm));
+  return same ? VM_FAULT_WRITE : 0;
+}
+
+/** Breaks the sharing. Entered with the page-table lock held. `oldPage` NULL: the zero page, a fresh zeroed page takes its place. */
+function* copyPage(fault: Fault, oldPage: Ptr<Page> | Null): Op<number> {
+  const { mm, vma } = fault;
+  if (oldPage !== NULL) yield* getPage(oldPage);
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+
+  const newPage = (yield* anonVmaPrepare(vma)) === 0 ? yield* allocateCopy(oldPage) : NULL;
+  if (newPage === NULL) {
+    if (oldPage !== NULL) yield* putPage(oldPage);
+    return VM_FAULT_OOM;
+  }
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const same = (yield* readOnce(fault.pte)) === fault.origPte;
+  if (same) yield* replacePage(fault, oldPage, newPage);
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+
+  if (same) {
+    // The entry's reference to the old page, and ours.
+    if (oldPage !== NULL) yield* putPage(oldPage);
+  } else {
+    yield* putPage(newPage);
+  }
+  if (oldPage !== NULL) yield* putPage(oldPage);
+  const resolved = oldPage === NULL ? MmStruct.faultsAnonymous(mm) : MmStruct.faultsCow(mm);
+  countFault(same ? resolved : MmStruct.faultsSpurious(mm));
+  return same ? VM_FAULT_WRITE : 0;
+}
+
+function* allocateCopy(oldPage: Ptr<Page> | Null): Op<Ptr<Page> | Null> {
+  const page = yield* oldPage === NULL ? allocZeroedPage(GFP_HIGHUSER_MOVABLE) : allocPage(GFP_HIGHUSER_MOVABLE);
+  if (page === NULL) return NULL;
+  if (oldPage !== NULL) yield* copyContent(page, oldPage);
+  yield* setPageUptodate(page);
+  return page;
+}
+
+/**
+ * Puts the copy in the old page's place. *Context*: page-table lock held, entry unchanged.
+ *
+ * The old page loses its mapping count last (C8, 945754a175): another mm that sees it fall to 1 writes to the page in place, and until the
+ * entry is cleared and flushed the threads of this mm still read that page.
+ */
+function* replacePage(fault: Fault, oldPage: Ptr<Page> | Null, newPage: Ptr<Page>): Op<void> {
+  const { mm, vma, address, pte } = fault;
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  const prot = yield* vmaPageProt(vma);
+  const anonBefore = oldPage !== NULL && (yield* pageAnon(oldPage));
+  if (oldPage !== NULL && !anonBefore) yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) - 1);
+  if (!anonBefore) yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + 1);
+
+  yield* ptepClearFlush(mm, address, pte);
+  yield* lruCacheAddActiveAnon(newPage);
+  yield* pageAddNewAnonRmap(newPage, vma, address);
+  yield* setPteAt(mm, address, pte, maybeMkwrite(pteMkdirty(mkPte(newPage, prot)), flags));
+  if (oldPage !== NULL) yield* pageRemoveRmap(oldPage);
+}

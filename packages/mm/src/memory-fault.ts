@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import {
+  GFP_HIGHUSER_MOVABLE,
+  load,
+  NULL,
+  type Op,
+  type Ptr,
+  readOnce,
+  spinLock,
+  spinUnlock,
+  store,
+} from '@lockless/cpu';
+import { MmStruct, Page, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { allocPage, getPage, lockPage, lruCacheAddActiveAnon, putPage, setPageUptodate, unlockPage } from '@lockless/page';
+import { type FaultResult, filemapFault, VM_FAULT_MAJOR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from '@lockless/pagecache';
+import { anonVmaPrepare, mkPte, pageAddFileRmap, pageAddNewAnonRmap, pteMkdirty, setPteAt, vmaMapping } from '@lockless/rmap';
+import { copyContent } from './content.js';
+import { mapCachedAround } from './fault-around.js';
+import { mmOption } from './mm-options.js';
+import { pageMkwrite, setPageDirtyBalance } from './page-mkwrite.js';
+import { maybeMkwrite, vmaPageProt } from './page-prot.js';
+import { shmemFault, shmemMapping } from './shmem.js';
+import { countFault, type Fault, VM_FAULT_ERROR } from './vm-fault.js';
+
+/**
+ * do_linear_fault(): an empty entry in an area of a file: read, private write, or shared write.
+ *
+ * *Context*: mmap_sem for reading; sleeps. *Returns* VM_FAULT_* bits.
+ * *Ordering*: the page stays locked from the check that it belongs to the file until its entry is set (d00806b183). Truncation locks each
+ * page before it takes it from the cache and unmaps it under that lock, so an entry never points to a page that left the cache (C1, C3).
+ * *Source*: `do_linear_fault`, `__do_fault`, mm/memory.c, 2.6.27; split by kind as in 3.15 (`do_read_fault`, `do_cow_fault`, `do_shared_fault`).
+ */
+export function* doLinearFault(fault: Fault): Op<number> {
+  if (!fault.write && mmOption('faultAroundPages') > 1 && (yield* mapCachedAround(fault))) {
+    countFault(MmStruct.faultsFile(fault.mm));
+    return 0;
+  }
+  const { vma, address } = fault;
+  const pgoff = address - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
+  const { page, fault: code } = yield* vmOpsFault(vma, pgoff);
+  if ((code & VM_FAULT_ERROR) !== 0 || page === NULL) return code;
+  const major = code & VM_FAULT_MAJOR;
+  if (major !== 0) countFault(MmStruct.faultsMajor(fault.mm));
+  const shared = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_SHARED) !== 0;
+  if (!fault.write) return major | (yield* doReadFault(fault, page));
+  return major | (yield* shared ? doSharedFault(fault, page) : doCowFault(fault, page));
+}
+
+/** vma->vm_ops->fault(): the page, locked and with a reference, or why not. */
+function* vmOpsFault(vma: Ptr<VmAreaStruct>, pgoff: number): Op<FaultResult> {
+  const mapping = yield* vmaMapping(vma);
+  const inMemory = mapping !== NULL && (yield* shmemMapping(mapping));
+  return yield* inMemory ? shmemFault(mapping, pgoff) : filemapFault(vma, pgoff);
+}
+
+/** Maps the file's page as it is. The locked page and one reference come in; the reference goes into the entry. */
+function* doReadFault(fault: Fault, page: Ptr<Page>): Op<number> {
+  const mapped = yield* setFilePte(fault, page, false);
+  yield* unlockPage(page);
+  if (!mapped) yield* putPage(page);
+  countFault(mapped ? MmStruct.faultsFile(fault.mm) : MmStruct.faultsSpurious(fault.mm));
+  return 0;
+}
+
+/** A write to a private mapping of a page that is not mapped yet: the copy is mapped at once, the file's page never. */
+function* doCowFault(fault: Fault, filePage: Ptr<Page>): Op<number> {
+  const { mm, vma, address, pte, origPte } = fault;
+  const copy = (yield* anonVmaPrepare(vma)) === 0 ? yield* allocPage(GFP_HIGHUSER_MOVABLE) : NULL;
+  if (copy === NULL) {
+    yield* unlockPage(filePage);
+    yield* putPage(filePage);
+    return VM_FAULT_OOM;
+  }
+  yield* copyContent(copy, filePage);
+  yield* setPageUptodate(copy);
+
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  const entry = maybeMkwrite(pteMkdirty(mkPte(copy, yield* vmaPageProt(vma))), flags);
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const mapped = (yield* readOnce(pte)) === origPte;
+  if (mapped) {
+    yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + 1);
+    yield* lruCacheAddActiveAnon(copy);
+    yield* pageAddNewAnonRmap(copy, vma, address);
+    yield* setPteAt(mm, address, pte, entry);
+  }
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* unlockPage(filePage);
+  yield* putPage(filePage);
+  if (!mapped) yield* putPage(copy);
+  countFault(mapped ? MmStruct.faultsCow(mm) : MmStruct.faultsSpurious(mm));
+  return 0;
+}
+
+/** A write to a shared mapping: the file system is asked (page_mkwrite), the page becomes dirty. */
+function* doSharedFault(fault: Fault, page: Ptr<Page>): Op<number> {
+  const { mm } = fault;
+  // page_mkwrite locks the page itself. Our reference keeps it the same page; being in the file must be checked anew.
+  yield* unlockPage(page);
+  if ((yield* pageMkwrite(fault.vma, page)) < 0) {
+    yield* putPage(page);
+    return VM_FAULT_SIGBUS;
+  }
+  yield* lockPage(page);
+  if ((yield* load(Page.mapping(page))) === 0) {
+    // Truncated meanwhile: the access is tried again and finds out.
+    yield* unlockPage(page);
+    yield* putPage(page);
+    countFault(MmStruct.faultsSpurious(mm));
+    return 0;
+  }
+  const mapped = yield* setFilePte(fault, page, true);
+  if (mapped) yield* getPage(page);
+  yield* unlockPage(page);
+  if (mapped) yield* setPageDirtyBalance(page);
+  yield* putPage(page);
+  countFault(mapped ? MmStruct.faultsFile(mm) : MmStruct.faultsSpurious(mm));
+  return 0;
+}
+
+/** Sets the entry to a page of the file if nobody did so before; takes over the caller's reference when it returns true. */
+function* setFilePte({ mm, vma, address, pte, origPte }: Fault, page: Ptr<Page>, write: boolean): Op<boolean> {
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  const entry = mkPte(page, yield* vmaPageProt(vma));
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const same = (yield* readOnce(pte)) === origPte;
+  if (same) {
+    yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) + 1);
+    yield* pageAddFileRmap(page);
+    yield* setPteAt(mm, address, pte, write ? maybeMkwrite(pteMkdirty(entry), flags) : entry);
+  }
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  return same;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { current, downRead, load, NULL, type Op, type Ptr, upRead } from '@lockless/cpu';
+import { EINVAL, MmStruct, taskMm, VmAreaStruct } from '@lockless/mm-types';
+import { pageUptodate, putPage } from '@lockless/page';
+import { findGetPage } from '@lockless/pagecache';
+import { pteOffsetMap, ptePresent, readPte, vmaMapping } from '@lockless/rmap';
+import { checkRange } from './unmapped-area.js';
+import { forEachPiece, type Piece } from './vma-range.js';
+
+/**
+ * mincore(2), in pages: which pages could be touched without waiting for a disk.
+ *
+ * *Context*: a task with an mm; takes mmap_sem for reading.
+ * *Returns* one truth per page: mapped (the zero page too), or in the page cache and uptodate; or -ENOMEM when a part is not mapped, -EINVAL.
+ * *Source*: `sys_mincore`, mm/mincore.c, 2.6.27. *Differs*: every file counts as writable by the caller (5.0 hides others).
+ */
+export function* sysMincore(start: number, pages: number): Op<boolean[] | number> {
+  const mm = yield* load(taskMm(current()));
+  if (mm === NULL || checkRange(start, pages) !== 0) return -EINVAL;
+  const resident: boolean[] = [];
+  yield* downRead(MmStruct.mmapSem(mm));
+  const error = yield* forEachPiece(mm, start, start + pages, true, (piece) => residency(mm, piece, resident));
+  yield* upRead(MmStruct.mmapSem(mm));
+  return error === 0 ? resident : error;
+}
+
+function* residency(mm: Ptr<MmStruct>, { vma, start, end }: Piece, resident: boolean[]): Op<number> {
+  const mapping = yield* vmaMapping(vma);
+  const shift = (yield* load(VmAreaStruct.vmPgoff(vma))) - (yield* load(VmAreaStruct.vmStart(vma)));
+  for (let address = start; address < end; address++) {
+    const pte = yield* pteOffsetMap(mm, address);
+    const present = pte !== NULL && ptePresent(yield* readPte(pte));
+    resident.push(present || (mapping !== NULL && (yield* cached(mapping, address + shift))));
+  }
+  return 0;
+}
+
+function* cached(mapping: Parameters<typeof findGetPage>[0], index: number): Op<boolean> {
+  const page = yield* findGetPage(mapping, index);
+  if (page === NULL) return false;
+  const uptodate = yield* pageUptodate(page);
+  yield* putPage(page);
+  return uptodate;
+}

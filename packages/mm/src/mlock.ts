@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { current, downRead, downWrite, load, NULL, type Op, type Ptr, store, upRead, upWrite } from '@lockless/cpu';
+import { EINVAL, ENOMEM, MmStruct, taskMm, VM_IO, VM_LOCKED, VM_PFNMAP, VM_SHARED, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
+import { pteOffsetMap, ptePresent, pteWrite, readPte } from '@lockless/rmap';
+import { handleMmFault } from './memory.js';
+import { VM_FAULT_ERROR } from './vm-fault.js';
+import { checkRange } from './unmapped-area.js';
+import { changeVmFlags } from './vma-flags.js';
+import { forEachPiece, type Piece } from './vma-range.js';
+
+/**
+ * make_pages_present(): faults a range in, as a program that reads it, or writes it where it is private and writable, would.
+ *
+ * *Context*: a task with that mm; takes mmap_sem for reading, page by page. *Returns* 0, -ENOMEM when a page could not be had.
+ * *Source*: `make_pages_present`, `get_user_pages`, mm/memory.c, 2.6.27; write only to private areas as in 2.6.29.
+ */
+export function* makePagesPresent(mm: Ptr<MmStruct>, start: number, end: number): Op<number> {
+  yield* downRead(MmStruct.mmapSem(mm));
+  const error = yield* forEachPiece(mm, start, end, false, (piece) => populatePiece(mm, piece));
+  yield* upRead(MmStruct.mmapSem(mm));
+  return error;
+}
+
+function* populatePiece(mm: Ptr<MmStruct>, { vma, start, end }: Piece): Op<number> {
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  if ((flags & (VM_IO | VM_PFNMAP)) !== 0) return 0;
+  const write = (flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+  for (let address = start; address < end; address++) {
+    while (!(yield* accessible(mm, address, write))) {
+      if (((yield* handleMmFault(mm, vma, address, write)) & VM_FAULT_ERROR) !== 0) return -ENOMEM;
+    }
+  }
+  return 0;
+}
+
+function* accessible(mm: Ptr<MmStruct>, address: number, write: boolean): Op<boolean> {
+  const pte = yield* pteOffsetMap(mm, address);
+  if (pte === NULL) return false;
+  const entry = yield* readPte(pte);
+  return ptePresent(entry) && (!write || pteWrite(entry));
+}
+
+/** mlock(2), in pages: VM_LOCKED, and every page present. *Returns* 0, -ENOMEM, -EINVAL. *Source*: `sys_mlock`, mm/mlock.c, 2.6.27. */
+export function* sysMlock(start: number, pages: number): Op<number> {
+  const mm = yield* load(taskMm(current()));
+  if (mm === NULL) return -EINVAL;
+  const error = yield* changeLocked(mm, start, pages, true);
+  return error === 0 ? yield* makePagesPresent(mm, start, start + pages) : error;
+}
+
+/** munlock(2), in pages. *Source*: `sys_munlock`, mm/mlock.c, 2.6.27. */
+export function* sysMunlock(start: number, pages: number): Op<number> {
+  const mm = yield* load(taskMm(current()));
+  return mm === NULL ? -EINVAL : yield* changeLocked(mm, start, pages, false);
+}
+
+function* changeLocked(mm: Ptr<MmStruct>, start: number, pages: number, locked: boolean): Op<number> {
+  if (pages === 0) return 0;
+  const impossible = checkRange(start, pages);
+  if (impossible !== 0) return impossible;
+  yield* downWrite(MmStruct.mmapSem(mm));
+  const error = yield* forEachPiece(mm, start, start + pages, true, (piece) => mlockFixup(mm, piece, locked));
+  yield* upWrite(MmStruct.mmapSem(mm));
+  return error;
+}
+
+/**
+ * mlock_fixup(). *Context*: mmap_sem for writing. *Source*: mm/mlock.c, 2.6.27.
+ * *Differs*: locked pages stay on the usual lists, as before the unevictable list of 2.6.28: reclaim meets them and leaves them alone.
+ */
+function* mlockFixup(mm: Ptr<MmStruct>, piece: Piece, locked: boolean): Op<number> {
+  const old = yield* load(VmAreaStruct.vmFlags(piece.vma));
+  const vmFlags = locked ? old | VM_LOCKED : old & ~VM_LOCKED;
+  if (vmFlags === old) return 0;
+  const { error } = yield* changeVmFlags(mm, piece, vmFlags);
+  if (error !== 0) return error;
+  const pages = piece.end - piece.start;
+  yield* store(MmStruct.lockedVm(mm), (yield* load(MmStruct.lockedVm(mm))) + (locked ? pages : -pages));
+  return 0;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { defineStatic, type Op, type Ptr, peek, type Ref, type StructOf, store, struct } from '@lockless/cpu';
+
+/**
+ * What newer kernels do otherwise than 2.6.27. Written by boot before a second CPU runs and constant from then on
+ * (`__read_mostly` sysctls), so it is read without an access.
+ */
+export interface MmOptions {
+  /** fault_around_bytes in pages, a power of two; 1: map the faulting page alone (before 3.15). */
+  faultAroundPages: number;
+  /** 1: a read fault on anonymous memory maps the zero page (2.6.32 and later; 2.6.24 to 2.6.31 gave a page). */
+  zeroPageReads: number;
+  /** 1: fork copies the entries of file mappings too, which the child could fault in again (before 2.6.15). */
+  copyFilePtes: number;
+  /** 1: mprotect that adds write access makes pages writable at once that are exclusively ours (5.19 and later). */
+  mprotectUpgrades: number;
+  /** RLIMIT_STACK, in pages. */
+  stackLimit: number;
+  /** stack_guard_gap in pages (4.12 and later); 0: none. */
+  stackGuardGap: number;
+}
+const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
+  faultAroundPages: 1,
+  zeroPageReads: 1,
+  copyFilePtes: 1,
+  mprotectUpgrades: 1,
+  stackLimit: 1,
+  stackGuardGap: 1,
+});
+
+const options: Ptr<MmOptions> = defineStatic(MmOptions, 'mm_options');
+
+/** The kernel of the recordings: fault-around, the zero page, 8 MiB of stack with a guard gap of 1 MiB. */
+export const MODERN_MM: MmOptions = {
+  faultAroundPages: 16,
+  zeroPageReads: 1,
+  copyFilePtes: 0,
+  mprotectUpgrades: 1,
+  stackLimit: 2048,
+  stackGuardGap: 256,
+};
+
+/** 2.6.27 as it was. */
+export const ERA_MM: MmOptions = {
+  faultAroundPages: 1,
+  zeroPageReads: 0,
+  copyFilePtes: 0,
+  mprotectUpgrades: 0,
+  stackLimit: 2048,
+  stackGuardGap: 0,
+};
+
+/** One option's value; constant after boot. */
+export const mmOption = (name: keyof MmOptions): number => peek(MmOptions[name](options) as Ref<number>);
+
+/** Sets the options. *Context*: boot, one CPU. */
+export function* mmOptionsInit(values: MmOptions): Op<void> {
+  for (const name of Object.keys(values) as (keyof MmOptions)[]) yield* store(MmOptions[name](options), values[name]);
+}

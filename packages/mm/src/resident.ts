@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { NULL, type Ptr, peek } from '@lockless/cpu';
+import { AddressSpace, File, Inode, MmStruct, PAGE_MAPPING_ANON, Page, VmAreaStruct } from '@lockless/mm-types';
+import { pfnToPage } from '@lockless/page';
+import { type Pte, pteDirty, ptePfn, ptePresent, pteWrite, pteYoung, vmNormalPage, walkMm } from '@lockless/rmap';
+import { shmemAops } from './shmem.js';
+
+/* What a tool reads of an address space, from outside the machine and without an access: the oracle's side of /proc. */
+
+/** Resident pages. `file` and `anon` are the counters that Linux keeps. */
+export interface Rss {
+  readonly file: number;
+  readonly anon: number;
+}
+
+/** rss_stat without shmem: two words. Of 2.6.27's counters, `file` contains shmem pages; {@link residentPages} tells them apart. */
+export const rssOf = (mm: Ptr<MmStruct>): Rss => ({
+  file: peek(MmStruct.fileRss(mm)),
+  anon: peek(MmStruct.anonRss(mm)),
+});
+
+/** Page faults of an address space, each in one kind; `major` is a part of them. */
+export interface FaultCounts {
+  readonly anonymous: number;
+  readonly zero: number;
+  readonly file: number;
+  readonly cow: number;
+  readonly reuse: number;
+  readonly mkwrite: number;
+  readonly spurious: number;
+  readonly major: number;
+}
+
+/** The `faults...` words of an mm. */
+export const faultsOf = (mm: Ptr<MmStruct>): FaultCounts => ({
+  anonymous: peek(MmStruct.faultsAnonymous(mm)),
+  zero: peek(MmStruct.faultsZero(mm)),
+  file: peek(MmStruct.faultsFile(mm)),
+  cow: peek(MmStruct.faultsCow(mm)),
+  reuse: peek(MmStruct.faultsReuse(mm)),
+  mkwrite: peek(MmStruct.faultsMkwrite(mm)),
+  spurious: peek(MmStruct.faultsSpurious(mm)),
+  major: peek(MmStruct.faultsMajor(mm)),
+});
+
+/** One present page, as /proc/PID/pagemap, kpagecount and kpageflags tell of it. */
+export interface ResidentPage {
+  readonly vpage: number;
+  readonly page: Ptr<Page>;
+  readonly kind: 'anon' | 'file' | 'shmem' | 'zero';
+  /** kpagecount: how many entries map it. */
+  readonly mapcount: number;
+  readonly writable: boolean;
+  readonly dirty: boolean;
+  readonly young: boolean;
+  /** Of file pages. */
+  readonly ino: number;
+  readonly index: number;
+}
+
+function resident(vpage: number, pte: Pte, page: Ptr<Page>): ResidentPage {
+  const mapping = peek(Page.mapping(page));
+  const entry = { vpage, page, writable: pteWrite(pte), dirty: pteDirty(pte), young: pteYoung(pte) };
+  const mapcount = peek(Page._mapcount(page)) + 1;
+  if (vmNormalPage(NULL, vpage, pte) === NULL) return { ...entry, kind: 'zero', mapcount: 0, ino: 0, index: 0 };
+  const index = peek(Page.index(page));
+  if ((mapping & PAGE_MAPPING_ANON) !== 0) return { ...entry, kind: 'anon', mapcount, ino: 0, index };
+  const host = mapping === 0 ? NULL : peek(AddressSpace.host(mapping as Ptr<AddressSpace>));
+  const shmem = mapping !== 0 && peek(AddressSpace.aOps(mapping as Ptr<AddressSpace>)) === shmemAops;
+  return { ...entry, kind: shmem ? 'shmem' : 'file', mapcount, ino: host === NULL ? 0 : peek(Inode.ino(host)), index };
+}
+
+/** Every present entry, in ascending order. */
+export function residentPages(mm: Ptr<MmStruct>): ResidentPage[] {
+  const pages: ResidentPage[] = [];
+  walkMm(mm, (vpage, pte) => {
+    if (ptePresent(pte)) pages.push(resident(vpage, pte, pfnToPage(ptePfn(pte))));
+  });
+  return pages;
+}
+
+/** One area, as /proc/PID/maps tells of it. */
+export interface Area {
+  readonly start: number;
+  readonly end: number;
+  /** VM_* bits. */
+  readonly flags: number;
+  readonly pgoff: number;
+  /** Inode number of the file, 0 for anonymous memory. */
+  readonly ino: number;
+}
+
+/** All areas by ascending address. */
+export function areas(mm: Ptr<MmStruct>): Area[] {
+  const found: Area[] = [];
+  for (let vma = peek(MmStruct.mmap(mm)); vma !== NULL; vma = peek(VmAreaStruct.vmNext(vma))) {
+    const file = peek(VmAreaStruct.vmFile(vma));
+    found.push({
+      start: peek(VmAreaStruct.vmStart(vma)),
+      end: peek(VmAreaStruct.vmEnd(vma)),
+      flags: peek(VmAreaStruct.vmFlags(vma)),
+      pgoff: peek(VmAreaStruct.vmPgoff(vma)),
+      ino: file === NULL ? 0 : peek(Inode.ino(peek(File.inode(file)))),
+    });
+  }
+  return found;
+}
