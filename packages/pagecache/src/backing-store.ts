@@ -44,11 +44,11 @@ export class BackingStore implements BlockMap {
       return;
     }
     const page = words[Bio.page(bio)] as Ptr<Page>;
-    const ino = words[Bio.ino(bio)]!;
-    const index = words[Bio.index(bio)]!;
+    const ino = words[Bio.ino(bio)];
+    const index = words[Bio.index(bio)];
     if (words[Bio.rw(bio)] === BIO_WRITE) {
       this.counts.writes++;
-      this.write(ino, index, words[Page.contentVersion(page)]!);
+      this.write(ino, index, words[Page.contentVersion(page)]);
       return;
     }
     this.counts.reads++;

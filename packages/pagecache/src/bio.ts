@@ -13,6 +13,7 @@ import {
   pointedFunction,
   readOnce,
   setBit,
+  smpMb,
   spinLockIrqsave,
   spinUnlockIrqrestore,
   store,
@@ -133,9 +134,11 @@ const END_WRITE: FunctionPointer<BioEndIo> = functionPointer<BioEndIo>('mpage_en
 
 /**
  * What the disk's interrupt handler does with a finished request. *Context*: hardirq.
- * *Source*: `bio_endio`, fs/bio.c, 2.6.27.
+ * *Ordering*: full barrier first, which a driver gets by reading its device's completion queue: what the submitter put in the bio and what
+ * the device put in the page is seen. Pairs with submit_io. *Source*: `bio_endio`, fs/bio.c, 2.6.27.
  */
 export function* bioEndIo(bio: Ptr<Bio>): Op<void> {
+  yield* smpMb();
   yield* pointedFunction(yield* readOnce(Bio.endIo(bio)))(bio);
 }
 

@@ -2,11 +2,9 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import { readOnce, testAndClearBit } from '@lockless/cpu';
 import { AddressSpace, AS_EIO, AS_ENOSPC, EIO, ENOSPC, PAGECACHE_TAG_WRITEBACK, Page } from '@lockless/mm-types';
-import { pageError, putPage, waitOnPageWriteback } from '@lockless/page';
+import { pageError, putPage, waitOnPageWriteback, PAGEVEC_SIZE } from '@lockless/page';
 import { findGetPagesTag } from './filemap-lookup.js';
 import { syncEverything, writeCachePages } from './page-writeback.js';
-
-const PAGEVEC_SIZE = 14;
 
 /**
  * Starts the writing of all dirty pages of a file, or of pages `start` to `end`. *Returns* 0 or -errno.

@@ -15,14 +15,11 @@ import {
   testClearPageDirty,
   testSetPageDirty,
   unlockPage,
-  waitOnPageWriteback,
+  waitOnPageWriteback, PAGEVEC_SIZE
 } from '@lockless/page';
 import { pageMkclean } from '@lockless/rmap';
 import { findGetPagesTag, pageBelongsTo } from './filemap-lookup.js';
 import { setPageDirtyNobuffers } from './page-writeback-tags.js';
-
-/** Pages looked up at a time. */
-const PAGEVEC_SIZE = 14;
 
 /**
  * Marks a page dirty in the way of its mapping. *Context*: page locked, or mapped, or held so that truncation cannot free the inode.

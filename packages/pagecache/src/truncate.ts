@@ -16,16 +16,13 @@ import {
   testClearPageDirty,
   trylockPage,
   unlockPage,
-  waitOnPageWriteback,
+  waitOnPageWriteback, PAGEVEC_SIZE
 } from '@lockless/page';
 import { unmapMappingRange } from '@lockless/rmap';
 import { removeFromPageCache, removeFromPageCacheLocked } from './filemap.js';
 import { findGetPages, findLockPage } from './filemap-lookup.js';
 import { removeMapping } from './remove-mapping.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
-
-/** Pages looked up at a time. */
-const PAGEVEC_SIZE = 14;
 
 /** Forgets that a page is dirty: what it holds will never be written. *Source*: `cancel_dirty_page`, mm/truncate.c, 2.6.27. */
 export function* cancelDirtyPage(page: Ptr<Page>): Op<void> {
@@ -84,7 +81,7 @@ function* truncateWaiting(mapping: Ptr<AddressSpace>, start: number, end: number
   for (;;) {
     yield* condResched();
     const pages = next > end ? [] : yield* findGetPages(mapping, next, PAGEVEC_SIZE);
-    const inRange = pages.length > 0 && (yield* readOnce(Page.index(pages[0]!))) <= end;
+    const inRange = pages.length > 0 && (yield* readOnce(Page.index(pages[0]))) <= end;
     if (!inRange) {
       yield* releasePages(pages);
       if (next === start) return;

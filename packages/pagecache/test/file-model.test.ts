@@ -77,7 +77,6 @@ class CachedFile {
   }
 
   write(pos: number, count: number): number {
-    // biome-ignore lint/correctness/useYield: an Op that touches nothing
     return this.system.run(
       genericFileWrite(this.file, pos, count, function* (_page, _offset, n) {
         return n;

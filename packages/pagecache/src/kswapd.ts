@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { FunctionPointer, Op, Ptr, Ref } from '@lockless/cpu';
+import {
+  atomicXchg,
+  condResched,
+  current,
+  defineStatic,
+  defineWord,
+  functionPointer,
+  GFP_KERNEL,
+  initWaitqueueHead,
+  load,
+  PF_KSWAPD,
+  PF_MEMALLOC,
+  peek,
+  readOnce,
+  smpStoreMb,
+  store,
+  TaskStruct,
+  WaitQueueHead,
+  waitEvent,
+  waitqueueActive,
+  wakeUp,
+} from '@lockless/cpu';
+import {
+  countVmEvent,
+  DEF_PRIORITY,
+  PAGEOUTRUN,
+  setPageAllocHooks,
+  type TryToFreePages,
+  type WakeupKswapd,
+  Zone,
+  zone,
+  zoneWatermarkOk,
+} from '@lockless/page';
+import { wakeupPdflush } from './pdflush.js';
+import { SWAP_CLUSTER_MAX, scanControl } from './scan-control.js';
+import { allUnreclaimable, shrinkZone, tryToFreePages } from './vmscan.js';
+
+/*
+ * The background half of reclaim, mm/vmscan.c, 2.6.27: woken when free memory falls below the low watermark, it reclaims until it is above
+ * the high one, so that allocations seldom have to reclaim by themselves.
+ */
+const kswapdWait: Ptr<WaitQueueHead> = defineStatic(WaitQueueHead, 'kswapd_wait');
+/** 0: nothing to do; else the largest order asked for, plus one. */
+const kswapdMaxOrder: Ref<number> = defineWord('kswapd_max_order');
+
+/**
+ * Asks for background reclaim when memory is low. *Context*: any.
+ * *Ordering*: the work is stored, full barrier, the queue looked at; kswapd queues itself, full barrier, looks for work. One sees the other.
+ * *Source*: `wakeup_kswapd`, mm/vmscan.c, 2.6.27.
+ */
+export function* wakeupKswapd(order: number): Op<void> {
+  if (yield* zoneWatermarkOk(order, peek(Zone.pagesLow(zone)))) return;
+  if ((yield* readOnce(kswapdMaxOrder)) > order) return;
+  yield* smpStoreMb(kswapdMaxOrder, order + 1);
+  if (yield* waitqueueActive(kswapdWait)) yield* wakeUp(kswapdWait);
+}
+
+const memoryIsFine = (order: number): Op<boolean> => zoneWatermarkOk(order, peek(Zone.pagesHigh(zone)));
+
+/**
+ * Reclaims until free memory is above the high watermark, or until it is clear that there is nothing to reclaim.
+ * *Source*: `balance_pgdat`, mm/vmscan.c, 2.6.27.
+ */
+export function* balancePgdat(order: number): Op<void> {
+  while (!(yield* balanceOnce(order))) yield* condResched();
+}
+
+/** One descent through the priorities. True when done. */
+function* balanceOnce(order: number): Op<boolean> {
+  const sc = scanControl(GFP_KERNEL, order, true);
+  let reclaimed = 0;
+  yield* countVmEvent(PAGEOUTRUN);
+  for (let priority = DEF_PRIORITY; priority >= 0; priority--) {
+    if (yield* memoryIsFine(order)) return true;
+    // At the first priority it looks all the same, so that kswapd notices when reclaim makes sense again.
+    if (priority !== DEF_PRIORITY && (yield* allUnreclaimable())) return true;
+    sc.waitForWriteback = priority < DEF_PRIORITY - 2;
+    reclaimed += yield* shrinkZone(priority, sc);
+    if (reclaimed >= SWAP_CLUSTER_MAX) return false;
+    if (sc.nrScanned > SWAP_CLUSTER_MAX * 2 && sc.nrScanned > reclaimed + reclaimed / 2) yield* wakeupPdflush();
+  }
+  return yield* memoryIsFine(order);
+}
+
+/**
+ * Body of the kswapd task; never returns. *Source*: `kswapd`, mm/vmscan.c, 2.6.27.
+ */
+export function* kswapd(): Op<void> {
+  const flags = TaskStruct.flags(current());
+  // It frees memory, so it may use the reserves; and an allocation of it must not start reclaim.
+  yield* store(flags, (yield* load(flags)) | PF_MEMALLOC | PF_KSWAPD);
+  for (;;) {
+    yield* waitEvent(kswapdWait, function* () {
+      return (yield* readOnce(kswapdMaxOrder)) !== 0;
+    });
+    const order = (yield* atomicXchg(kswapdMaxOrder, 0)) - 1;
+    yield* balancePgdat(order);
+  }
+}
+
+const TRY_TO_FREE_PAGES: FunctionPointer<TryToFreePages> = functionPointer<TryToFreePages>(
+  'try_to_free_pages',
+  tryToFreePages,
+);
+const WAKEUP_KSWAPD: FunctionPointer<WakeupKswapd> = functionPointer<WakeupKswapd>('wakeup_kswapd', wakeupKswapd);
+
+/** Connects reclaim to the page allocator. Boot, after freeAreaInit(). */
+export function* vmscanInit(): Op<void> {
+  yield* initWaitqueueHead(kswapdWait);
+  setPageAllocHooks({ tryToFreePages: TRY_TO_FREE_PAGES, wakeupKswapd: WAKEUP_KSWAPD });
+}

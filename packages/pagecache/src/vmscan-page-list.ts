@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr } from '@lockless/cpu';
+import { condResched, ListHead, NULL, pointedFunction, readOnce, vmBugOn } from '@lockless/cpu';
+import { AddressSpace, type Page } from '@lockless/mm-types';
+import {
+  countVmEvent,
+  countVmEvents,
+  freeHotColdPage,
+  PAGE_ALLOC_COSTLY_ORDER,
+  PGACTIVATE,
+  pageActive,
+  pageCount,
+  pageDirty,
+  pageMapped,
+  pageMapping,
+  pagePrivate,
+  pageWriteback,
+  putPageTestzero,
+  REMOVE_MAPPING_FAILED,
+  setPageActive,
+  trylockPage,
+  unlockPage,
+  waitOnPageWriteback,
+} from '@lockless/page';
+import { pageReferenced, SWAP_AGAIN, SWAP_FAIL, tryToUnmap } from '@lockless/rmap';
+import { removeMappingFrozen } from './remove-mapping.js';
+import { mayEnterFs, type ScanControl } from './scan-control.js';
+import { pageout } from './vmscan-pageout.js';
+
+/**
+ * What is to be done with an isolated page: 'free': its count is 0 and it is ours; 'gone': somebody else frees it, we must not touch it;
+ * 'keep' and 'activate': still locked, back to a list; 'keep-unlocked': the same without the lock.
+ */
+type Fate = 'free' | 'gone' | 'keep' | 'activate' | 'keep-unlocked';
+
+/** mapping_mapped() without the lock: a hint. */
+function* mappingMapped(mapping: Ptr<AddressSpace>): Op<boolean> {
+  const areas = AddressSpace.iMmap(mapping);
+  return (yield* readOnce(ListHead.next(areas))) !== areas;
+}
+
+/** page_mapping_inuse(): a process maps the page, or could fault it in without a system call. */
+export function* pageMappingInuse(page: Ptr<Page>): Op<boolean> {
+  if (yield* pageMapped(page)) return true;
+  const mapping = yield* pageMapping(page);
+  return mapping !== NULL && (yield* mappingMapped(mapping));
+}
+
+/**
+ * Frees what can be freed of a list of isolated pages.
+ * *Context*: may sleep; each page has a reference of the caller and no PG_lru.
+ * *Returns* how many pages memory gained. `pages` keeps those that must go back to a list, none of them locked.
+ * *Source*: `shrink_page_list`, mm/vmscan.c, 2.6.27. *Differs*: no swap, so no anonymous page comes here.
+ */
+export function* shrinkPageList(pages: Ptr<Page>[], sc: ScanControl, sync: boolean): Op<number> {
+  const kept: Ptr<Page>[] = [];
+  let reclaimed = 0;
+  let activated = 0;
+  for (const page of pages) {
+    yield* condResched();
+    const fate: Fate = (yield* trylockPage(page)) ? yield* shrinkPage(page, sc, sync) : 'keep-unlocked';
+    if (fate === 'free') yield* freeHotColdPage(page, true);
+    if (fate === 'free' || fate === 'gone') {
+      reclaimed++;
+      continue;
+    }
+    if (fate === 'activate') {
+      vmBugOn(yield* pageActive(page), 'inactive page is active');
+      yield* setPageActive(page);
+      activated++;
+    }
+    if (fate !== 'keep-unlocked') yield* unlockPage(page);
+    kept.push(page);
+  }
+  yield* countVmEvents(PGACTIVATE, activated);
+  pages.splice(0, pages.length, ...kept);
+  return reclaimed;
+}
+
+/** One page, locked. */
+function* shrinkPage(page: Ptr<Page>, sc: ScanControl, sync: boolean): Op<Fate> {
+  const mapped = yield* pageMapped(page);
+  sc.nrScanned += mapped ? 2 : 1;
+  if (yield* pageWriteback(page)) {
+    if (!sync || !mayEnterFs(sc)) return 'keep';
+    yield* waitOnPageWriteback(page);
+  }
+  const referenced = (yield* pageReferenced(page, true)) > 0;
+  if (sc.order <= PAGE_ALLOC_COSTLY_ORDER && referenced && (yield* pageMappingInuse(page))) return 'activate';
+  if (mapped && (yield* pageMapping(page)) !== NULL) {
+    const unmapped = yield* tryToUnmap(page, false);
+    if (unmapped === SWAP_FAIL) return 'activate';
+    if (unmapped === SWAP_AGAIN) return 'keep';
+  }
+  if (yield* pageDirty(page)) {
+    const fate = yield* cleanPage(page, sc, referenced);
+    if (fate !== 'clean') return fate;
+  }
+  return yield* freePage(page, sc);
+}
+
+/** Writes a dirty page; 'clean' when it is locked and clean at the end. */
+function* cleanPage(page: Ptr<Page>, sc: ScanControl, referenced: boolean): Op<Fate | 'clean'> {
+  if (sc.order <= PAGE_ALLOC_COSTLY_ORDER && referenced) return 'keep';
+  if (!mayEnterFs(sc)) return 'keep';
+  const result = yield* pageout(page, yield* pageMapping(page));
+  if (result !== 'success') return result;
+  if ((yield* pageWriteback(page)) || (yield* pageDirty(page))) return 'keep-unlocked';
+  // The write is over already. Lock it again and look again.
+  if (!(yield* trylockPage(page))) return 'keep-unlocked';
+  return (yield* pageDirty(page)) || (yield* pageWriteback(page)) ? 'keep' : 'clean';
+}
+
+/** A clean page that nobody maps: out of the cache with it, unless somebody holds a reference. */
+function* freePage(page: Ptr<Page>, sc: ScanControl): Op<Fate> {
+  const mapping = yield* pageMapping(page);
+  if ((yield* pagePrivate(page)) && !(yield* tryToReleasePage(page, mapping, sc.gfpMask))) return 'activate';
+  if (mapping === NULL) return (yield* pageCount(page)) === 1 ? yield* dropOrphan(page) : 'keep';
+  if (!(yield* removeMappingFrozen(mapping, page))) {
+    yield* countVmEvent(REMOVE_MAPPING_FAILED);
+    return 'keep';
+  }
+  // C. The count is 0 and nobody can find the page any more; nor does anybody wait for the lock, which takes a reference.
+  yield* unlockPage(page);
+  return 'free';
+}
+
+/** try_to_release_page(). *Source*: mm/filemap.c, 2.6.27. */
+function* tryToReleasePage(page: Ptr<Page>, mapping: Ptr<AddressSpace> | Null, gfp: number): Op<boolean> {
+  if (mapping === NULL || (yield* pageWriteback(page))) return false;
+  const { releasepage } = pointedFunction(yield* readOnce(AddressSpace.aOps(mapping)));
+  return releasepage === undefined ? false : yield* releasepage(page, gfp);
+}
+
+/**
+ * A truncated page whose last reference seems to be ours. Seems: a lookup that found it before the truncation may still take a speculative
+ * reference, so it is not freed on the strength of that look. First the lock goes, then the reference, tested: if it was not the last,
+ * the lookup's put_page() frees the page, and we forget it (kernel-facts A12).
+ * *Source*: `shrink_page_list`, mm/vmscan.c, e286781d5f (2.6.27). *Differs*: there for pages with orphaned buffers alone; others go back
+ * to the list and are freed by the put after that.
+ */
+function* dropOrphan(page: Ptr<Page>): Op<Fate> {
+  yield* unlockPage(page);
+  return (yield* putPageTestzero(page)) ? 'free' : 'gone';
+}

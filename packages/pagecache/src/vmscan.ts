@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op, Ptr } from '@lockless/cpu';
+import {
+  condResched,
+  listAdd,
+  load,
+  readOnce,
+  spinLockIrq,
+  spinUnlockIrq,
+  store,
+  vmBugOn,
+  writeOnce,
+} from '@lockless/cpu';
+import { Page } from '@lockless/mm-types';
+import {
+  ALLOCSTALL,
+  clearPageActive,
+  countVmEvent,
+  countVmEvents,
+  DEF_PRIORITY,
+  globalPageState,
+  KSWAPD_STEAL,
+  LRU_ACTIVE_FILE,
+  LRU_INACTIVE_FILE,
+  lruAddDrain,
+  lruList,
+  lruStat,
+  modZonePageState,
+  PGDEACTIVATE,
+  PGREFILL,
+  PGSCAN_DIRECT,
+  PGSCAN_KSWAPD,
+  PGSTEAL,
+  pageActive,
+  pageLru,
+  releasePages,
+  setPageLru,
+  Zone,
+  zone,
+} from '@lockless/page';
+import { pageReferenced } from '@lockless/rmap';
+import { wakeupPdflush } from './pdflush.js';
+import { type ScanControl, SWAP_CLUSTER_MAX, scanControl } from './scan-control.js';
+import { isolateLruPages, putbackLruPages } from './vmscan-isolate.js';
+import { pageMappingInuse, shrinkPageList } from './vmscan-page-list.js';
+
+/*
+ * Page reclaim, mm/vmscan.c. 2.6.27, with the split of the LRU lists into anonymous and file pages of 2.6.28 (4f98a2fee8).
+ *
+ * How much is scanned: priority p, from 12 down to 0, looks at 1/2^p of each file list, in batches of 32 pages; what is less than a batch
+ * is remembered. The active list is scanned in the same proportion as the inactive one, so a page needs two unused passes to go.
+ * *Differs*: without swap the anonymous lists are not scanned at all; their share comes in shrinkZone() when there is swap. There is no
+ * lumpy reclaim, no slab to shrink, no cgroup, and one zone.
+ */
+const lruLock = Zone.lruLock(zone);
+
+/**
+ * Frees pages from the tail of the inactive list. *Context*: may sleep. *Returns* pages freed.
+ * *Source*: `shrink_inactive_list`, mm/vmscan.c, 2.6.27. *Differs*: where the kernel sleeps for a time (congestion_wait), this makes a second
+ * pass over what is left and waits for its writeback, as the kernel does for large blocks: the wait ends when there is a reason.
+ */
+export function* shrinkInactiveList(maxScan: number, sc: ScanControl): Op<number> {
+  yield* lruAddDrain();
+  let reclaimed = 0;
+  let scanned = 0;
+  do {
+    const batch = yield* isolateLruPages(SWAP_CLUSTER_MAX, LRU_INACTIVE_FILE);
+    const { pages } = batch;
+    scanned += batch.scanned;
+    let freed = yield* shrinkPageList(pages, sc, false);
+    if (pages.length > 0 && sc.waitForWriteback) freed += yield* shrinkPageList(pages, sc, true);
+    reclaimed += freed;
+    yield* countVmEvents(sc.kswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT, batch.scanned);
+    if (sc.kswapd) yield* countVmEvents(KSWAPD_STEAL, freed);
+    yield* countVmEvents(PGSTEAL, freed);
+    yield* putbackLruPages(pages);
+    if (batch.scanned === 0) break;
+  } while (scanned < maxScan);
+  return reclaimed;
+}
+
+/**
+ * Moves pages from the tail of the active to the inactive list, where they must be used again to stay: their marks of use are cleared.
+ * *Context*: may sleep. *Source*: `shrink_active_list`, mm/vmscan.c, 2.6.28.
+ */
+export function* shrinkActiveList(nrToScan: number): Op<void> {
+  yield* lruAddDrain();
+  const { pages, scanned } = yield* isolateLruPages(nrToScan, LRU_ACTIVE_FILE);
+  yield* countVmEvents(PGREFILL, scanned);
+  if (pages.length === 0) return;
+  for (const page of pages) {
+    yield* condResched();
+    if (yield* pageMappingInuse(page)) yield* pageReferenced(page, false);
+  }
+  yield* spinLockIrq(lruLock);
+  for (const page of pages) yield* deactivate(page);
+  yield* modZonePageState(lruStat(LRU_INACTIVE_FILE), pages.length);
+  yield* spinUnlockIrq(lruLock);
+  yield* countVmEvents(PGDEACTIVATE, pages.length);
+  yield* releasePages(pages);
+}
+
+/** *Context*: lru_lock held. */
+function* deactivate(page: Ptr<Page>): Op<void> {
+  vmBugOn(yield* pageLru(page), 'isolated page is on a list');
+  vmBugOn(!(yield* pageActive(page)), 'page of the active list is not active');
+  yield* setPageLru(page);
+  yield* clearPageActive(page);
+  yield* listAdd(Page.lru(page), lruList(LRU_INACTIVE_FILE));
+}
+
+/** How much of a list is due at this priority; less than a batch waits for the next time, but not when nothing else is left to try. */
+function* dueScan(lru: number, priority: number): Op<number> {
+  const nrScan = Zone.nrScan(zone, lru);
+  const due = (yield* load(nrScan)) + ((yield* globalPageState(lruStat(lru))) >> priority) + 1;
+  const enough = due >= SWAP_CLUSTER_MAX || priority === 0;
+  yield* store(nrScan, enough ? 0 : due);
+  return enough ? due : 0;
+}
+
+/**
+ * Scans the file lists as much as the priority demands. *Context*: may sleep. *Returns* pages freed.
+ * *Source*: `shrink_zone`, mm/vmscan.c, 2.6.27.
+ */
+export function* shrinkZone(priority: number, sc: ScanControl): Op<number> {
+  let active = yield* dueScan(LRU_ACTIVE_FILE, priority);
+  let inactive = yield* dueScan(LRU_INACTIVE_FILE, priority);
+  let reclaimed = 0;
+  while (active > 0 || inactive > 0) {
+    if (active > 0) {
+      yield* shrinkActiveList(Math.min(active, SWAP_CLUSTER_MAX));
+      active -= SWAP_CLUSTER_MAX;
+    }
+    if (inactive > 0) {
+      reclaimed += yield* shrinkInactiveList(Math.min(inactive, SWAP_CLUSTER_MAX), sc);
+      inactive -= SWAP_CLUSTER_MAX;
+    }
+  }
+  return reclaimed;
+}
+
+/**
+ * Reclaims on behalf of an allocation, harder and harder, until a batch is free. *Context*: may sleep; PF_MEMALLOC set.
+ * *Returns* pages freed; 0 when there was nothing that could be.
+ * *Source*: `try_to_free_pages`, `do_try_to_free_pages`, mm/vmscan.c, 2.6.27.
+ */
+export function* tryToFreePages(order: number, gfp: number): Op<number> {
+  yield* countVmEvent(ALLOCSTALL);
+  const sc = scanControl(gfp, order, false);
+  let reclaimed = 0;
+  let scanned = 0;
+  let priority = DEF_PRIORITY;
+  for (; priority >= 0; priority--) {
+    sc.nrScanned = 0;
+    sc.waitForWriteback = priority < DEF_PRIORITY - 2;
+    reclaimed += yield* shrinkZone(priority, sc);
+    scanned += sc.nrScanned;
+    if (reclaimed >= SWAP_CLUSTER_MAX) break;
+    // Scanning more than it frees: too much of the lists is dirty.
+    if (scanned > SWAP_CLUSTER_MAX + SWAP_CLUSTER_MAX / 2) yield* wakeupPdflush();
+  }
+  yield* writeOnce(Zone.prevPriority(zone), Math.max(0, priority));
+  return reclaimed;
+}
+
+/** Pages that reclaim can look for. */
+export function* reclaimablePages(): Op<number> {
+  return (yield* globalPageState(lruStat(LRU_ACTIVE_FILE))) + (yield* globalPageState(lruStat(LRU_INACTIVE_FILE)));
+}
+
+/**
+ * All pages were scanned six times and none was freed: not worth going on. *Source*: `zone_is_all_unreclaimable`, mm/vmscan.c, 2.6.27.
+ */
+export function* allUnreclaimable(): Op<boolean> {
+  return (yield* readOnce(Zone.pagesScanned(zone))) >= (yield* reclaimablePages()) * 6;
+}
