@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+import { readRecording } from '@lockless/recording';
+import { simulate } from '@lockless/replay';
+
+const recordings = new Map();
+
+/** One run of the campaign: what is worth keeping of its result. */
+export default async function run({ path, name, cpus, model, seed, memory, inject, plant }) {
+  if (!recordings.has(path)) recordings.set(path, await readRecording(path));
+  try {
+    const result = await simulate(recordings.get(path), { path: name, cpus, memory, seed, model, inject, plant });
+    const { verdict, violation, accesses, seconds, operations, operationsTotal, memory: used, machine } = result;
+    return {
+      verdict,
+      kind: violation?.kind ?? null,
+      message: violation?.message ?? null,
+      replay: result.replay,
+      accesses,
+      seconds,
+      operations,
+      operationsTotal,
+      wrong: used.contents.wrong,
+      scanned: used.reclaim.scanned,
+      reclaimed: used.reclaim.reclaimed,
+      injected: machine.injected,
+      newErrors: machine.newErrors,
+      agreement: Object.fromEntries(result.comparison.measures.map((m) => [m.name, m.agreement])),
+    };
+  } catch (error) {
+    return { verdict: 'error', kind: error.name, message: String(error.stack), replay: null };
+  }
+}
