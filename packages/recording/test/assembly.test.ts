@@ -16,7 +16,10 @@ const device = deviceName(statSync(directory).dev);
 const hex = (text: string): string =>
   [...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
 const PROGRAM = `${directory}/lockless-no-such-program`;
-const BEFORE = new Map<string, Before>([[PROGRAM, { device, inode: 1_000_001, size: 4096, cached: [] }]]);
+const BEFORE = new Map<string, Before>([
+  [PROGRAM, { device, inode: 1_000_001, size: 4096, cached: [] }],
+  [`${directory}/lockless-old`, { device, inode: 1_000_002, size: 99, cached: [[0, 0]] }],
+]);
 
 interface Script {
   /** Bodies of trace lines, one microsecond apart. */
@@ -173,12 +176,48 @@ describe('inodes of files that come and go', () => {
     expect(ofKind(made, 'added').map(({ file }) => made.files[file].path)).toEqual([`${directory}/a`]);
   });
 
+  test('are of the filesystem of the nearest directory that is still there', () => {
+    const made = assemble({
+      strace: [opened('lockless-gone/deep/a', 3)],
+      trace: [...openat(3, RDWR_CREAT), call(1, 10, 3, 0x5000, 10)[0], added(4244, 0), call(1, 10, 3, 0x5000, 10)[1]],
+    });
+    expect(made.files.at(-1)).toMatchObject({ path: `${directory}/lockless-gone/deep/a`, inode: 4244, existed: false });
+  });
+
   test('that nothing explains are metadata', () => {
     const made = assemble({ trace: [added(99, 3)] });
     expect(ofKind(made, 'added').map(({ file }) => made.files[file])).toMatchObject([
       { kind: 'metadata', inode: 99, path: '' },
     ]);
   });
+});
+
+test('a name that is removed or taken over leads to another file from then on', () => {
+  const at = (name: string): string => `"${hex(`${directory}/${name}`)}"`;
+  const made = assemble({
+    strace: [
+      opened('lockless-old', 3),
+      `unlink(${at('lockless-old')}) = 0`,
+      opened('lockless-old', 4),
+      opened('b', 5),
+      `rename(${at('b')}, ${at('lockless-old')}) = 0`,
+      opened('lockless-old', 6),
+    ],
+    trace: [
+      ...openat(3, 2),
+      ...call(87, 0, 0x1000),
+      ...openat(4, RDWR_CREAT),
+      ...openat(5, RDWR_CREAT),
+      ...call(82, 0, 0x1000, 0x2000),
+      ...openat(6, 2),
+    ],
+  });
+  const [old, anew, b, last] = ofKind(made, 'open').map(({ file }) => file);
+  expect(made.files[old]).toMatchObject({ existed: true, inode: 1_000_002, size: 99 });
+  expect(made.files[anew]).toMatchObject({ existed: false, path: `${directory}/lockless-old` });
+  expect(anew).not.toBe(old);
+  expect(ofKind(made, 'rename')).toMatchObject([{ file: b, replaced: anew }]);
+  expect(last).toBe(b);
 });
 
 test('counters go to the space that the thread is about, though the kernel uses a name again', () => {

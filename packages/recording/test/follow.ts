@@ -153,8 +153,8 @@ export class Follower {
       const moved = [...space.anon].filter(
         (at) => at >= page && at < page + Math.min(pages(oldLength), pages(newLength)),
       );
-      const old = unmap(space, page, page + pages(oldLength))[0] ?? plain;
-      put(space, { ...plain, prot: 'rw-', ...old, from: result, to: result + pages(newLength) });
+      const old = unmap(space, page, page + pages(oldLength))[0] ?? { ...plain, prot: 'rw-' };
+      put(space, { ...old, from: result, to: result + pages(newLength) });
       for (const at of moved) space.anon.add(at - page + result);
     } else if (record.kind === 'mprotect' && record.result === 0) {
       const changed = cut(space, record.page, record.page + pages(record.length));

@@ -29,6 +29,9 @@ export interface TrackedFile {
   names: Set<string>;
 }
 
+/** Filesystems take times of birth from a clock that lags by up to a timer tick. */
+const CLOCK_SLACK_MS = 10;
+
 const TMPFS = 0x01021994;
 const PSEUDO = new Set([0x9fa0, 0x62656572, 0x64626720, 0x74726163, 0x27e0eb, 0x63677270, 0x19800202, 0x1cd1]);
 
@@ -55,14 +58,15 @@ export function kindAt(
   }
 }
 
-function directoryDevice(path: string): { device: string; kind: FileKind } | null {
+/** The filesystem that a path is on, though neither it nor its directories may exist any more. */
+function filesystemOf(path: string): { device: string; kind: FileKind } | null {
+  const directory = dirname(path);
   try {
-    const directory = dirname(path);
     const type = statfsSync(directory).type;
     if (PSEUDO.has(type)) return null;
     return { device: deviceName(statSync(directory).dev), kind: type === TMPFS ? 'shmem' : 'regular' };
   } catch {
-    return null;
+    return directory === path ? null : filesystemOf(directory);
   }
 }
 
@@ -86,6 +90,8 @@ export class FileTable {
   readonly #runStart: number;
   /** The paths in `#before`, by inode. */
   readonly #pathBefore = new Map<string, string>();
+  /** Paths in `#before` that lead to what was there before no longer. */
+  readonly #gone = new Set<string>();
   readonly #byPath = new Map<string, TrackedFile>();
   readonly #byInode = new Map<string, TrackedFile>();
   /** Page-cache events of inodes that nothing was known about: decided at the end. */
@@ -132,7 +138,7 @@ export class FileTable {
 
   /** An unnamed temporary file (O_TMPFILE) in the directory of `path`. */
   temporary(path: string): TrackedFile {
-    const file = this.#create(path, directoryDevice(path)?.device ?? '0:0', 'regular');
+    const file = this.#create(path, filesystemOf(path)?.device ?? '0:0', 'regular');
     this.#byPath.delete(path);
     file.names.clear();
     return file;
@@ -166,6 +172,7 @@ export class FileTable {
     const file = this.named(path);
     file?.names.delete(path);
     this.#byPath.delete(path);
+    this.#gone.add(path);
     return file;
   }
 
@@ -178,9 +185,7 @@ export class FileTable {
 
   renamed(from: string, to: string): { file: TrackedFile | null; replaced: TrackedFile | null } {
     const file = this.named(from);
-    const replaced = this.named(to);
-    replaced?.names.delete(to);
-    this.#byPath.delete(to);
+    const replaced = this.unlinked(to);
     this.unlinked(from);
     if (file) {
       file.names.add(to);
@@ -212,22 +217,22 @@ export class FileTable {
 
   #existing(path: string): TrackedFile | null {
     const before = this.#before.get(path);
-    if (!before) return null;
+    if (!before || this.#gone.has(path)) return null;
     const linked = this.#byInode.get(`${before.device} ${before.inode}`);
     if (linked) {
       linked.names.add(path);
       this.#byPath.set(path, linked);
       return linked;
     }
-    const kind = directoryDevice(path)?.kind ?? 'regular';
+    const kind = filesystemOf(path)?.kind ?? 'regular';
     return this.#add({ ...before, kind, path, existed: true });
   }
 
   #unforeseen(path: string, creating: boolean): TrackedFile | null {
     const now = kindAt(path);
-    const fresh = now === null || now.born >= this.#runStart;
+    const fresh = now === null || now.born >= this.#runStart - CLOCK_SLACK_MS;
     if (creating && fresh) {
-      const directory = directoryDevice(path);
+      const directory = filesystemOf(path);
       return directory && this.#create(path, directory.device, directory.kind);
     }
     if (now === null) return null;

@@ -67,7 +67,7 @@ export async function record(options: RecordOptions): Promise<Recorded> {
     const settings = { tracefs, command: program, cwd, env, stdio, dropCaches, bufferMb, signal: interrupt.signal };
     const run = (before: Iterable<string>): Promise<RunResult> =>
       patiently(execDelay, (delay) => {
-        if (options.prepare) execFileSync(options.prepare[0], options.prepare.slice(1), { cwd, env, stdio: 'ignore' });
+        if (options.prepare) prepare(options.prepare, cwd, env);
         return runOnce({ ...settings, before, execDelay: delay });
       });
     progress('first run: learning which files the program uses');
@@ -82,6 +82,16 @@ export async function record(options: RecordOptions): Promise<Recorded> {
     interrupt.dispose();
     tracefs.close();
     progress('');
+  }
+}
+
+function prepare([program, ...args]: string[], cwd: string, env: NodeJS.ProcessEnv): void {
+  try {
+    execFileSync(program, args, { cwd, env, stdio: 'ignore' });
+  } catch (error) {
+    throw new RecorderError('failed', `the command that prepares the run failed: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -106,8 +106,14 @@ async function traced(options: RunOptions, { events, execs, log }: Tracing): Pro
 
 /** Clean pages only leave the cache: so write the dirty ones first. */
 function dropCaches(): void {
-  execFileSync('sync');
-  writeFileSync('/proc/sys/vm/drop_caches', '3');
+  try {
+    execFileSync('sync');
+    writeFileSync('/proc/sys/vm/drop_caches', '3');
+  } catch (error) {
+    throw new RecorderError('failed', `the page cache cannot be dropped: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 function checkInterrupted(signal: AbortSignal): void {

@@ -84,7 +84,7 @@ export class Spaces {
 
 export const FORKS: ReadonlySet<string> = new Set(['fork', 'vfork', 'clone', 'clone3']);
 
-export function rssRecord(tid: number, start: number, space: Space, member: RssMember): Rec {
+function rssRecord(tid: number, start: number, space: Space, member: RssMember): Rec {
   return { kind: 'rss', tid, start, space: space.id, member, pages: space.rss[member] };
 }
 

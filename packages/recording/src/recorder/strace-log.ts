@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { RecorderError } from '../error.js';
 
 /** One finished system call of a strace log. Strings in the arguments are still in `\xNN` form. */
 export interface StraceCall {
@@ -86,8 +87,11 @@ export class StraceParser {
     else this.log.calls.set(tid, [call]);
   }
 
-  #error(expected: string, got: string): Error {
-    return new Error(`strace log:${this.#line}: expected ${expected}, got ${JSON.stringify(got.slice(0, 120))}`);
+  #error(expected: string, got: string): RecorderError {
+    return new RecorderError(
+      'trace-mismatch',
+      `strace log:${this.#line}: expected ${expected}, got ${JSON.stringify(got.slice(0, 120))}`,
+    );
   }
 }
 

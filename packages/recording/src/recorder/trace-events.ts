@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { RecorderError } from '../error.js';
 import type { RssMember } from '../format.js';
 
 /** One event of the kernel's trace, as the recorder needs it. `time` is in microseconds of the monotonic clock. */
@@ -72,9 +73,9 @@ const cacheEvent =
     device: m[1],
     inode: Number.parseInt(m[2], 16),
     index: Number(m[3]) / PAGE,
-    pages: 2 ** Number(m[4]),
+    pages: 2 ** Number(m[4] ?? 0),
   });
-const CACHE = /^dev (\d+:\d+) ino ([0-9a-f]+) pfn=\S+ ofs=(\d+) order=(\d+)/;
+const CACHE = /^dev (\d+:\d+) ino ([0-9a-f]+)(?: page=\S+)? pfn=\S+ ofs=(\d+)(?: order=(\d+))?/;
 
 const fault =
   (kernel: boolean): Parse =>
@@ -128,11 +129,19 @@ const BODIES: Readonly<Record<string, readonly [RegExp, Parse]>> = {
 export function parseTraceLine(line: string): TraceEvent | null {
   if (line === '' || line.startsWith('#')) return null;
   const head = LINE.exec(line);
-  if (!head) throw new Error(`tracefs: expected an event line, got ${JSON.stringify(line.slice(0, 120))}`);
+  if (!head)
+    throw new RecorderError(
+      'trace-mismatch',
+      `tracefs: expected an event line, got ${JSON.stringify(line.slice(0, 120))}`,
+    );
   const body = BODIES[head[5]];
   if (!body) return null;
   const match = body[0].exec(head[6]);
-  if (!match) throw new Error(`tracefs: expected ${head[5]} as ${body[0].source}, got ${JSON.stringify(head[6])}`);
+  if (!match)
+    throw new RecorderError(
+      'trace-mismatch',
+      `tracefs: expected ${head[5]} as ${body[0].source}, got ${JSON.stringify(head[6])}`,
+    );
   const time = Number(head[3]) * 1_000_000 + Number(head[4]);
   return { tid: Number(head[2]), comm: head[1], time, ...body[1](match) } as TraceEvent;
 }
