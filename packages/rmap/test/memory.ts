@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
+import { bugOn, GFP_KERNEL, load, NULL, spinLock, spinUnlock, store } from '@lockless/cpu';
+import type { Page } from '@lockless/mm-types';
+import { File, MmStruct, Page as PageFields, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import {
+  allocPage,
+  freeAreaInit,
+  getPage,
+  lockPage,
+  pageAnon,
+  putPage,
+  setPageUptodate,
+  unlockPage,
+} from '@lockless/page';
+import type { Pte } from '../src/index.js';
+import {
+  addMapCount,
+  anonVmaLink,
+  anonVmaPrepare,
+  copyVmAreaStruct,
+  findVmaPrepare,
+  freePgtables,
+  linearPageIndex,
+  mkPte,
+  nextPteRange,
+  pageAddFileRmap,
+  pageAddNewAnonRmap,
+  pageDupRmap,
+  pteAllocMap,
+  pteAllocMapLock,
+  pteLockptr,
+  pteMkdirty,
+  pteMkold,
+  pteMkwrite,
+  pteMkyoung,
+  pteNone,
+  ptePresent,
+  ptepSetWrprotect,
+  pteUnmapUnlock,
+  rbInsertColor,
+  rbLinkNode,
+  readPte,
+  setPteAt,
+  tlbFinishMmu,
+  tlbGatherMmu,
+  unmapVmas,
+  vmaLinkFileCopy,
+  vmGetPageProt,
+  vmNormalPage,
+} from '../src/index.js';
+import { type Unmapper, unmapArea } from './address-space.js';
+
+/* The smallest faults, fork and munmap above the functions under test. */
+
+export const bootMemory = (pages = 512, nrCpus = 1): Op<void> => freeAreaInit({ pages, nrCpus });
+
+export function* newPage(): Op<Ptr<Page>> {
+  const page = yield* allocPage(GFP_KERNEL);
+  bugOn(page === NULL, 'the test needs more memory');
+  yield* setPageUptodate(page);
+  return page;
+}
+
+/** Pages of a file, as the page cache holds them: one reference, mapping and index. */
+export function* fillFile(file: Ptr<File>, pages: number): Op<Ptr<Page>[]> {
+  const cache: Ptr<Page>[] = [];
+  for (let index = 0; index < pages; index++) {
+    const page = yield* newPage();
+    yield* store(PageFields.mapping(page), (yield* load(File.mapping(file))) as number);
+    yield* store(PageFields.index(page), index);
+    cache.push(page);
+  }
+  return cache;
+}
+
+function* addRss(counter: Ref<number>, delta: number): Op<void> {
+  yield* store(counter, (yield* load(counter)) + delta);
+}
+
+/** do_anonymous_page(). Returns false when something is mapped there. */
+export function* faultAnon(vma: Ptr<VmAreaStruct>, address: number): Op<boolean> {
+  const mm = yield* load(VmAreaStruct.vmMm(vma));
+  bugOn((yield* anonVmaPrepare(vma)) !== 0, 'out of memory');
+  const page = yield* newPage();
+  const ptep = yield* pteAllocMapLock(mm, address);
+  bugOn(ptep === NULL, 'out of memory');
+  const free = pteNone(yield* readPte(ptep));
+  if (free) {
+    yield* addRss(MmStruct.anonRss(mm), 1);
+    yield* pageAddNewAnonRmap(page, vma, address);
+    yield* setPteAt(mm, address, ptep, pteMkwrite(mkPte(page, vmGetPageProt(yield* load(VmAreaStruct.vmFlags(vma))))));
+  }
+  yield* pteUnmapUnlock(mm, ptep);
+  if (!free) yield* putPage(page);
+  return free;
+}
+
+/** __do_fault() for a page of the cache: maps it while it is locked, unless it is truncated. */
+export function* faultFile(
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  cache: readonly Ptr<Page>[],
+  marks: { readonly dirty?: boolean; readonly young?: boolean } = {},
+): Op<boolean> {
+  const mm = yield* load(VmAreaStruct.vmMm(vma));
+  const page = cache[yield* linearPageIndex(vma, address)];
+  yield* lockPage(page);
+  if ((yield* load(PageFields.mapping(page))) === NULL) {
+    yield* unlockPage(page);
+    return false;
+  }
+  const ptep = yield* pteAllocMapLock(mm, address);
+  bugOn(ptep === NULL, 'out of memory');
+  const free = pteNone(yield* readPte(ptep));
+  if (free) {
+    yield* getPage(page);
+    yield* addRss(MmStruct.fileRss(mm), 1);
+    yield* pageAddFileRmap(page);
+    const prot = vmGetPageProt((yield* load(VmAreaStruct.vmFlags(vma))) | VM_SHARED);
+    const pte = pteMkold(mkPte(page, prot));
+    const old = marks.young ? pteMkyoung(pte) : pte;
+    yield* setPteAt(mm, address, ptep, marks.dirty ? pteMkdirty(old) : old);
+  }
+  yield* pteUnmapUnlock(mm, ptep);
+  yield* unlockPage(page);
+  return free;
+}
+
+/** unmap_region(): zap, page tables, flush. */
+export const unmapPages = (mm: Ptr<MmStruct>): Unmapper =>
+  function* (first, start, end, floor, ceiling) {
+    const tlb = tlbGatherMmu(mm, false);
+    yield* unmapVmas(tlb, first, start, end);
+    yield* freePgtables(tlb, first, floor, ceiling);
+    yield* tlbFinishMmu(tlb);
+  };
+
+export const munmap = (mm: Ptr<MmStruct>, start: number, end: number): Op<void> =>
+  unmapArea(mm, start, end, unmapPages(mm));
+
+/** dup_mmap() and copy_page_range(): all present entries are shared, and lose the right to write in both. */
+export function* forkMm(child: Ptr<MmStruct>, parent: Ptr<MmStruct>): Op<void> {
+  for (let at = yield* load(MmStruct.mmap(parent)); at !== NULL; at = yield* load(VmAreaStruct.vmNext(at))) {
+    const copy = (yield* copyVmAreaStruct(at)) as Ptr<VmAreaStruct>;
+    yield* store(VmAreaStruct.vmMm(copy), child);
+    yield* anonVmaLink(copy);
+    yield* vmaLinkFileCopy(copy, at);
+    const place = yield* findVmaPrepare(child, yield* load(VmAreaStruct.vmStart(copy)));
+    yield* store(place.prev === NULL ? MmStruct.mmap(child) : VmAreaStruct.vmNext(place.prev), copy);
+    yield* rbLinkNode(VmAreaStruct.vmRb(copy), place.rbParent, place.rbLink);
+    yield* rbInsertColor(VmAreaStruct.vmRb(copy), MmStruct.mmRb(child));
+    yield* addMapCount(child, 1);
+    yield* copyPages(child, parent, at);
+  }
+}
+
+function* copyPages(child: Ptr<MmStruct>, parent: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<void> {
+  const end = yield* load(VmAreaStruct.vmEnd(vma));
+  for (let address = yield* load(VmAreaStruct.vmStart(vma)); address < end; ) {
+    const range = yield* nextPteRange(parent, address, end);
+    if (range === NULL) return;
+    for (address = range.address; address < range.end; address++) {
+      const ptep = yield* pteAllocMap(child, address);
+      bugOn(ptep === NULL, 'out of memory');
+      yield* copyOne(child, parent, address, ptep, (range.ptes + (address - range.address)) as Ref<Pte>);
+    }
+  }
+}
+
+function* copyOne(
+  child: Ptr<MmStruct>,
+  parent: Ptr<MmStruct>,
+  address: number,
+  to: Ref<Pte>,
+  from: Ref<Pte>,
+): Op<void> {
+  yield* spinLock(pteLockptr(child, to));
+  yield* spinLock(pteLockptr(parent, from));
+  const pte = yield* readPte(from);
+  const page: Ptr<Page> | Null = ptePresent(pte) ? vmNormalPage(NULL, address, pte) : NULL;
+  if (page !== NULL) {
+    yield* ptepSetWrprotect(parent, address, from);
+    yield* getPage(page);
+    yield* pageDupRmap(page);
+    yield* addRss((yield* pageAnon(page)) ? MmStruct.anonRss(child) : MmStruct.fileRss(child), 1);
+    yield* setPteAt(child, address, to, (yield* readPte(from)) as Pte);
+  }
+  yield* spinUnlock(pteLockptr(parent, from));
+  yield* spinUnlock(pteLockptr(child, to));
+}
