@@ -305,10 +305,16 @@ export class Executor implements Engine {
     }
     if (tryOnly) this.done.value = true;
     this.lockdep.acquire(this.cpu, address, tryOnly, false);
-    this.memory.modify(address, this.cpu.id + 1, C.ORDER_ACQUIRE);
+    this.take(address, this.cpu.id + 1);
+    return -1;
+  }
+
+  /** After an acquisition the CPU sees all that was there at that time: locks order more than acquire loads do (LKMM: po-unlock-lock-po). */
+  private take(address: number, value: number): void {
+    this.memory.modify(address, value, C.ORDER_ACQUIRE);
+    this.memory.fence(C.ORDER_ACQUIRE);
     this.cpu.held.push(address);
     this.cpu.heldIn.push(this.cpu.top);
-    return -1;
   }
 
   private readLock(code: number, address: number): number {
@@ -316,9 +322,7 @@ export class Executor implements Engine {
     const holder = this.memory.latest(address);
     if (holder > 0) return this.contended(code, address, holder);
     this.lockdep.acquire(this.cpu, address, false, true);
-    this.memory.modify(address, holder - 1, C.ORDER_ACQUIRE);
-    this.cpu.held.push(address);
-    this.cpu.heldIn.push(this.cpu.top);
+    this.take(address, holder - 1);
     return -1;
   }
 

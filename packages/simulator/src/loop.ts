@@ -132,8 +132,8 @@ export class Loop {
       const dead = dispatcher.finish(cpu, context);
       if (dead !== null) tasks.bury(dead);
     } else if (executor.stopped === STOPPED_SPIN) {
-      this.checkCycle(cpu);
       dispatcher.spin(cpu);
+      this.checkCycle(cpu);
     } else if (executor.stopped === STOPPED_SCHEDULE) dispatcher.schedule(cpu);
     else if (cpu.busyUntil > cpu.clock) this.leaveBusy(cpu);
   }
