@@ -50,7 +50,12 @@ export class Tracefs {
   sweep(): void {
     for (const name of readdirSync(join(this.root, 'instances'))) {
       const pid = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : Number.NaN;
-      if (!Number.isNaN(pid) && !existsSync(`/proc/${pid}`)) rmdirSync(join(this.root, 'instances', name));
+      if (Number.isNaN(pid) || existsSync(`/proc/${pid}`)) continue;
+      try {
+        rmdirSync(join(this.root, 'instances', name));
+      } catch {
+        // Somebody reads it: it can wait for the next recorder.
+      }
     }
   }
 
@@ -59,13 +64,16 @@ export class Tracefs {
   }
 }
 
+/** Instances made by this process: it may record several programs at once. */
+let made = 0;
+
 /** One tracing instance: its own buffer, events and process filter. */
 export class TraceInstance {
   readonly #path: string;
   #pipe: number | null = null;
 
   constructor(tracefs: Tracefs, purpose: string) {
-    this.#path = join(tracefs.root, 'instances', `${PREFIX}${process.pid}-${purpose}`);
+    this.#path = join(tracefs.root, 'instances', `${PREFIX}${process.pid}-${purpose}-${++made}`);
     try {
       mkdirSync(this.#path);
     } catch (error) {
