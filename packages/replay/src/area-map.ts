@@ -14,6 +14,9 @@ export interface Area {
   readonly stack: boolean;
 }
 
+/** File id of the vdso, which the kernel itself provides: pages of a file that is in no file system. */
+export const VDSO_FILE = -1;
+
 const STACK_LIMIT_PAGES = (8 << 20) / 4096;
 const pagesOf = (bytes: number): number => Math.ceil(bytes / 4096);
 
@@ -33,7 +36,7 @@ export class AreaMap {
       to: vma.to,
       writable: vma.prot.includes('w'),
       shared: vma.shared,
-      file: vma.file,
+      file: vma.kind === 'vdso' ? VDSO_FILE : vma.file,
       index: vma.index,
       stack: vma.kind === 'stack',
     }));
@@ -43,6 +46,11 @@ export class AreaMap {
   /** fork: the child's copy. */
   clone(): AreaMap {
     return new AreaMap(this.areas, this.brkPage);
+  }
+
+  /** First page above the heap. */
+  get brk(): number {
+    return this.brkPage;
   }
 
   /** The area that a touch of this page falls in; a stack grows down to meet it. */

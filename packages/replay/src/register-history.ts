@@ -17,9 +17,10 @@ export class RegisterHistory<V> {
   private writes: Write<V>[];
   private readonly same: (a: V, b: V) => boolean;
 
-  constructor(initial: V, same: (a: V, b: V) => boolean) {
+  /** `initial`: what it may hold at the start, one value or, after writes that nobody ordered, any of several. */
+  constructor(initial: readonly V[], same: (a: V, b: V) => boolean) {
     this.same = same;
-    this.writes = [{ value: initial, begun: 0, ended: 0 }];
+    this.writes = initial.map((value) => ({ value, begun: 0, ended: 0 }));
   }
 
   /** A write starts; call the result when it is over. */

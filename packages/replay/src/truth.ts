@@ -11,6 +11,8 @@ export interface SpaceTruth {
   /** Last values seen. */
   readonly rss: { file: number; anon: number };
   readonly rssAtExit: RssPages | null;
+  /** Pages of arguments and environment that exec put on the stack: resident before anything was touched. */
+  argumentPages: number;
 }
 
 /** What the real kernel did: the side to compare with. */
@@ -49,6 +51,7 @@ class TruthReader {
       faults: { anonymous: 0, file: 0, cow: 0, mkwrite: 0 },
       rssPeak: { file: 0, anon: 0 },
       rss: { file: 0, anon: 0 },
+      argumentPages: 0,
       rssAtExit: space.rssAtEnd === null ? null : { file: space.rssAtEnd.file, anon: space.rssAtEnd.anon },
     }));
     this.added = recording.files.map(() => new Set());
@@ -108,16 +111,18 @@ class TruthReader {
       return;
     }
     this.spaces[space].faults[kind] += 1;
-    if (area !== null && area.file !== null) this.wanted[area.file].add(area.index + (rec.page - area.from));
+    if (area !== null && area.file !== null) this.wanted[area.file]?.add(area.index + (rec.page - area.from));
   }
 
   private rss(rec: Rec & { kind: 'rss' }, i: number): void {
-    if (rec.member === 'swap') return;
+    if (rec.member !== 'anon' && rec.member !== 'file') return;
     const { rss, rssPeak } = this.spaces[rec.space];
-    // Pages of shared memory and of disk files are both file pages to the model.
-    if (rec.member === 'anon') rss.anon = rec.pages;
-    else if (rec.member === 'file') rss.file = rec.pages;
-    else return;
+    if (rec.member === 'anon') {
+      rss.anon = rec.pages;
+      const { faults } = this.spaces[rec.space];
+      if (faults.anonymous + faults.file + faults.cow === 0) this.spaces[rec.space].argumentPages = rec.pages;
+    }
+    if (rec.member === 'file') rss.file = rec.pages;
     rssPeak.anon = Math.max(rssPeak.anon, rss.anon);
     rssPeak.file = Math.max(rssPeak.file, rss.file);
     this.rssChanges.push([i, rec.space, rss.file, rss.anon]);

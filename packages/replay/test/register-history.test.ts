@@ -7,7 +7,7 @@ const same = (a: number, b: number): boolean => a === b;
 
 describe('RegisterHistory', () => {
   it('after a finished write the old value is gone, while it runs both are possible', () => {
-    const page = new RegisterHistory(0, same);
+    const page = new RegisterHistory<number>([0], same);
     const end = page.begin(1, 10);
     expect([0, 1, 2].map((v) => page.allows(v, 11))).toEqual([true, true, false]);
     end(20);
@@ -16,7 +16,7 @@ describe('RegisterHistory', () => {
   });
 
   it('two writes that overlap may land in either order', () => {
-    const page = new RegisterHistory(0, same);
+    const page = new RegisterHistory<number>([0], same);
     const first = page.begin(1, 10);
     const second = page.begin(2, 12);
     first(14);
@@ -28,7 +28,7 @@ describe('RegisterHistory', () => {
   it('agrees with a plain register when nothing overlaps (property)', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 3 })), (values) => {
-        const page = new RegisterHistory(0, same);
+        const page = new RegisterHistory<number>([0], same);
         let now = 0;
         let current = 0;
         for (const value of values) {

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { KernelBug } from '@lockless/cpu';
+import { contentOf } from '@lockless/pagecache';
+import { type Moment, RegisterHistory } from './register-history.js';
+
+/** What a page holds: which datum, and which version of it. */
+export interface Content {
+  readonly identity: number;
+  readonly version: number;
+}
+
+const sameContent = (a: Content, b: Content): boolean => a.identity === b.identity && a.version === b.version;
+const show = ({ identity, version }: Content): string => `${(identity >>> 0).toString(16)} version ${version}`;
+const ZEROES: Content = { identity: 0, version: 0 };
+
+/** A page that the kernel wrote to on the program's behalf (a buffer of read): what it holds is not followed. */
+const UNKNOWN = 'unknown';
+type AnonymousPage = RegisterHistory<Content> | typeof UNKNOWN;
+
+/**
+ * Knows what every page must hold, from outside the simulated kernel, and checks all that the program reads. File pages have a version that
+ * every write increases, so a read must return one that is not older than the last write that was over before the read began. Anonymous pages
+ * are registers ({@link RegisterHistory}).
+ */
+export class Contents {
+  readonly counts = { fileReads: 0, anonymousReads: 0, wrong: 0 };
+  private now: Moment = 1;
+  /** Versions that were complete, by ino and page index: ascending pairs of moment and version. */
+  private readonly files = new Map<number, Map<number, { at: Moment; version: number }[]>>();
+  private readonly spaces: Map<number, AnonymousPage>[] = [];
+
+  /** A read or write begins now. */
+  moment(): Moment {
+    return ++this.now;
+  }
+
+  /** A write of a file page is complete. */
+  fileWritten(ino: number, index: number, version: number): void {
+    const pages = this.files.get(ino) ?? new Map<number, { at: Moment; version: number }[]>();
+    this.files.set(ino, pages);
+    const versions = pages.get(index) ?? [];
+    pages.set(index, versions);
+    const last = versions.at(-1);
+    versions.push({ at: ++this.now, version: Math.max(version, last?.version ?? 0) });
+    if (versions.length > 16) versions.shift();
+  }
+
+  /** The file was cut: what is written beyond starts from nothing again. */
+  fileTruncated(ino: number, firstPage: number): void {
+    const pages = this.files.get(ino);
+    for (const index of pages?.keys() ?? []) if (index >= firstPage) pages?.delete(index);
+  }
+
+  /** A file page was read by an operation that began at `begun`. Throws KernelBug `lost-data`. */
+  fileRead(ino: number, index: number, seen: Content, begun: Moment): void {
+    this.counts.fileReads += 1;
+    const versions = this.files.get(ino)?.get(index) ?? [];
+    const oldest = versions.filter(({ at }) => at < begun).at(-1)?.version ?? 0;
+    // A page that was truncated, or never written, may be a hole that reads as zeroes.
+    if (seen.identity === 0 && oldest === 0) return;
+    if (seen.identity === contentOf(ino, index) && seen.version >= oldest) return;
+    this.wrong(`page ${index} of inode ${ino} reads as ${show(seen)}, expected ${show({ identity: contentOf(ino, index), version: oldest })} or later`);
+  }
+
+  /** Anonymous pages of an address space: begins a write; call the result when it is over. */
+  anonymousWrite(space: number, page: number, datum: Content): () => void {
+    const pages = this.pagesOf(space);
+    let history = pages.get(page);
+    if (history === undefined || history === UNKNOWN) {
+      history = new RegisterHistory([ZEROES], sameContent);
+      pages.set(page, history);
+    }
+    const end = history.begin(datum, this.moment());
+    return () => end(this.moment());
+  }
+
+  /** The kernel writes to these pages as to a buffer. */
+  buffer(space: number, from: number, to: number): void {
+    const pages = this.pagesOf(space);
+    for (let page = from; page < to; page++) pages.set(page, UNKNOWN);
+  }
+
+  /** Whether the page was written since it was mapped: then it is private memory, whatever the area. */
+  isWritten(space: number, page: number): boolean {
+    return this.pagesOf(space).has(page);
+  }
+
+  /** A private page was read. Throws KernelBug `lost-data`. */
+  anonymousRead(space: number, page: number, seen: Content, begun: Moment): void {
+    this.counts.anonymousReads += 1;
+    const history = this.pagesOf(space).get(page);
+    if (history === UNKNOWN) return;
+    if (history === undefined ? sameContent(seen, ZEROES) : history.allows(seen, begun)) return;
+    const expected = (history?.expected(begun) ?? [ZEROES]).map(show).join(' or ');
+    this.wrong(`page 0x${page.toString(16)} of address space ${space} reads as ${show(seen)}, expected ${expected}`);
+  }
+
+  /** Pages went away: unmapped, or dropped by madvise. */
+  forget(space: number, from: number, to: number): void {
+    const pages = this.pagesOf(space);
+    if (pages.size < to - from) {
+      for (const page of pages.keys()) if (page >= from && page < to) pages.delete(page);
+    } else {
+      for (let page = from; page < to; page++) pages.delete(page);
+    }
+  }
+
+  /** mremap: pages moved. */
+  move(space: number, from: number, to: number, pages: number): void {
+    if (from === to) return;
+    const all = this.pagesOf(space);
+    const moved: [number, AnonymousPage][] = [];
+    for (let i = 0; i < pages; i++) {
+      const history = all.get(from + i);
+      if (history !== undefined) moved.push([to + i, history]);
+      all.delete(from + i);
+    }
+    for (const [page, history] of moved) all.set(page, history);
+  }
+
+  /** fork: the child has the parent's pages, each a register of its own from now on. */
+  fork(parent: number, child: number): void {
+    const copy = this.pagesOf(child);
+    const begun = this.moment();
+    for (const [page, history] of this.pagesOf(parent)) {
+      copy.set(page, history === UNKNOWN ? UNKNOWN : new RegisterHistory(history.expected(begun), sameContent));
+    }
+  }
+
+  private pagesOf(space: number): Map<number, AnonymousPage> {
+    this.spaces[space] ??= new Map();
+    return this.spaces[space];
+  }
+
+  private wrong(message: string): never {
+    this.counts.wrong += 1;
+    throw new KernelBug('lost-data', message);
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { NULL, type Null, type Ptr, peek } from '@lockless/cpu';
+import { type FaultCounts, faultsOf, rssOf } from '@lockless/mm';
+import { type MmStruct, taskMm } from '@lockless/mm-types';
+import type { TaskStruct } from '@lockless/cpu';
+
+/** What became of one simulated address space. */
+export interface SpaceOutcome {
+  /** While it lives. */
+  mm: Ptr<MmStruct> | Null;
+  /** Replayed threads that use it. */
+  users: number;
+  faults: FaultCounts;
+  rss: { file: number; anon: number } | null;
+  readonly peak: { file: number; anon: number };
+}
+
+const NO_FAULTS: FaultCounts = { anonymous: 0, zero: 0, file: 0, cow: 0, reuse: 0, mkwrite: 0, spurious: 0, major: 0 };
+
+/** Follows the address spaces of a program from outside, without an access. */
+export class SpaceTracker {
+  readonly outcomes: SpaceOutcome[];
+
+  constructor(spaces: number) {
+    this.outcomes = Array.from({ length: spaces }, () => ({ mm: NULL, users: 0, faults: NO_FAULTS, rss: null, peak: { file: 0, anon: 0 } }));
+  }
+
+  /** A task begins to use a space. */
+  enter(space: number, task: Ptr<TaskStruct>): void {
+    const outcome = this.outcomes[space];
+    outcome.mm = peek(taskMm(task));
+    outcome.users += 1;
+  }
+
+  /** A task is about to leave it; with the last one the figures are final. */
+  leave(space: number): void {
+    const outcome = this.outcomes[space];
+    this.look(space);
+    outcome.users -= 1;
+    if (outcome.users > 0 || outcome.mm === NULL) return;
+    outcome.rss = rssOf(outcome.mm);
+    outcome.mm = NULL;
+  }
+
+  /** Reads the counters. */
+  look(space: number): void {
+    const { mm, peak } = this.outcomes[space];
+    if (mm === NULL) return;
+    const rss = rssOf(mm);
+    peak.file = Math.max(peak.file, rss.file);
+    peak.anon = Math.max(peak.anon, rss.anon);
+    this.outcomes[space].faults = faultsOf(mm);
+  }
+
+  /** Resident pages now, or null when the space does not live. */
+  rss(space: number): { file: number; anon: number } | null {
+    const { mm } = this.outcomes[space];
+    return mm === NULL ? null : rssOf(mm);
+  }
+}
