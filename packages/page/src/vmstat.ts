@@ -43,8 +43,7 @@ const EVENTS = [
   'readahead_pages',
   'filemap_hit',
   'filemap_miss',
-  'remove_mapping_busy',
-  'remove_mapping_dirty',
+  'remove_mapping_failed',
 ] as const;
 export type VmEventName = (typeof EVENTS)[number];
 /** An event, as {@link countVmEvent} takes it. */
@@ -80,10 +79,8 @@ export const SPECULATIVE_SLOT_MOVED: VmEventItem = event('speculative_slot_moved
 export const READAHEAD_PAGES: VmEventItem = event('readahead_pages');
 export const FILEMAP_HIT: VmEventItem = event('filemap_hit');
 export const FILEMAP_MISS: VmEventItem = event('filemap_miss');
-/** Remover, step A: somebody held a reference. */
-export const REMOVE_MAPPING_BUSY: VmEventItem = event('remove_mapping_busy');
-/** Remover, after step A: the page had become dirty. */
-export const REMOVE_MAPPING_DIRTY: VmEventItem = event('remove_mapping_dirty');
+/** Remover: somebody held a reference at step A, or the page had become dirty. */
+export const REMOVE_MAPPING_FAILED: VmEventItem = event('remove_mapping_failed');
 
 const STATES = [
   'nr_free_pages',

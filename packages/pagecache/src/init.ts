@@ -5,6 +5,7 @@ import { type SetPageDirty, setRmapHooks } from '@lockless/rmap';
 import { bioInit } from './bio.js';
 import { configure, type PagecacheOptions } from './config.js';
 import { inodeStateInit } from './inode-state.js';
+import { vmscanInit } from './kswapd.js';
 import { setPageDirty } from './page-writeback.js';
 import { pdflushInit } from './pdflush.js';
 
@@ -13,7 +14,7 @@ const SET_PAGE_DIRTY: FunctionPointer<SetPageDirty> = functionPointer<SetPageDir
 /**
  * Sets the page cache up. Boot, CPU 0, after the page allocator, before another CPU runs and before the first inode is made. The observer
  * and the block map are the host's and are attached apart.
- * *Source*: `page_cache_init`, `page_writeback_init` and `pdflush_init`, 2.6.27. *Differs*: thresholds in pages instead of percentages.
+ * *Source*: `page_cache_init`, `page_writeback_init` `pdflush_init` and `kswapd_init`, 2.6.27. *Differs*: thresholds in pages instead of percentages.
  */
 export function* pagecacheInit(options: PagecacheOptions = {}): Op<void> {
   configure(options);
@@ -21,4 +22,5 @@ export function* pagecacheInit(options: PagecacheOptions = {}): Op<void> {
   yield* inodeStateInit();
   yield* bioInit();
   yield* pdflushInit();
+  yield* vmscanInit();
 }

@@ -60,28 +60,34 @@ export function* wakeupKswapd(order: number): Op<void> {
 const memoryIsFine = (order: number): Op<boolean> => zoneWatermarkOk(order, peek(Zone.pagesHigh(zone)));
 
 /**
- * Reclaims until free memory is above the high watermark, or until it is clear that there is nothing to reclaim.
- * *Source*: `balance_pgdat`, mm/vmscan.c, 2.6.27.
+ * Reclaims until free memory is above the high watermark, or until it is clear that there is nothing to reclaim. A large block that does
+ * not come about is given up for single pages.
+ * *Source*: `balance_pgdat`, mm/vmscan.c, 2.6.28.
  */
 export function* balancePgdat(order: number): Op<void> {
-  while (!(yield* balanceOnce(order))) yield* condResched();
+  for (;;) {
+    const result = yield* descend(order);
+    if (result === 'done') return;
+    if (result === 'no-progress') order = 0;
+    yield* condResched();
+  }
 }
 
-/** One descent through the priorities. True when done. */
-function* balanceOnce(order: number): Op<boolean> {
+/** One descent through the priorities. */
+function* descend(order: number): Op<'done' | 'progress' | 'no-progress'> {
   const sc = scanControl(GFP_KERNEL, order, true);
   let reclaimed = 0;
   yield* countVmEvent(PAGEOUTRUN);
   for (let priority = DEF_PRIORITY; priority >= 0; priority--) {
-    if (yield* memoryIsFine(order)) return true;
+    if (yield* memoryIsFine(order)) return 'done';
     // At the first priority it looks all the same, so that kswapd notices when reclaim makes sense again.
-    if (priority !== DEF_PRIORITY && (yield* allUnreclaimable())) return true;
+    if (priority !== DEF_PRIORITY && (yield* allUnreclaimable())) return 'done';
     sc.waitForWriteback = priority < DEF_PRIORITY - 2;
     reclaimed += yield* shrinkZone(priority, sc);
-    if (reclaimed >= SWAP_CLUSTER_MAX) return false;
+    if (reclaimed >= SWAP_CLUSTER_MAX) return 'progress';
     if (sc.nrScanned > SWAP_CLUSTER_MAX * 2 && sc.nrScanned > reclaimed + reclaimed / 2) yield* wakeupPdflush();
   }
-  return yield* memoryIsFine(order);
+  return 'no-progress';
 }
 
 /**
