@@ -5,7 +5,7 @@ import { simulate } from '@lockless/replay';
 const recordings = new Map();
 
 /** One run of the campaign: what is worth keeping of its result. */
-export default async function run({ path, name, cpus, model, seed, memory, inject, plant }) {
+export async function replayOne({ path, name, cpus, model, seed, memory, inject, plant }) {
   if (!recordings.has(path)) recordings.set(path, await readRecording(path));
   try {
     const result = await simulate(recordings.get(path), { path: name, cpus, memory, seed, model, inject, plant });

@@ -88,7 +88,7 @@ function progress() {
 }
 
 async function runOne(configuration, i) {
-  const result = await pool.run(configuration);
+  const result = await pool.run(configuration, { name: 'replayOne' });
   results[i] = result;
   finished += 1;
   const { path: _path, ...kept } = configuration;
