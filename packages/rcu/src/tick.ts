@@ -20,8 +20,8 @@ import { FIRST_BATCH, nohzMaskWord, nrRcuCpus, RcuCtrlblk, rcuCtrlblk } from './
 import { initRcuData, processBatches, rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
 
 /*
- * What RCU asks of whoever drives the machine. Enough: rcuNoteContextSwitch() at every context switch, rcuTick() from every CPU's timer
- * interrupt, `user` true when that interrupted user mode or the idle loop. An idle CPU then holds up nothing, because its own tick speaks
+ * What RCU asks of whoever drives the machine. Enough: rcuNoteContextSwitch() at every context switch, and from every CPU's timer interrupt
+ * rcuTick(), or rcuCheckCallbacks() and then rcuProcessCallbacks() as a softirq (rcuHooks); `user` true when that interrupted user mode or the idle loop. An idle CPU then holds up nothing, because its own tick speaks
  * for it. A driver that stops the tick of idle CPUs brackets the sleep with rcuEnterIdle() and rcuExitIdle() instead.
  */
 
@@ -82,6 +82,19 @@ export function* rcuTick(user: boolean): Op<void> {
   yield* rcuCheckCallbacks(user);
   if (!inSoftirq()) yield* rcuProcessCallbacks();
 }
+
+/** The two above as hooks of a machine that has softirqs: what `new Machine({ hooks })` of `@lockless/simulator` takes. */
+export const rcuHooks: {
+  readonly onContextSwitch: (cpu: number) => Op<void>;
+  readonly onTick: (cpu: number, user: boolean) => Op<void>;
+  readonly onSoftirq: (cpu: number) => Op<void>;
+} = {
+  onContextSwitch: rcuNoteContextSwitch,
+  onTick: (_cpu, user) => rcuCheckCallbacks(user),
+  *onSoftirq() {
+    if (yield* rcuPending()) yield* rcuProcessCallbacks();
+  },
+};
 
 /**
  * The idle loop's share, without waiting for a tick: everything that RCU can do on this CPU now. On a machine of one CPU, or one where no
