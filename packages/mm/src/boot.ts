@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { type Bio, Inode } from '@lockless/mm-types';
-import { drainCpuPagevecs, freeAreaInit, onlineCpus } from '@lockless/page';
-import { bioEndIo, filemapWriteAndWait, type PagecacheOptions, pagecacheInit, pdflush } from '@lockless/pagecache';
+import { readOnce } from '@lockless/cpu';
+import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
+import { drainCpuPagevecs, freeAreaInit, onlineCpus, PAGEVEC_SIZE, releasePages, waitOnPageLocked } from '@lockless/page';
+import { bioEndIo, filemapWriteAndWait, findGetPages, type PagecacheOptions, pagecacheInit, pdflush } from '@lockless/pagecache';
 import { rcuBarrier, rcuIdle, rcuInit, rcuNoteContextSwitch, rcuPending, rcuCheckCallbacks, rcuProcessCallbacks } from '@lockless/rcu';
 import { MODERN_MM, type MmOptions, mmOptionsInit } from './mm-options.js';
 
@@ -58,14 +59,37 @@ function* softirq(): Op<void> {
 export const diskInterrupt = (request: Ptr<unknown>): Op<void> => bioEndIo(request as Ptr<Bio>);
 
 /**
- * Brings the machine to rest, so that what must hold at rest can be looked at: files written, pagevecs emptied, RCU callbacks run.
+ * Brings memory to rest, so that what must hold at rest can be looked at: files written, reads over, pagevecs emptied.
  *
  * *Context*: the last task; other CPUs are idle. *Returns* the first error of writing a file.
  */
-export function* shutdown(inodes: readonly Ptr<Inode>[]): Op<number> {
+export function* settle(inodes: readonly Ptr<Inode>[]): Op<number> {
   let error = 0;
-  for (const inode of inodes) error ||= yield* filemapWriteAndWait(Inode.data(inode));
+  for (const inode of inodes) {
+    const result = yield* filemapWriteAndWait(Inode.data(inode));
+    error ||= result;
+    yield* waitForReads(Inode.data(inode));
+  }
   for (let cpu = 0; cpu < onlineCpus(); cpu++) yield* drainCpuPagevecs(cpu);
+  return error;
+}
+
+/** {@link settle}, and no RCU callback is left. *Context*: as that; every CPU's tick must run. */
+export function* shutdown(inodes: readonly Ptr<Inode>[]): Op<number> {
+  const error = yield* settle(inodes);
   yield* rcuBarrier();
   return error;
+}
+
+/** Read-ahead may be under way still: the disk holds the lock of its pages. */
+function* waitForReads(mapping: Ptr<AddressSpace>): Op<void> {
+  for (let next = 0; ; ) {
+    const pages = yield* findGetPages(mapping, next, PAGEVEC_SIZE);
+    if (pages.length === 0) return;
+    for (const page of pages) {
+      yield* waitOnPageLocked(page);
+      next = Math.max(next, yield* readOnce(Page.index(page))) + 1;
+    }
+    yield* releasePages(pages);
+  }
 }

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Ptr } from '@lockless/cpu';
+import { NULL, peek } from '@lockless/cpu';
+import type { MmStruct } from '@lockless/mm-types';
+import { Page } from '@lockless/mm-types';
+import { zonePageState } from '@lockless/page';
+import { contentOf } from '@lockless/pagecache';
+import { describe, expect, it } from 'vitest';
+import {
+  type FaultCounts,
+  faultsOf,
+  MADV_DONTNEED,
+  MADV_RANDOM,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MS_SYNC,
+  PROT_READ,
+  residentPages,
+  rssOf,
+  SIGBUS,
+  SIGSEGV,
+  sysFtruncate,
+  sysMadvise,
+  sysMincore,
+  sysMsync,
+  sysMunmap,
+  sysPread,
+} from '../src/index.js';
+import { anonymous, RW, SequentialMachine } from './sequential-machine.js';
+
+/* The worked vectors of kernel-facts 5.6, measured on Linux 6.18. */
+
+const NONE: FaultCounts = { anonymous: 0, zero: 0, file: 0, cow: 0, reuse: 0, mkwrite: 0, spurious: 0, major: 0 };
+
+/** Faults of an mm while `action` runs, those that are not 0. */
+function faultsDuring(machine: SequentialMachine, mm: Ptr<MmStruct>, action: () => void): Partial<FaultCounts> {
+  const before = machine.look(() => faultsOf(mm));
+  action();
+  const after = machine.look(() => faultsOf(mm));
+  const kinds = Object.keys(NONE) as (keyof FaultCounts)[];
+  return Object.fromEntries(kinds.map((kind) => [kind, after[kind] - before[kind]]).filter(([, n]) => n !== 0));
+}
+
+const pages = (start: number, count: number): number[] => Array.from({ length: count }, (_, i) => start + i);
+const state = (machine: SequentialMachine) => machine.look(zonePageState);
+const mapcountAt = (machine: SequentialMachine, mm: Ptr<MmStruct>, vpage: number): number =>
+  machine.look(() => residentPages(mm).find((page) => page.vpage === vpage)?.mapcount ?? 0);
+
+describe('anonymous memory', () => {
+  it('1000 pages read: 1000 zero pages; then written: 1000 more faults, and 1000 anonymous pages until munmap', () => {
+    const machine = new SequentialMachine();
+    const mm = machine.process([anonymous(2000, 1000)]);
+    expect(faultsDuring(machine, mm, () => pages(2000, 1000).forEach((page) => machine.touch(mm, page)))).toEqual({ zero: 1000 });
+    expect(machine.look(() => rssOf(mm))).toEqual({ file: 0, anon: 0 });
+    expect(machine.look(() => residentPages(mm)).every(({ kind }) => kind === 'zero')).toBe(true);
+    expect(faultsDuring(machine, mm, () => pages(2000, 1000).forEach((page) => machine.touch(mm, page, 'write')))).toEqual({ anonymous: 1000 });
+    expect(machine.look(() => rssOf(mm))).toEqual({ file: 0, anon: 1000 });
+    expect(state(machine).nr_anon_pages).toBe(1000);
+    expect(machine.as(mm, sysMunmap(2000, 1000))).toBe(0);
+    expect(state(machine).nr_anon_pages).toBe(0);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('without the zero page, as 2.6.24 to 2.6.31: a read gives a page', () => {
+    const machine = new SequentialMachine({ mm: { zeroPageReads: 0 } });
+    const mm = machine.process([anonymous(2000, 10)]);
+    expect(faultsDuring(machine, mm, () => pages(2000, 10).forEach((page) => machine.touch(mm, page)))).toEqual({ anonymous: 10 });
+    expect(faultsDuring(machine, mm, () => pages(2000, 10).forEach((page) => machine.touch(mm, page, 'write')))).toEqual({});
+  });
+
+  it('fork: both map each page; the child copies, the parent then writes in place', () => {
+    const machine = new SequentialMachine();
+    const parent = machine.process([anonymous(2000, 1000)]);
+    for (const page of pages(2000, 1000)) machine.write(parent, page, page);
+    const child = machine.fork(parent);
+    expect(mapcountAt(machine, parent, 2000)).toBe(2);
+    expect(machine.look(() => residentPages(child)).some(({ young }) => young)).toBe(false);
+    expect(faultsDuring(machine, child, () => pages(2000, 1000).forEach((page) => machine.write(child, page, -page)))).toEqual({ cow: 1000 });
+    expect(mapcountAt(machine, parent, 2000)).toBe(1);
+    expect(machine.read(parent, 2000).content).toEqual({ identity: 2000, version: 1 });
+    expect(machine.read(child, 2000).content).toEqual({ identity: -2000, version: 1 });
+    machine.exit(child);
+    expect(faultsDuring(machine, parent, () => pages(2000, 1000).forEach((page) => machine.write(parent, page, 7)))).toEqual({ reuse: 1000 });
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('of two pages after fork: the one that the child copied is reused by the parent, the other is copied', () => {
+    const machine = new SequentialMachine();
+    const parent = machine.process([anonymous(2000, 8)]);
+    machine.write(parent, 2000, 1);
+    machine.write(parent, 2001, 2);
+    const child = machine.fork(parent);
+    expect(faultsDuring(machine, child, () => machine.write(child, 2000, 3))).toEqual({ cow: 1 });
+    expect(faultsDuring(machine, parent, () => machine.write(parent, 2000, 4))).toEqual({ reuse: 1 });
+    expect(faultsDuring(machine, parent, () => machine.write(parent, 2001, 5))).toEqual({ cow: 1 });
+    expect(machine.read(child, 2001).content.identity).toBe(2);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('MADV_DONTNEED: zeros again', () => {
+    const machine = new SequentialMachine();
+    const mm = machine.process([anonymous(2000, 8)]);
+    machine.write(mm, 2003, 9);
+    expect(machine.as(mm, sysMadvise(2000, 8, MADV_DONTNEED))).toBe(0);
+    expect(machine.look(() => rssOf(mm)).anon).toBe(0);
+    expect(machine.read(mm, 2003).content.identity).toBe(0);
+  });
+
+  it('MAP_SHARED survives fork: each sees what the other writes', () => {
+    const machine = new SequentialMachine();
+    const parent = machine.process();
+    const request = { address: 3000, pages: 4, prot: RW, flags: MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, file: NULL, pgoff: 0 };
+    expect(machine.mmap(parent, request)).toBe(3000);
+    expect(machine.write(parent, 3001, 0).content.version).toBe(1);
+    const child = machine.fork(parent);
+    expect(machine.write(child, 3001, 0).content.version).toBe(2);
+    expect(machine.read(parent, 3001).content.version).toBe(2);
+    expect(mapcountAt(machine, parent, 3001)).toBe(2);
+    machine.exit(child);
+    machine.exit(parent);
+    expect(machine.verify()).toBeNull();
+    expect(state(machine).nr_file_pages).toBe(0);
+  });
+});
+
+describe('a file of 256 pages in the cache', () => {
+  const FIRST = 1034; // 10 modulo 16
+
+  function mapped(options: { faultAroundPages?: number; flags?: number; pages?: number } = {}) {
+    const { faultAroundPages = 16, flags = MAP_SHARED, pages: count = 256 } = options;
+    const machine = new SequentialMachine({ mm: { faultAroundPages } });
+    const { inode, file } = machine.file(5, count * 4096);
+    machine.run(sysPread(file, 0, count * 4096, null));
+    const mm = machine.process();
+    machine.mmap(mm, { address: FIRST, pages: count, prot: RW, flags: flags | MAP_FIXED, file, pgoff: 0 });
+    return { machine, inode, file, mm };
+  }
+
+  it('read in sequence through a mapping at a page that is 10 modulo 16: 17 faults; then written: one each', () => {
+    const { machine, mm } = mapped();
+    expect(faultsDuring(machine, mm, () => pages(FIRST, 256).forEach((page) => machine.touch(mm, page)))).toEqual({ file: 17 });
+    expect(state(machine).nr_mapped).toBe(256);
+    expect(machine.look(() => rssOf(mm))).toEqual({ file: 256, anon: 0 });
+    expect(faultsDuring(machine, mm, () => pages(FIRST, 256).forEach((page) => machine.touch(mm, page, 'write')))).toEqual({ mkwrite: 256 });
+    expect(state(machine).nr_dirty).toBe(256);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('the window begins at the area, not before it, and is 16 pages long from there', () => {
+    const { machine, mm } = mapped();
+    machine.touch(mm, FIRST);
+    expect(machine.look(() => residentPages(mm)).map(({ vpage }) => vpage - FIRST)).toEqual(pages(0, 16));
+    machine.touch(mm, FIRST + 40);
+    const second = machine.look(() => residentPages(mm)).map(({ vpage }) => vpage - FIRST);
+    expect(second).toEqual([...pages(0, 16), ...pages(38, 16)]);
+  });
+
+  it('MADV_RANDOM does not change that; without fault-around it is a fault a page', () => {
+    const random = mapped();
+    random.machine.as(random.mm, sysMadvise(FIRST, 256, MADV_RANDOM));
+    const { machine, mm } = random;
+    expect(faultsDuring(machine, mm, () => pages(FIRST, 256).forEach((page) => machine.touch(mm, page)))).toEqual({ file: 17 });
+    const era = mapped({ faultAroundPages: 1 });
+    expect(faultsDuring(era.machine, era.mm, () => pages(FIRST, 256).forEach((page) => era.machine.touch(era.mm, page)))).toEqual({ file: 256 });
+  });
+
+  it('write, msync, write: the second write is noticed again', () => {
+    const { machine, inode, mm } = mapped();
+    expect(machine.write(mm, FIRST, 0).content).toEqual({ identity: contentOf(5, 0), version: 1 });
+    expect(faultsDuring(machine, mm, () => machine.write(mm, FIRST, 0))).toEqual({});
+    expect(machine.as(mm, sysMsync(FIRST, 1, MS_SYNC))).toBe(0);
+    expect(machine.engine.store.versionOf(5, 0)).toBe(2);
+    expect(machine.look(() => residentPages(mm)).some(({ dirty, writable }) => dirty || writable)).toBe(false);
+    expect(faultsDuring(machine, mm, () => machine.write(mm, FIRST, 0))).toEqual({ mkwrite: 1 });
+    expect(inode).not.toBe(0);
+    expect(machine.verify()).toBeNull();
+    expect(machine.engine.store.versionOf(5, 0)).toBe(3);
+  });
+
+  it('mapped private as well: two mappings; the write copies, and MADV_DONTNEED shows the file again', () => {
+    const { machine, file, mm } = mapped();
+    machine.mmap(mm, { address: 5000, pages: 16, prot: RW, flags: MAP_PRIVATE | MAP_FIXED, file, pgoff: 0 });
+    machine.touch(mm, FIRST);
+    machine.touch(mm, 5000);
+    expect(mapcountAt(machine, mm, FIRST)).toBe(2);
+    expect(faultsDuring(machine, mm, () => machine.write(mm, 5000, 77))).toEqual({ cow: 1 });
+    expect(mapcountAt(machine, mm, FIRST)).toBe(1);
+    expect(machine.look(() => rssOf(mm))).toEqual({ file: 31, anon: 1 });
+    expect(machine.read(mm, 5000).content.identity).toBe(77);
+    expect(machine.read(mm, FIRST).content.identity).toBe(contentOf(5, 0));
+    machine.as(mm, sysMadvise(5000, 1, MADV_DONTNEED));
+    expect(machine.read(mm, 5000).content.identity).toBe(contentOf(5, 0));
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('a private write of a page that is not mapped copies at once and maps nothing of the file', () => {
+    const { machine, mm } = mapped({ flags: MAP_PRIVATE });
+    expect(faultsDuring(machine, mm, () => machine.write(mm, FIRST + 3, 78))).toEqual({ cow: 1 });
+    expect(machine.look(() => rssOf(mm))).toEqual({ file: 0, anon: 1 });
+  });
+
+  it('truncated below a page: SIGBUS, for private copies too, and for the writer who grows nothing', () => {
+    const { machine, file, mm } = mapped({ flags: MAP_PRIVATE });
+    machine.write(mm, FIRST + 100, 5);
+    machine.touch(mm, FIRST + 3);
+    expect(machine.run(sysFtruncate(file, 50 * 4096))).toBe(0);
+    expect(machine.touch(mm, FIRST + 100).error).toBe(SIGBUS);
+    expect(machine.touch(mm, FIRST + 100, 'write').error).toBe(SIGBUS);
+    expect(machine.touch(mm, FIRST + 49).error).toBe(0);
+    expect(machine.touch(mm, FIRST + 50).error).toBe(SIGBUS);
+    machine.run(sysFtruncate(file, 256 * 4096));
+    expect(machine.read(mm, FIRST + 100).content).toEqual({ identity: contentOf(5, 100), version: 0 });
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('mincore: cached pages count though nobody touched them; after truncation they do not', () => {
+    const { machine, file, mm } = mapped({ pages: 20 });
+    expect(machine.as(mm, sysMincore(FIRST, 20))).toEqual(pages(0, 20).map(() => true));
+    machine.run(sysFtruncate(file, 5 * 4096));
+    expect(machine.as(mm, sysMincore(FIRST, 20))).toEqual(pages(0, 20).map((page) => page < 5));
+  });
+
+  it('fork copies no entries of a mapping without anonymous pages: the child faults them in', () => {
+    const { machine, mm } = mapped();
+    machine.touch(mm, FIRST);
+    const child = machine.fork(mm);
+    expect(machine.look(() => rssOf(child)).file).toBe(0);
+    expect(faultsDuring(machine, child, () => machine.touch(child, FIRST))).toEqual({ file: 1 });
+    expect(machine.look(() => peek(Page._mapcount(residentPages(mm)[0].page)))).toBe(1);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('no right to write: SIGSEGV; nothing mapped: SIGSEGV', () => {
+    const { machine, file, mm } = mapped();
+    machine.mmap(mm, { address: 6000, pages: 2, prot: PROT_READ, flags: MAP_SHARED | MAP_FIXED, file, pgoff: 0 });
+    expect(machine.touch(mm, 6000, 'write').error).toBe(SIGSEGV);
+    expect(machine.touch(mm, 6000, 'exec').error).toBe(SIGSEGV);
+    expect(machine.touch(mm, 7000).error).toBe(SIGSEGV);
+  });
+});
