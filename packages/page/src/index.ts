@@ -3,6 +3,7 @@ export * from './mmzone.js';
 export * from './page-alloc.js';
 export * from './page-flags.js';
 export * from './page-init.js';
+export * from './page-inspect.js';
 export * from './page-lock.js';
 export * from './page-ref.js';
 export * from './pagevec.js';
