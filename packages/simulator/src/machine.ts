@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Op, Ptr, TaskStruct } from '@lockless/cpu';
-import { Heap, installEngine, TASK_RUNNING, TaskStruct as TaskFields } from '@lockless/cpu';
+import { Heap, installEngine, setFaultInjector, TASK_RUNNING, TaskStruct as TaskFields } from '@lockless/cpu';
 import { costTable } from './cost.js';
 import type { DeviceSpec } from './devices.js';
 import { Devices } from './devices.js';
@@ -262,12 +262,14 @@ export class Machine {
 
   private withEngine(body: () => void): void {
     const before = installEngine(this.executor);
+    const injector = setFaultInjector((kind) => this.faults.shouldFail(kind));
     try {
       withDeepStacks(body);
     } catch (error) {
       if (!(error instanceof InvariantBroken)) throw error;
       this.failure = this.loop.report('invariant', error.message, this.processors[0], null);
     } finally {
+      setFaultInjector(injector);
       installEngine(before.words.length === 0 ? null : before);
     }
   }
