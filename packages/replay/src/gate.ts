@@ -55,6 +55,11 @@ export class Gates {
     });
   }
 
+  /** Sleeps until that thread is gone. */
+  waitForEnd(thread: number): Op<void> {
+    return this.waitFor(thread, GONE);
+  }
+
   /** One more action of that thread is done. The full barrier of the counting pairs with the one in prepareToWait(). */
   *finishOne(thread: number): Op<void> {
     const gate = this.gates[thread];

@@ -58,6 +58,10 @@ export class World {
     }
   }
 
+  allInodes(): Ptr<Inode>[] {
+    return [...this.inodes.values()];
+  }
+
   inode(file: number): Ptr<Inode> {
     const inode = this.inodes.get(file);
     if (inode === undefined) throw new RangeError(`file ${file} is not in the recording`);

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { kmemCacheOf, type Op, type Ptr, STATIC_WORDS, type TaskStruct } from '@lockless/cpu';
+import { backgroundTasks, boot, diskInterrupt, machineHooks, mmInvariants, shutdown } from '@lockless/mm';
+import { type Bio, DISK_DEVICE, EIO, Inode, Page } from '@lockless/mm-types';
+import { attachBlockMap, BackingStore, pagesKnowTheirPlace, setPageCacheObserver } from '@lockless/pagecache';
+import { rcuStatistics } from '@lockless/rcu';
+import { Machine } from '@lockless/simulator';
+import type { SimulateOptions } from './options.js';
+import { SpaceTracker } from './space-tracker.js';
+import { ReplayedThread, type Progress, type ThreadHost } from './thread.js';
+import { TimelineSampler } from './timeline.js';
+import type { Space } from './user-memory.js';
+import { fileOfIno, type World } from './world.js';
+
+/** Words for everything but mem_map: page tables, radix-tree nodes, areas, inodes, tasks. */
+const HEAP_WORDS = 4 << 20;
+/** A solid-state disk: 60 to 120 µs a request, eight at a time. */
+const DISK_LATENCY_NS = 60_000;
+const DISK_JITTER_NS = 60_000;
+const DISK_DEPTH = 8;
+
+/** Objects that must be gone when all processes are. */
+const MUST_BE_FREED: readonly string[] = ['mm_struct', 'vm_area_struct', 'anon_vma', 'file', 'bio'];
+
+/** A machine with the program on it, ready to run. */
+export interface Setup {
+  readonly machine: Machine;
+  readonly tracker: SpaceTracker;
+  readonly sampler: TimelineSampler;
+  readonly disk: BackingStore;
+  /** Page indexes that entered the page cache, per file id, and how many left it. */
+  readonly added: readonly Set<number>[];
+  readonly removed: number[];
+}
+
+/** Builds the machine, boots the memory manager on it, and puts the recorded program's first thread on the run queue. */
+export function setUp(world: World, options: SimulateOptions, memoryPages: number): Setup {
+  const { cpus = 4, model = 'weak', seed = 1, scheduler = 'random', inject = {} } = options;
+  const memoryWords = STATIC_WORDS + memoryPages * Page.$size + HEAP_WORDS;
+  const machine = new Machine({ cpus, model, seed, scheduler, inject, memoryWords, hooks: machineHooks });
+  const disk = new BackingStore();
+  const added = world.recording.files.map(() => new Set<number>());
+  const removed = world.recording.files.map(() => 0);
+  attachBlockMap(disk);
+  attachDisk(machine, disk);
+  machine.boot(boot({ ...bootOptions(world, options), cpus, memoryPages }));
+  machine.boot(world.gates.init(world.program.threads.length));
+  machine.boot(world.makeInodes());
+  observePageCache(added, removed);
+  const tracker = new SpaceTracker(world.recording.header.spaces.length);
+  const sampler = new TimelineSampler(world, tracker);
+  for (const { name, body } of backgroundTasks) machine.spawn(name, body, { daemon: true });
+  spawnProgram(machine, world, tracker, sampler);
+  addInvariants(machine, world);
+  return { machine, tracker, sampler, disk, added, removed };
+}
+
+/** The kernel of the recording: its read-ahead window, its fault-around. */
+function bootOptions(world: World, options: SimulateOptions): Omit<Parameters<typeof boot>[0], 'cpus' | 'memoryPages'> {
+  const { machine } = world.recording.header;
+  const window = Math.max(...Object.values(machine.readAheadKb), 0);
+  return {
+    generation: options.generation ?? 'freeze-refs',
+    variants: options.plant == null ? [] : [options.plant],
+    readahead: { model: '6.18', largeFolios: true, ...(window > 0 ? { raPages: Math.floor(window / 4) } : {}) },
+    mm: { faultAroundPages: Math.max(1, machine.faultAroundBytes / 4096) },
+  };
+}
+
+function attachDisk(machine: Machine, disk: BackingStore): void {
+  machine.attachDevice(DISK_DEVICE, {
+    name: 'disk',
+    queueDepth: DISK_DEPTH,
+    latency: (_request, random) => DISK_LATENCY_NS + random.below(DISK_JITTER_NS),
+    service: (request, words, fail) => disk.transfer(request as Ptr<Bio>, words, fail ? -EIO : 0),
+    interrupt: diskInterrupt,
+  });
+}
+
+function observePageCache(added: readonly Set<number>[], removed: number[]): void {
+  setPageCacheObserver({
+    added: (ino, index) => void added[fileOfIno(ino)]?.add(index),
+    removed: (ino) => {
+      const file = fileOfIno(ino);
+      if (file >= 0) removed[file] += 1;
+    },
+  });
+}
+
+function spawnProgram(machine: Machine, world: World, spaces: SpaceTracker, sampler: TimelineSampler): void {
+  const spawn = (thread: number, space: Space | null, after: Progress | null): Ptr<TaskStruct> => {
+    const { comm, tid, pid } = world.program.threads[thread];
+    return machine.spawn(`${comm}/${tid}`, () => new ReplayedThread(host, thread, space).run(after), { pid: tid, tgid: pid });
+  };
+  const host: ThreadHost = {
+    world,
+    spaces,
+    spawn,
+    setUserMode: (user) => machine.setUserMode(user),
+    onOperation: () => {
+      world.operations += 1;
+      sampler.operation(machine.time);
+    },
+  };
+  spawn(0, null, null);
+  machine.spawn('shutdown', () => shutDown(world));
+}
+
+/** Waits until every thread is gone, then brings the machine to rest, so that what must hold at rest can be checked. */
+function* shutDown(world: World): Op<void> {
+  for (let thread = 0; thread < world.program.threads.length; thread++) yield* world.gates.waitForEnd(thread);
+  yield* shutdown(world.allInodes());
+}
+
+function addInvariants(machine: Machine, world: World): void {
+  const universe = () => ({ mms: [], inodes: world.allInodes() });
+  for (const { name, check } of mmInvariants) machine.addInvariant({ name, atEnd: true, check: () => check(universe()) });
+  const mappings = world.allInodes().map((inode) => Inode.data(inode));
+  machine.addInvariant({ name: 'pages-know-their-place', everyTicks: 64, atEnd: true, check: () => pagesKnowTheirPlace(mappings) });
+  machine.addInvariant({
+    name: 'rcu-callbacks-invoked',
+    atEnd: true,
+    check: () => {
+      const { callbacksQueued, callbacksInvoked } = rcuStatistics();
+      return callbacksQueued === callbacksInvoked ? null : `${callbacksQueued} callbacks queued, ${callbacksInvoked} invoked`;
+    },
+  });
+  machine.addInvariant({ name: 'objects-freed', atEnd: true, check: () => leftovers(machine) });
+}
+
+function leftovers(machine: Machine): string | null {
+  const left = machine.heap.live.flatMap((live, id) => {
+    const { $name } = kmemCacheOf(id).type;
+    return MUST_BE_FREED.includes($name) && live > 0 ? [`${live} ${$name}`] : [];
+  });
+  return left.length === 0 ? null : `never freed: ${left.join(', ')}`;
+}

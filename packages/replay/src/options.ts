@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { describeVariant, VARIANTS } from '@lockless/pagecache';
+
+/** Simulated memory: frames, or a share of what the program needs. */
+export type MemorySize = { readonly pages: number } | { readonly percent: number };
+
+export interface SimulateOptions {
+  /** 1 to 64; default 4. */
+  readonly cpus?: number;
+  /** Default 65,536 pages (256 MiB). */
+  readonly memory?: MemorySize;
+  readonly seed?: number;
+  readonly model?: 'sc' | 'tso' | 'weak';
+  readonly scheduler?: 'random' | 'round-robin' | 'pct';
+  readonly generation?: 'freeze-refs' | 'tree-lock';
+  /** Probabilities, 0 to 1. */
+  readonly inject?: { readonly enomem?: number; readonly eio?: number; readonly signal?: number };
+  /** A planted bug of {@link PLANTS}. */
+  readonly plant?: string | null;
+  /** Stop after so many operations. */
+  readonly limit?: number | null;
+  /** How the recording is called in the result. */
+  readonly path?: string;
+  /** Ends the run early, with a consistent result. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: SimulationProgress) => void;
+}
+
+export interface SimulationProgress {
+  readonly operations: number;
+  readonly operationsTotal: number;
+  readonly accesses: number;
+}
+
+/** Known bugs that a run can have put back. */
+export const PLANTS: readonly string[] = VARIANTS;
+/** What such a bug is. */
+export const describePlant = (plant: string): string => describeVariant(plant as (typeof VARIANTS)[number]);
+
+/** The recording cannot be replayed with these options. */
+export class SimulationInputError extends Error {
+  override readonly name = 'SimulationInputError';
+}
