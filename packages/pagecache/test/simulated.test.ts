@@ -1,16 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import type { MemoryModel } from '@lockless/simulator';
 import { describe, expect, it } from 'vitest';
-import { runWorkload } from './workload.js';
+import type { Generation, Variant } from '../src/index.js';
+import { VARIANTS } from '../src/index.js';
+import { runWorkload, type WorkloadOptions } from './workload.js';
 
-describe('debug', () => {
-  it('one', () => {
-    const start = Date.now();
-    for (let seed = 1; seed <= 20; seed++) {
-      const { wrong, system } = runWorkload({ seed, cpus: 4, model: 'weak' });
-      if (wrong !== null) { console.log(seed, wrong); break; }
-      if (seed === 1) console.log(system.machine.steps);
-    }
-    console.log(Date.now() - start);
-    expect(1).toBe(1);
+const MODELS: readonly MemoryModel[] = ['sc', 'tso', 'weak'];
+const GENERATIONS: readonly Generation[] = ['freeze-refs', 'tree-lock'];
+
+const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+/** What was wrong with the first seed that something was wrong with. */
+function firstWrong(count: number, options: WorkloadOptions): string | null {
+  for (const seed of seeds(count)) {
+    const { wrong } = runWorkload({ ...options, seed });
+    if (wrong !== null) return `seed ${seed}: ${wrong}`;
+  }
+  return null;
+}
+
+describe.each(GENERATIONS)('generation %s', (generation) => {
+  describe.each(MODELS)('memory model %s', (model) => {
+    it.each([2, 3, 8])('keeps its promises on %i CPUs: lookup, read, write, removal, reuse, writeback', (cpus) => {
+      expect(firstWrong(4, { generation, model, cpus, tasks: Math.max(4, cpus) })).toBeNull();
+    });
+
+    it.each([2, 8])('keeps its promises on %i CPUs while the file is truncated', (cpus) => {
+      expect(firstWrong(4, { generation, model, cpus, tasks: Math.max(4, cpus), truncation: true })).toBeNull();
+    });
+
+    it('loses and leaks nothing when allocations and the disk fail', () => {
+      const inject = { enomem: 0.02, eio: 0.02 };
+      expect(firstWrong(4, { generation, model, cpus: 4, tasks: 6, truncation: true, inject })).toBeNull();
+    });
+  });
+});
+
+/** Seeds in which each planted bug must show, and how it does. */
+const PLANTED: Record<Variant, { seeds: number; shows: RegExp; options: WorkloadOptions }> = {
+  'plain-check-in-remove-mapping': {
+    seeds: 10,
+    shows: /page_count|bad page|page->mapping is 0/,
+    options: { duel: true, rounds: 60 },
+  },
+  'no-slot-recheck': { seeds: 10, shows: /page->mapping is|page->index is|holds/, options: { duel: true, rounds: 60 } },
+  'missing-put-on-retry': { seeds: 10, shows: /referencesAreConserved/, options: { duel: true, rounds: 60 } },
+  'mapping-after-publish': { seeds: 10, shows: /page->mapping is|page->index is/, options: { duel: true, rounds: 60 } },
+  'tree-lock-irqs-on': { seeds: 2, shows: /irq-unsafe-lock/, options: {} },
+};
+
+describe.each(VARIANTS)('planted bug %s', (variant) => {
+  const { seeds: bound, shows, options } = PLANTED[variant];
+  describe.each(MODELS)('memory model %s', (model) => {
+    const common = { ...options, model, cpus: 4, tasks: 6 };
+
+    it(`is found within ${bound} seeds`, () => {
+      expect(firstWrong(bound, { ...common, variants: [variant] })).toMatch(shows);
+    });
+
+    it('is what those seeds find: without it they find nothing', () => {
+      expect(firstWrong(bound, common)).toBeNull();
+    });
+  });
+});
+
+describe('tree_lock taken with interrupts on', () => {
+  it.each(GENERATIONS)('deadlocks in generation %s when nobody checks the order of locks', (generation) => {
+    const options = { generation, variants: ['tree-lock-irqs-on'], lockdep: false, cpus: 2, tasks: 6, rounds: 60 };
+    expect(firstWrong(60, options)).toMatch(/deadlock/);
   });
 });

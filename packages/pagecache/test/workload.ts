@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { GFP_KERNEL, KernelBug, mutexLock, mutexUnlock, NULL, readOnce, writeOnce } from '@lockless/cpu';
+import { GFP_KERNEL, KernelBug, mutexLock, mutexUnlock, NULL, readOnce, store, writeOnce } from '@lockless/cpu';
 import { type AddressSpace, File, FMODE_READ, FMODE_WRITE, Inode, PAGE_SIZE, Page } from '@lockless/mm-types';
-import { allocPage, lockPage, pageDirty, pageUptodate, pageWriteback, putPage, unlockPage } from '@lockless/page';
+import { allocPage, lockPage, pageDirty, pageUptodate, pageWriteback, putPage, setPageUptodate, unlockPage } from '@lockless/page';
 import { Random } from '@lockless/simulator';
 import {
+  addToPageCache,
   contentOf,
   fileOpen,
   filemapWriteAndWait,
@@ -12,6 +13,7 @@ import {
   findGetPages,
   findGetPagesContig,
   findLockPage,
+
   freeBlocks,
   genericFileRead,
   genericFileWrite,
@@ -32,6 +34,8 @@ export interface WorkloadOptions extends SystemOptions {
   readonly rounds?: number;
   /** Truncation too; without it a page with a reference is in the cache, and versions never go back. */
   readonly truncation?: boolean;
+  /** Nothing but lookup, removal, insertion and reuse. */
+  readonly duel?: boolean;
 }
 
 /** A file, the tasks that use it, and what must be true of it. */
@@ -64,8 +68,7 @@ class Workload {
     if (identity !== contentOf(INO, index)) broken(`page ${index} holds ${identity}, not its content`);
   }
 
-  *lookup(random: Random): Op<void> {
-    const index = random.below(PAGES);
+  *lookup(index: number): Op<void> {
     const page = yield* findGetPage(this.mapping, index);
     if (page === NULL) return;
     yield* this.checkIdentity(page, index);
@@ -112,8 +115,7 @@ class Workload {
   }
 
   /** What reclaim does to a clean page that nobody uses; sometimes what invalidation does. */
-  *reclaim(random: Random): Op<void> {
-    const index = random.below(PAGES);
+  *reclaim(index: number, random: Random): Op<void> {
     if (random.below(4) === 0) {
       yield* invalidateMappingPages(this.mapping, index, index + 1);
       return;
@@ -165,17 +167,40 @@ class Workload {
     yield* mutexUnlock(Inode.mutex(this.inode));
   }
 
+  /** Adds a page without the disk, and not to the LRU lists, whose pagevecs would hold it. */
+  *add(index: number): Op<void> {
+    const page = yield* allocPage(GFP_KERNEL);
+    if (page === NULL) return;
+    yield* store(Page.contentIdentity(page), contentOf(INO, index));
+    yield* store(Page.contentVersion(page), 0);
+    yield* setPageUptodate(page);
+    if ((yield* addToPageCache(page, this.mapping, index, GFP_KERNEL)) === 0) yield* unlockPage(page);
+    yield* putPage(page);
+  }
+
+  /** Lookups against removal of two pages and reuse of their frames, as densely as can be. */
+  *duel(random: Random, rounds: number): Op<void> {
+    for (let round = 0; round < rounds; round++) {
+      const kind = random.below(10);
+      const index = 1 + random.below(2);
+      if (kind < 5) yield* this.lookup(index);
+      else if (kind < 7) yield* this.reclaim(index, random);
+      else if (kind < 9) yield* this.add(index);
+      else yield* this.stranger(random);
+    }
+  }
+
   *task(random: Random, rounds: number): Op<void> {
     const file = yield* fileOpen(this.inode, FMODE_READ | FMODE_WRITE);
     if (file === NULL) return;
     const seen = Array.from({ length: PAGES }, () => 0);
     for (let round = 0; round < rounds; round++) {
       const kind = random.below(20);
-      if (kind < 6) yield* this.lookup(random);
+      if (kind < 6) yield* this.lookup(random.below(PAGES));
       else if (kind < 7) yield* this.gangLookup(random);
       else if (kind < 10) yield* this.read(file, random, seen);
       else if (kind < 12) yield* this.write(file, random);
-      else if (kind < 16) yield* this.reclaim(random);
+      else if (kind < 16) yield* this.reclaim(random.below(PAGES), random);
       else if (kind < 17) yield* this.stranger(random);
       else if (kind < 18) yield* this.lockAndLook(random);
       else if (kind < 19) yield* filemapWriteAndWait(this.mapping);
@@ -199,9 +224,13 @@ export function runWorkload(options: WorkloadOptions): { wrong: string | null; s
   const system = bootSystem(options);
   const workload = new Workload(system, options);
   const { tasks = 4, rounds = 25, seed = 1 } = options;
-  const bodies = Array.from({ length: tasks }, (_, i) => () => workload.task(new Random(seed, 100 + i), rounds));
+  const bodies = Array.from({ length: tasks }, (_, i) => {
+    const random = new Random(seed, 100 + i);
+    return () => (options.duel ? workload.duel(random, rounds) : workload.task(random, rounds));
+  });
   const outcome = runTasks(system, bodies);
   if (outcome.violation !== null) return { wrong: `${outcome.violation.kind}: ${outcome.violation.report()}`, system };
   if (outcome.status !== 'finished') return { wrong: outcome.status, system };
-  return { wrong: workload.writesLost(), system };
+  // A failed write loses what was written, and says so to whoever syncs.
+  return { wrong: options.inject?.eio ? null : workload.writesLost(), system };
 }
