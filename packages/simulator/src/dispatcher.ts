@@ -107,7 +107,7 @@ export class Dispatcher {
 
   private tick(cpu: Processor): void {
     this.statistics.timerInterrupts++;
-    const user = cpu.top === null || (cpu.task !== null && cpu.top === cpu.task.context && cpu.task.userMode);
+    const user = cpu.top === null || (cpu.task !== null && cpu.top === cpu.task.context && cpu.task.userMode && cpu.preemptCount === 0);
     // RCU takes a tick in user mode or idle for a quiescent state, so it has to be a barrier.
     if (user) this.executor.memory.full();
     if (this.hooks.onSoftirq !== undefined) cpu.softirqPending = true;
@@ -193,6 +193,13 @@ export class Dispatcher {
     if (words[state] === TASK_INTERRUPTIBLE && words[TaskStruct.signalPending(task.pointer)] !== 0) words[state] = TASK_RUNNING;
     if (words[state] === TASK_RUNNING) this.queueAgain(cpu, task);
     else task.status = 'blocked';
+  }
+
+  /** The task, which is in user mode, stays off its CPU until it is enqueued again. */
+  park(cpu: Processor): Task {
+    const task = this.leave(cpu);
+    task.status = 'parked';
+    return task;
   }
 
   /** A context came to its end. Returns the task that died of it, if one did. */

@@ -373,7 +373,8 @@ export class Executor implements Engine {
 
   private free(base: number, cache: number): void {
     this.memory.drain(this.cpu.id);
-    const other = this.memory.bufferedElsewhere(base, kmemCacheOf(cache).type.$size);
+    const { type, typesafeByRcu } = kmemCacheOf(cache);
+    const other = typesafeByRcu ? -1 : this.memory.bufferedElsewhere(base, type.$size);
     if (other >= 0)
       throw new KernelBug('use-after-free', `${this.heap.describe(base)} is freed while a store of CPU ${other} to it is still on its way`);
     this.heap.release(base, cache);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
+import type { FaultKind } from '@lockless/cpu';
 import type { Random } from './random.js';
 import type { Statistics } from './statistics.js';
-
-export type FaultKind = 'enomem' | 'eio' | 'signal';
 
 /** Decides, from the seed, what fails. */
 export class FaultInjection {
@@ -22,5 +21,10 @@ export class FaultInjection {
     if (!this.armed || !this.random.chance(this.rates[kind])) return false;
     this.statistics.injected[kind]++;
     return true;
+  }
+
+  /** Which of n it hits. */
+  below(n: number): number {
+    return this.random.below(n);
   }
 }

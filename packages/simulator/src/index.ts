@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 export type { CostModel } from './cost.js';
+export type { SimulatorBenchRow } from './bench.js';
+export { benchSimulator, renderSimulatorBench } from './bench.js';
 export { defaultCost } from './cost.js';
 export type { DeviceSpec } from './devices.js';
-export type { FaultKind } from './fault-injection.js';
 export type { Invariant, InvariantResult } from './invariants.js';
 export type { RunLimits, RunOutcome, RunStatus } from './machine.js';
 export { Machine } from './machine.js';

@@ -11,7 +11,7 @@ import type { MachineConfig } from './options.js';
 import type { Processor } from './processor.js';
 import type { RunQueues } from './run-queues.js';
 import type { Scheduler } from './scheduler.js';
-import type { Context } from './task.js';
+import type { Context, Task } from './task.js';
 import type { Tasks } from './tasks.js';
 import type { Violation } from './violation.js';
 
@@ -19,6 +19,9 @@ import type { Violation } from './violation.js';
 const BOOT_BUDGET = 10_000;
 /** Rounds of ticks that all CPUs may idle through, nothing else pending, before tasks that sleep are said to sleep for ever. */
 const IDLE_ROUNDS = 64;
+
+/** Ticks between two attempts to bring the machine to rest, when an invariant wants that. */
+const REST_TICKS = 16;
 
 export interface LoopParts {
   readonly config: MachineConfig;
@@ -43,6 +46,10 @@ export class Loop {
   now = 0;
   private lastProgress = 0;
   private idleTicks = 0;
+  /** The machine is being brought to rest: tasks stop when they are in user mode. */
+  private parking = false;
+  private ticksToRest = 0;
+  private readonly parked: Task[] = [];
 
   constructor(parts: LoopParts) {
     this.parts = parts;
@@ -65,7 +72,10 @@ export class Loop {
   turn(): Violation | null {
     const { events, dispatcher, scheduler } = this.parts;
     while (events.next <= this.now) this.fire();
-    if (dispatcher.count === 0) return this.idle();
+    if (dispatcher.count === 0) {
+      const complaint = this.atRest() ? this.quiescence() : null;
+      return complaint === null ? this.idle() : this.report('invariant', complaint, this.parts.processors[0], null);
+    }
     return this.run(scheduler.pick(dispatcher.runnable, dispatcher.count));
   }
 
@@ -73,7 +83,23 @@ export class Loop {
     this.parts.events.take().fire();
   }
 
+  /** Nobody is in kernel code any more, but those who sleep there and whom only user mode can wake. */
+  private atRest(): boolean {
+    const { events, processors } = this.parts;
+    return this.parking && events.pending === events.computing && processors.every((cpu) => cpu.spinsOn === 0);
+  }
+
+  private quiescence(): string | null {
+    const { invariants, executor, dispatcher, processors } = this.parts;
+    for (const cpu of processors) executor.memory.drain(cpu.id);
+    const complaint = invariants.atQuiescence(executor.words);
+    this.parking = false;
+    for (const task of this.parked.splice(0)) dispatcher.enqueue(task);
+    return complaint;
+  }
+
   private idle(): Violation | null {
+    if (this.parts.dispatcher.count > 0) return null;
     const { events, processors, tasks } = this.parts;
     if (events.pending === 0 && tasks.alive > 0 && ++this.idleTicks > IDLE_ROUNDS * processors.length) return this.deadlock();
     if (events.pending > 0) this.idleTicks = 0;
@@ -104,14 +130,16 @@ export class Loop {
     }
     const commits = memory.commits;
     let violation: Violation | null = null;
+    let inside = true;
     try {
       const ended = executor.resume(context, this.booting ? BOOT_BUDGET : scheduler.budget(this.steps));
+      inside = false;
       this.account(cpu, memory.commits !== commits);
       this.settle(cpu, context, ended);
     } catch (error) {
       this.account(cpu, memory.commits !== commits);
       if (!(error instanceof KernelBug)) throw error;
-      violation = this.report(error.kind, error.message, cpu, error.stack ?? '');
+      violation = this.report(error.kind, error.message, cpu, inside ? (error.stack ?? '') : null);
     }
     return violation ?? this.watchProgress(cpu, context, memory.commits !== commits);
   }
@@ -136,6 +164,7 @@ export class Loop {
       this.checkCycle(cpu);
     } else if (executor.stopped === STOPPED_SCHEDULE) dispatcher.schedule(cpu);
     else if (cpu.busyUntil > cpu.clock) this.leaveBusy(cpu);
+    else if (this.parking && cpu.task?.userMode === true && cpu.top === cpu.task.context && cpu.preemptCount === 0) this.parked.push(dispatcher.park(cpu));
   }
 
   /** The CPU computes in user mode for a while; only interrupts reach it. */
@@ -146,7 +175,7 @@ export class Loop {
     events.at(cpu.busyUntil, () => {
       cpu.clock = Math.max(cpu.clock, cpu.busyUntil);
       dispatcher.activate(cpu);
-    });
+    }, cpu.task?.userMode === true ? 'user' : 'other');
   }
 
   /** CPU waits for CPU waits for CPU ... waits for the first: none of them will ever go on, whatever the others do. */
@@ -180,7 +209,7 @@ export class Loop {
     event = events.at(first, () => {
       events.again(event as TimedEvent, (event as TimedEvent).time + config.timerTick);
       this.tick(cpu);
-    }, true);
+    }, 'tick');
   }
 
   private tick(cpu: Processor): void {
@@ -188,19 +217,22 @@ export class Loop {
     if (cpu.queue.length > 0 && cpu.task !== null && this.now - cpu.task.since >= config.timeSlice) queues.reschedule(cpu);
     cpu.tickPending = true;
     dispatcher.raise(cpu);
-    if (cpu.task !== null && faults.shouldFail('signal')) this.signal(cpu);
+    if (faults.shouldFail('signal')) this.signal();
     if (cpu.id !== 0) return;
+    if (invariants.wantsQuiescence && ++this.ticksToRest >= REST_TICKS) {
+      this.ticksToRest = 0;
+      this.parking = true;
+    }
     const complaint = invariants.atTick(executor.words);
     if (complaint !== null) throw new InvariantBroken(complaint);
   }
 
   /** Any task but a daemon may get it; one that sleeps interruptibly wakes up. */
-  private signal(cpu: Processor): void {
-    const { tasks, executor, dispatcher } = this.parts;
+  private signal(): void {
+    const { tasks, executor, dispatcher, faults } = this.parts;
     const candidates = [...tasks.all()].filter((task) => !task.daemon);
-    const task = candidates[this.steps % Math.max(1, candidates.length)];
-    if (task === undefined) return;
-    void cpu;
+    if (candidates.length === 0) return;
+    const task = candidates[faults.below(candidates.length)];
     executor.words[TaskStruct.signalPending(task.pointer)] = 1;
     if (task.status !== 'blocked' || executor.words[TaskStruct.state(task.pointer)] !== TASK_INTERRUPTIBLE) return;
     executor.words[TaskStruct.state(task.pointer)] = TASK_RUNNING;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import type { Op, Ptr, TaskStruct } from '@lockless/cpu';
-import { Heap, installEngine, setFaultInjector, TASK_RUNNING, TaskStruct as TaskFields } from '@lockless/cpu';
+import type { FaultKind, Op, Ptr, TaskStruct } from '@lockless/cpu';
+import { barrier, Heap, installEngine, setFaultInjector, TASK_RUNNING, TaskStruct as TaskFields } from '@lockless/cpu';
 import { costTable } from './cost.js';
 import type { DeviceSpec } from './devices.js';
 import { Devices } from './devices.js';
@@ -8,7 +8,6 @@ import { Diagnosis } from './diagnosis.js';
 import { Dispatcher } from './dispatcher.js';
 import { EventQueue } from './events.js';
 import { Executor } from './executor.js';
-import type { FaultKind } from './fault-injection.js';
 import { FaultInjection } from './fault-injection.js';
 import type { Invariant, InvariantResult } from './invariants.js';
 import { Invariants } from './invariants.js';
@@ -177,7 +176,15 @@ export class Machine {
     });
   }
 
-  /** The current CPU computes in user mode for that long; interrupts still come. From a task's code only. */
+  /** The current task computes in user mode for that long: for the time between two system calls. */
+  *user(nanoseconds: number): Op<void> {
+    this.setUserMode(true);
+    this.compute(nanoseconds);
+    yield* barrier();
+    this.setUserMode(false);
+  }
+
+  /** The current CPU is busy for that long, from the next access on; interrupts still come. From a task's code only. */
   compute(nanoseconds: number): void {
     const { cpu, elapsed } = this.executor;
     cpu.busyUntil = cpu.clock + elapsed + nanoseconds;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 import type { Frame } from './violation.js';
 
-/** Frames of the engine, of the primitives themselves, and of the test runner: no kernel code. */
-const ENGINE_FILE = /\/(simulator\/(src|dist)|node_modules|node:internal)\/|^node:|<anonymous>|\/cpu\/(src|dist)\/op\./;
+/** Frames of the engine, and of what is below it: no kernel code. */
+const ENGINE_FILE = /\/simulator\/(src|dist)\/|^node:|<anonymous>|\/cpu\/(src|dist)\/(op|heap|bug)\./;
+/** Where the engine calls kernel code: what is further out is the engine's own affair. */
+const ENTRY = /^\s*at Executor\.(resume|probe) /;
 
 const FRAME = /^\s*at (?:(?:async )?(?:Object\.|Generator\.)?(.+?) \()?(.*?):(\d+):\d+\)?$/;
 
@@ -10,6 +12,7 @@ const FRAME = /^\s*at (?:(?:async )?(?:Object\.|Generator\.)?(.+?) \()?(.*?):(\d
 export function kernelFrames(stack: string): Frame[] {
   const frames: Frame[] = [];
   for (const line of stack.split('\n').slice(1)) {
+    if (ENTRY.test(line)) break;
     const match = FRAME.exec(line);
     if (match === null || ENGINE_FILE.test(match[2])) continue;
     const file = match[2].split('/').at(-1) ?? match[2];

@@ -28,8 +28,8 @@ export class Context {
   }
 }
 
-/** New tasks have not run yet; `blocked` ones left their CPU with a state other than TASK_RUNNING. */
-export type TaskStatus = 'queued' | 'running' | 'blocked' | 'dead';
+/** `blocked` tasks left their CPU with a state other than TASK_RUNNING; `parked` ones are held in user mode until the machine is quiescent. */
+export type TaskStatus = 'queued' | 'running' | 'blocked' | 'parked' | 'dead';
 
 /** The scheduler's side of a task; the rest is its TaskStruct in word memory. */
 export class Task {

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, it } from 'vitest';
+import { benchSimulator } from '../src/index.js';
+import { ORDER_ACQUIRE, ORDER_NONE, ORDER_RMB } from '../src/codes.js';
+import { WeakMemory } from '../src/memory/weak-memory.js';
+import { Random } from '../src/random.js';
+
+const quiet = { watched: 0, changed: () => {} };
+
+describe('long runs', () => {
+  it('take constant memory', () => {
+    const [short, long] = [1_000_000, 4_000_000].map((accesses) => benchSimulator(undefined, { accesses, models: ['weak'], cpus: [4] })[0]);
+    // Without a forced collection the figure is noisy, but three million more accesses at one byte each would show.
+    expect(long.heapGrowthBytes - short.heapGrowthBytes).toBeLessThan(globalThis.gc === undefined ? 24e6 : 1e6);
+    expect(long.accesses).toBeGreaterThanOrEqual(4_000_000);
+  });
+
+  it('survive the end of commit time: order and staleness stay what they were', () => {
+    const memory = new WeakMemory(new Int32Array(4096), quiet, new Random(1, 1), 2, () => 0, 2 ** 30 - 3000);
+    let staleAfter = 0;
+    for (let i = 1; i <= 20_000; i++) {
+      memory.enter(0);
+      memory.store(100, i, ORDER_NONE);
+      memory.full();
+      memory.store(200, i, ORDER_NONE);
+      memory.full();
+      memory.enter(1);
+      memory.drift(1);
+      // Message passing with an acquire: what is read second is at least as new.
+      const second = memory.load(200, i % 2 === 0 ? ORDER_ACQUIRE : ORDER_NONE);
+      if (i % 2 === 1) memory.fence(ORDER_RMB);
+      const first = memory.load(100, ORDER_NONE);
+      expect(first).toBeGreaterThanOrEqual(second);
+      if (i > 5000 && second < i) staleAfter++;
+    }
+    expect(memory.commits).toBe(40_000);
+    expect(staleAfter).toBeGreaterThan(1000);
+  });
+});
