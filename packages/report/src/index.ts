@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
 export { renderHtml } from './html.js';
+export type { TextOptions } from './layout.js';
 export type * from './run-result.js';
-export { renderSummary, type TextOptions } from './text.js';
+export { renderSummary } from './text.js';

@@ -58,9 +58,19 @@ export interface ViolationReport {
   readonly message: string;
   readonly cpu: number;
   readonly task: string;
-  /** Stack of kernel functions of each CPU, innermost first. */
-  readonly stacks: readonly { readonly cpu: number; readonly task: string; readonly frames: readonly string[] }[];
+  /** What every context was doing: those of each CPU, topmost first, then tasks on no CPU (`cpu` is -1). */
+  readonly stacks: readonly ContextStack[];
   readonly time: number;
+}
+
+export interface ContextStack {
+  readonly cpu: number;
+  /** Task name, or `interrupt`, `softirq`, ... */
+  readonly task: string;
+  /** How it stands, for example `running`, `spins on page.lock`, `sleeps`. */
+  readonly status?: string;
+  /** Kernel functions, innermost first, as `findGetPage (filemap.ts:142)`. */
+  readonly frames: readonly string[];
 }
 
 /** Page faults by kind. `cow` is every write that met a page it must not write: copies, reuse, private file pages. */

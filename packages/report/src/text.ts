@@ -1,34 +1,26 @@
 // SPDX-License-Identifier: MIT
-import { styleText } from 'node:util';
-import type { FaultCounts, RunResult } from './run-result.js';
+import { printable, shellWords } from './command-line.js';
+import { counterexample } from './counterexample.js';
+import { Layout, type TextOptions } from './layout.js';
+import { count, mebibytes, milliseconds, percent, plural, words } from './numbers.js';
+import type { RunResult } from './run-result.js';
+import { agreement, fileTable, processTable } from './tables.js';
 
-export interface TextOptions {
-  /** Use colour and weight. Default false. */
-  readonly color?: boolean;
-  /** Columns of the terminal; default 120. */
-  readonly width?: number;
-}
-
-type Color = 'green' | 'red' | 'yellow';
-type Style = Parameters<typeof styleText>[0];
-type Cell = string | number;
-
-/** The run for a terminal: verdict first, then agreement with the real kernel, processes, files, memory, machine. Ends with a newline. */
+/**
+ * The run for a terminal: verdict and, when there is one, the violation first; then agreement with the real kernel, processes, files, memory,
+ * machine, and how to repeat it. Ends with a newline. Names of foreign origin are printed harmlessly: no control character gets through.
+ */
 export function renderSummary(result: RunResult, options: TextOptions = {}): string {
-  const paint = (style: Style, text: string): string =>
-    options.color ? styleText(style, text, { validateStream: false }) : text;
-  const width = options.width ?? 120;
+  const layout = new Layout(options);
+  const run = harmless(result);
   const sections = [
-    [headline(result, paint)],
-    violation(result, paint),
-    agreementTable(result, paint),
-    differences(result),
-    processTable(result, paint, width),
-    fileTable(result, paint, width),
-    memory(result),
-    machine(result),
-    invariants(result, paint),
-    [`repeat: ${result.replay}`],
+    counterexample(run, layout),
+    headline(run, layout),
+    agreement(run, layout),
+    processTable(run, layout),
+    fileTable(run, layout),
+    [...memory(run, layout), ...machine(run, layout), ...invariants(run, layout)],
+    layout.command('repeat:', run.replay),
   ];
   return `${sections
     .filter((lines) => lines.length > 0)
@@ -36,155 +28,108 @@ export function renderSummary(result: RunResult, options: TextOptions = {}): str
     .join('\n\n')}\n`;
 }
 
-type Paint = (style: Style, text: string) => string;
+/** All strings of the result made printable, but for the message of a violation, whose line breaks are kept. */
+function harmless({ timeline, ...rest }: RunResult): RunResult {
+  const clean = (key: string, value: unknown): unknown =>
+    typeof value === 'string' && key !== 'message' ? printable(value) : value;
+  return { ...(JSON.parse(JSON.stringify(rest), clean) as Omit<RunResult, 'timeline'>), timeline };
+}
 
-const count = (n: number): string => n.toLocaleString('en-US');
-const percent = (share: number): string => (share >= 0.9995 && share < 1 ? '99.9 %' : `${(share * 100).toFixed(1)} %`);
-const mib = (pages: number): string => `${count(Math.round(pages / 25.6) / 10)} MiB`;
+const VERDICT = {
+  holds: ['green', 'holds', ''],
+  violated: ['red', 'VIOLATED', ''],
+  bounded: ['yellow', 'bounded', ' (stopped before the end; nothing wrong so far)'],
+  interrupted: ['yellow', 'interrupted', ' (nothing wrong so far)'],
+} as const;
 
-const VERDICT: Readonly<Record<RunResult['verdict'], readonly [Color, string]>> = {
-  holds: ['green', 'holds'],
-  violated: ['red', 'VIOLATED'],
-  bounded: ['yellow', 'bounded (stopped before the end, nothing wrong so far)'],
-  interrupted: ['yellow', 'interrupted (nothing wrong so far)'],
-};
-
-function headline(result: RunResult, paint: Paint): string {
+function headline(result: RunResult, layout: Layout): string[] {
   const { configuration: c, recording } = result;
-  const [style, text] = VERDICT[result.verdict];
-  const planted = c.plant === null ? '' : `, planted bug ${c.plant}`;
-  const injected = Object.entries(c.inject).map(([kind, rate]) => `, ${kind} ${percent(rate)}`);
+  const [color, word, explanation] = VERDICT[result.verdict];
+  const replayed =
+    result.operations === result.operationsTotal
+      ? `all ${count(result.operations)} recorded operations`
+      : `${count(result.operations)} of ${count(result.operationsTotal)} recorded operations`;
+  const faults = Object.entries(c.inject).map(([kind, rate]) => `${kind} ${percent(rate)}`);
+  const speed = result.accesses / Math.max(result.seconds, 1e-9) / 1e6;
+  const verdict = layout.paint(['bold', color], word);
   return [
-    `${paint(['bold', style], text)}  ${paint('bold', recording.command.join(' '))}`,
-    `${count(result.operations)} of ${count(result.operationsTotal)} recorded operations of ${recording.threads} threads in ${recording.processes} processes, replayed on ${c.cpus} CPUs`,
-    `${mib(c.memoryPages)} of memory, model ${c.model}, ${c.generation}, ${c.scheduler} scheduling, seed ${c.seed}${planted}${injected.join('')}`,
-    `${count(result.accesses)} shared accesses in ${result.seconds.toFixed(1)} s (${(result.accesses / Math.max(result.seconds, 1e-9) / 1e6).toFixed(1)} M/s), ${(result.time / 1e6).toFixed(1)} ms of virtual time`,
-  ].join('\n');
-}
-
-function violation(result: RunResult, paint: Paint): string[] {
-  const { violation: v } = result;
-  if (v === null) return [];
-  const lines = [
-    paint(['bold', 'red'], `violated: ${v.kind}`),
-    `  ${v.message}`,
-    `  on CPU ${v.cpu} in ${v.task}, at ${(v.time / 1e6).toFixed(3)} ms`,
+    ...layout.wrap(`${verdict}${explanation}  ${layout.paint('bold', shellWords(recording.command))}`, '  ', ''),
+    ...layout.entry('replayed', [
+      `${replayed} of ${plural(recording.threads, 'thread')} in ${plural(recording.processes, 'process', 'processes')}`,
+    ]),
+    ...layout.entry('machine', [
+      plural(c.cpus, 'CPU'),
+      `${mebibytes(c.memoryPages)} of memory`,
+      `memory model ${c.model}`,
+      `${c.scheduler} scheduling`,
+      `page cache ${c.generation}`,
+      `seed ${c.seed}`,
+    ]),
+    ...(faults.length > 0 ? layout.entry('injecting', faults) : []),
+    ...(c.plant === null ? [] : layout.entry('planted bug', [layout.paint('yellow', c.plant)])),
+    ...layout.entry('executed', [
+      `${count(result.accesses)} shared accesses in ${result.seconds.toFixed(1)} s (${speed.toFixed(1)} M/s)`,
+      `${milliseconds(result.time)} of virtual time`,
+    ]),
   ];
-  for (const stack of v.stacks) {
-    lines.push(`  CPU ${stack.cpu}  ${stack.task}`);
-    for (const frame of stack.frames.slice(0, 12)) lines.push(`    ${frame}`);
-  }
-  return lines;
 }
 
-function agreementTable({ comparison, recording }: RunResult, paint: Paint): string[] {
-  const rows = comparison.measures.map(
-    (m) => [m.title, count(m.simulated), count(m.real), percent(m.agreement), m.items] as Cell[],
-  );
+function memory({ memory: m }: RunResult, layout: Layout): string[] {
+  const { lookups, reclaim, rcu, contents } = m;
+  const wrong = `${count(contents.wrong)} wrong`;
   return [
-    paint('bold', `Against the real kernel (${recording.kernel})`),
-    ...table(['', 'simulated', 'real', 'agreement', 'items'], rows),
+    ...layout.title('Memory'),
+    ...layout.entry('lookups', [
+      count(lookups.total),
+      `${count(lookups.hits)} hits`,
+      `${count(lookups.misses)} misses`,
+      plural(lookups.speculativeRetries, 'retry of the speculative get', 'retries of the speculative get'),
+    ]),
+    ...layout.entry('reclaim', [
+      `${plural(reclaim.scanned, 'page')} scanned`,
+      `${count(reclaim.reclaimed)} reclaimed`,
+      `kswapd woken ${plural(reclaim.kswapdWakeups, 'time')}`,
+      plural(reclaim.directReclaims, 'direct reclaim'),
+      `lowest free ${plural(m.lowestFree, 'page')}`,
+    ]),
+    ...layout.entry('RCU', [plural(rcu.gracePeriods, 'grace period'), plural(rcu.callbacks, 'callback')]),
+    ...layout.entry('contents', [
+      `${plural(contents.fileReads, 'file page')} and ${plural(contents.anonymousReads, 'anonymous page')} read back`,
+      contents.wrong > 0 ? layout.paint(['bold', 'red'], wrong) : wrong,
+    ]),
+    ...layout.entry('at the end', named(m.zone, 'page')),
   ];
 }
 
-function differences({ comparison }: RunResult): string[] {
-  const byCause = new Map<string, number>();
-  for (const d of comparison.differences) byCause.set(d.cause, (byCause.get(d.cause) ?? 0) + 1);
-  if (byCause.size === 0) return ['no item differs'];
-  const causes = [...byCause].sort((a, b) => b[1] - a[1]).map(([cause, items]) => `${cause} ${items}`);
-  return [`items that differ, by cause (docs/differences.md): ${causes.join(', ')}`];
-}
+const named = (counts: Readonly<Record<string, number>>, unit?: string): string[] =>
+  Object.entries(counts).map(([name, n], i) => `${words(name)} ${unit && i === 0 ? plural(n, unit) : count(n)}`);
 
-const pair = (simulated: number | undefined, real: number | undefined): string => `${simulated ?? '-'}/${real ?? '-'}`;
-const faultPair = (p: { simulated: FaultCounts; real: FaultCounts }, kind: keyof FaultCounts): string =>
-  pair(p.simulated[kind], p.real[kind]);
-
-function processTable({ processes }: RunResult, paint: Paint, width: number): string[] {
-  const rows = processes.map((p) => [
-    shorten(`${p.comm} ${p.pid}${p.born === 'fork' ? ' (fork)' : ''}`, Math.max(16, width - 92)),
-    faultPair(p.faults, 'anonymous'),
-    faultPair(p.faults, 'file'),
-    faultPair(p.faults, 'cow'),
-    faultPair(p.faults, 'mkwrite'),
-    p.majorFaults,
-    pair(p.rssAtExit.simulated?.file, p.rssAtExit.real?.file),
-    pair(p.rssAtExit.simulated?.anon, p.rssAtExit.real?.anon),
-    p.exit ?? '-',
-  ]);
-  const head = ['address space', 'anonymous', 'file', 'cow', 'mkwrite', 'major', 'rss file', 'rss anon', 'exit'];
+function machine({ machine: m }: RunResult, layout: Layout): string[] {
+  const lists = [
+    ['injected', m.injected],
+    ['new errors', m.newErrors],
+  ] as const;
   return [
-    paint('bold', 'Processes: page faults by kind, resident pages at exit (simulated/real)'),
-    ...table(head, rows),
+    ...layout.entry('machine', [
+      plural(m.contextSwitches, 'context switch', 'context switches'),
+      plural(m.interrupts, 'interrupt'),
+      plural(m.lockContentions, 'contended lock'),
+      plural(m.staleLoads, 'stale load'),
+      plural(m.bufferedStores, 'buffered store'),
+    ]),
+    ...layout.entry('disk', [`${plural(m.diskReads, 'page')} read`, `${count(m.diskWrites)} written`]),
+    ...lists.flatMap(([label, counts]) => (Object.keys(counts).length > 0 ? layout.entry(label, named(counts)) : [])),
   ];
 }
 
-function fileTable({ files }: RunResult, paint: Paint, width: number): string[] {
-  const shown = files
-    .filter((f) => f.hits + f.misses + f.added.simulated + f.added.real > 0)
-    .sort((a, b) => b.hits + b.misses - a.hits - a.misses)
-    .slice(0, 12);
-  const rows = shown.map((f) => [
-    shorten(f.path || `(${f.kind} ${f.inode})`, Math.max(24, width - 62)),
-    f.cachedBefore,
-    pair(f.added.simulated, f.added.real),
-    f.hits,
-    f.misses,
-    f.cachedAtEnd,
-  ]);
-  const more = files.length > shown.length ? [`and ${files.length - shown.length} more files`] : [];
-  return [
-    paint('bold', 'Files: pages in the page cache'),
-    ...table(['file', 'before', 'added', 'hits', 'misses', 'at end'], rows),
-    ...more,
-  ];
-}
-
-function memory({ memory: m }: RunResult): string[] {
-  const zone = Object.entries(m.zone).map(([name, pages]) => `${name} ${count(pages)}`);
-  return [
-    `lookups    ${count(m.lookups.total)}, hits ${count(m.lookups.hits)}, misses ${count(m.lookups.misses)}, retries of the speculative get ${count(m.lookups.speculativeRetries)}`,
-    `reclaim    ${count(m.reclaim.scanned)} pages scanned, ${count(m.reclaim.reclaimed)} reclaimed, kswapd woken ${count(m.reclaim.kswapdWakeups)} times, direct ${count(m.reclaim.directReclaims)} times; lowest free ${count(m.lowestFree)} pages`,
-    `rcu        ${count(m.rcu.gracePeriods)} grace periods, ${count(m.rcu.callbacks)} callbacks`,
-    `contents   ${count(m.contents.fileReads)} file pages and ${count(m.contents.anonymousReads)} anonymous pages read back, ${count(m.contents.wrong)} wrong`,
-    `memory     ${zone.join(', ')}`,
-  ];
-}
-
-function machine({ machine: m }: RunResult): string[] {
-  const lines = [
-    `machine    ${count(m.contextSwitches)} context switches, ${count(m.interrupts)} interrupts, ${count(m.lockContentions)} contended locks, ${count(m.staleLoads)} stale loads, ${count(m.bufferedStores)} buffered stores`,
-    `disk       ${count(m.diskReads)} pages read, ${count(m.diskWrites)} written`,
-  ];
-  const list = (title: string, counts: Readonly<Record<string, number>>): void => {
-    const entries = Object.entries(counts);
-    if (entries.length > 0)
-      lines.push(`${title.padEnd(10)} ${entries.map(([name, n]) => `${name} ${count(n)}`).join(', ')}`);
-  };
-  list('injected', m.injected);
-  list('new errors', m.newErrors);
-  return lines;
-}
-
-function invariants({ invariants: all }: RunResult, paint: Paint): string[] {
+function invariants({ invariants: all }: RunResult, layout: Layout): string[] {
   const broken = all.filter((i) => i.violations > 0);
   const checks = all.reduce((sum, i) => sum + i.checked, 0);
-  const lines = [
-    `invariants ${all.length} invariants checked ${count(checks)} times, ${broken.length === 0 ? 'none violated' : paint('red', `${broken.length} violated`)}`,
-  ];
-  for (const { name, checked, violations } of broken)
-    lines.push(`  ${name}: ${count(violations)} of ${count(checked)}`);
-  return lines;
-}
-
-function shorten(text: string, width: number): string {
-  return text.length <= width ? text : `…${text.slice(text.length - width + 1)}`;
-}
-
-/** First column to the left, the others to the right, two spaces between. */
-function table(head: readonly Cell[], rows: readonly (readonly Cell[])[]): string[] {
-  const lines = [head, ...rows].map((row) => row.map(String));
-  const widths = head.map((_, column) => Math.max(...lines.map((row) => row[column].length)));
-  return lines.map((row) =>
-    `  ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  ')}`.trimEnd(),
+  const verdict = broken.map((i) =>
+    layout.paint(['bold', 'red'], `${i.name} violated ${count(i.violations)} of ${plural(i.checked, 'time')}`),
   );
+  return layout.entry('invariants', [
+    `${count(all.length)} checked ${plural(checks, 'time')}`,
+    ...(broken.length > 0 ? verdict : ['none violated']),
+  ]);
 }
