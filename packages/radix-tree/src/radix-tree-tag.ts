@@ -171,7 +171,7 @@ function* nextTaggedIndex(root: Ptr<RadixTreeRoot>, index: number, tag: number):
     if (offset === RADIX_TREE_MAP_SIZE) {
       // Nothing more below this node: on with what follows it, from the top.
       index = nextSubtree(index, shift + RADIX_TREE_MAP_SHIFT);
-      if (shift === shiftOf(height) || index === 0) return -1;
+      if (index === 0 || index > radixTreeMaxindex(height)) return -1;
       node = entryToNode(top);
       shift = shiftOf(height);
       continue;

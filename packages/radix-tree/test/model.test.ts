@@ -9,7 +9,18 @@ const { RADIX_TREE_RETRY, radixTreeDelete, radixTreeDerefSlot, radixTreeInsert, 
 
 describe('against a map and two sets', () => {
   it('behaves alike, command by command, and leaves no node behind', () => {
-    behavesAsModel(radixTree, { numRuns: 150 });
+    behavesAsModel(radixTree, { numRuns: 120 });
+  });
+
+  it('a range goes on beyond the largest index of the tree', () => {
+    run(machine(), function* () {
+      yield* radixTree.radixTreeInsert(tree, 4094, itemAt(0));
+      yield* radixTree.radixTreeTagSet(tree, 4094, 0);
+      expect(yield* radixTree.radixTreeRangeTagIfTagged(tree, 127, 2 ** 31, 2, 0, 1)).toEqual({
+        tagged: 1,
+        next: 2 ** 31 + 1,
+      });
+    });
   });
 
   it('a slot held across the move of index 0 between root and leaf says retry', () => {
