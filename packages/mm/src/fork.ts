@@ -92,3 +92,12 @@ export function* copyMm(child: Ptr<TaskStruct>, shareVm: boolean): Op<number> {
   yield* store(taskMm(child), mm);
   return 0;
 }
+
+/**
+ * The child's side of fork when the caller makes the task itself: takes over an address space and its one use of it.
+ *
+ * *Context*: the current task has none. `mm` from {@link dupMm}, or one whose mm_users the caller raised.
+ */
+export function* adoptMm(mm: Ptr<MmStruct>): Op<void> {
+  yield* store(taskMm(current()), mm);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { ListHead, NR_CPUS, type Ptr, peek } from '@lockless/cpu';
-import { AddressSpace, Inode, MmStruct, Page, PAGE_MAPPING_ANON, PG_DIRTY, PG_PRIVATE, PG_RESERVED } from '@lockless/mm-types';
+import { ListHead, NR_CPUS, NULL, type Ptr, peek } from '@lockless/cpu';
+import { type AddressSpace, File, Inode, MmStruct, Page, PAGE_MAPPING_ANON, PG_DIRTY, PG_PRIVATE, PG_RESERVED, VmAreaStruct } from '@lockless/mm-types';
 import { FreeArea, freeArea, MAX_ORDER, memMapPages, PerCpuPages, pageToPfn, perCpuPages, pfnToPage, zonePageState } from '@lockless/page';
 import { cachedPages, pageCacheIsTidy, pagesLeftBusy } from '@lockless/pagecache';
 import { areasOf, ptePfn, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
@@ -13,7 +13,7 @@ import { areasOf, ptePfn, ptePresent, rmapInvariants, vmNormalPage, walkMm } fro
 export interface Universe {
   /** All address spaces that exist. */
   readonly mms: readonly Ptr<MmStruct>[];
-  /** All inodes that exist. */
+  /** All inodes that exist; those of files that an area maps may be left out. */
   readonly inodes: readonly Ptr<Inode>[];
   /** Frames that somebody outside holds, and how often: tests that keep a reference. */
   readonly held?: ReadonlyMap<Ptr<Page>, number>;
@@ -53,7 +53,15 @@ interface Holders {
   outside: number;
 }
 
-const mappingsOf = ({ inodes }: Universe): Ptr<AddressSpace>[] => inodes.map((inode) => Inode.data(inode));
+/** The mappings of all inodes, those that only an area knows included: shared anonymous memory, unlinked files. */
+function mappingsOf({ inodes, mms }: Universe): Ptr<AddressSpace>[] {
+  const mappings = new Set(inodes.map((inode) => Inode.data(inode)));
+  for (const { vma } of mms.flatMap(areasOf)) {
+    const file = peek(VmAreaStruct.vmFile(vma));
+    if (file !== NULL) mappings.add(peek(File.mapping(file)));
+  }
+  return [...mappings];
+}
 
 function holdersOf(universe: Universe): Map<number, Holders> {
   const holders = new Map<number, Holders>();

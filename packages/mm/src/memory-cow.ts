@@ -153,8 +153,7 @@ function* copyPage(fault: Fault, oldPage: Ptr<Page> | Null): Op<number> {
     yield* putPage(newPage);
   }
   if (oldPage !== NULL) yield* putPage(oldPage);
-  const resolved = oldPage === NULL ? MmStruct.faultsAnonymous(mm) : MmStruct.faultsCow(mm);
-  countFault(same ? resolved : MmStruct.faultsSpurious(mm));
+  countFault(same ? MmStruct.faultsCow(mm) : MmStruct.faultsSpurious(mm));
   return same ? VM_FAULT_WRITE : 0;
 }
 

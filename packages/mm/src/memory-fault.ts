@@ -31,19 +31,40 @@ import { countFault, type Fault, VM_FAULT_ERROR } from './vm-fault.js';
  * *Source*: `do_linear_fault`, `__do_fault`, mm/memory.c, 2.6.27; split by kind as in 3.15 (`do_read_fault`, `do_cow_fault`, `do_shared_fault`).
  */
 export function* doLinearFault(fault: Fault): Op<number> {
-  if (!fault.write && mmOption('faultAroundPages') > 1 && (yield* mapCachedAround(fault))) {
-    countFault(MmStruct.faultsFile(fault.mm));
-    return 0;
-  }
+  const around = !fault.write && mmOption('faultAroundPages') > 1;
+  if (around && (yield* mapCachedAround(fault))) return yield* mappedAround(fault, 0);
   const { vma, address } = fault;
   const pgoff = address - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
   const { page, fault: code } = yield* vmOpsFault(vma, pgoff);
   if ((code & VM_FAULT_ERROR) !== 0 || page === NULL) return code;
   const major = code & VM_FAULT_MAJOR;
   if (major !== 0) countFault(MmStruct.faultsMajor(fault.mm));
+  if (major !== 0 && around) {
+    // Newer kernels wait for the disk without mmap_sem and begin the fault anew (FAULT_FLAG_ALLOW_RETRY), now with the pages cached.
+    yield* unlockPage(page);
+    const mapped = yield* mapCachedAround(fault);
+    if (mapped) yield* putPage(page);
+    if (mapped) return yield* mappedAround(fault, major);
+    yield* lockPage(page);
+    if ((yield* load(Page.mapping(page))) === 0) return yield* truncatedMeanwhile(fault, page);
+  }
   const shared = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_SHARED) !== 0;
   if (!fault.write) return major | (yield* doReadFault(fault, page));
   return major | (yield* shared ? doSharedFault(fault, page) : doCowFault(fault, page));
+}
+
+// biome-ignore lint/correctness/useYield: ends an Op
+function* mappedAround(fault: Fault, major: number): Op<number> {
+  countFault(MmStruct.faultsFile(fault.mm));
+  return major;
+}
+
+/** The page left the file while it was not locked: the access is tried again and finds out. Page locked, our reference. */
+function* truncatedMeanwhile({ mm }: Fault, page: Ptr<Page>): Op<number> {
+  yield* unlockPage(page);
+  yield* putPage(page);
+  countFault(MmStruct.faultsSpurious(mm));
+  return 0;
 }
 
 /** vma->vm_ops->fault(): the page, locked and with a reference, or why not. */
@@ -103,11 +124,7 @@ function* doSharedFault(fault: Fault, page: Ptr<Page>): Op<number> {
   }
   yield* lockPage(page);
   if ((yield* load(Page.mapping(page))) === 0) {
-    // Truncated meanwhile: the access is tried again and finds out.
-    yield* unlockPage(page);
-    yield* putPage(page);
-    countFault(MmStruct.faultsSpurious(mm));
-    return 0;
+    return yield* truncatedMeanwhile(fault, page);
   }
   const mapped = yield* setFilePte(fault, page, true);
   if (mapped) yield* getPage(page);

@@ -55,7 +55,7 @@ describe('anonymous memory', () => {
     expect(faultsDuring(machine, mm, () => pages(2000, 1000).forEach((page) => machine.touch(mm, page)))).toEqual({ zero: 1000 });
     expect(machine.look(() => rssOf(mm))).toEqual({ file: 0, anon: 0 });
     expect(machine.look(() => residentPages(mm)).every(({ kind }) => kind === 'zero')).toBe(true);
-    expect(faultsDuring(machine, mm, () => pages(2000, 1000).forEach((page) => machine.touch(mm, page, 'write')))).toEqual({ anonymous: 1000 });
+    expect(faultsDuring(machine, mm, () => pages(2000, 1000).forEach((page) => machine.touch(mm, page, 'write')))).toEqual({ cow: 1000 });
     expect(machine.look(() => rssOf(mm))).toEqual({ file: 0, anon: 1000 });
     expect(state(machine).nr_anon_pages).toBe(1000);
     expect(machine.as(mm, sysMunmap(2000, 1000))).toBe(0);

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op, Ptr } from '@lockless/cpu';
+import { NULL, STATIC_WORDS, smpMb, store } from '@lockless/cpu';
+import type { Bio, File } from '@lockless/mm-types';
+import { DISK_DEVICE, EIO, FMODE_READ, FMODE_WRITE, type Inode, MmStruct } from '@lockless/mm-types';
+import { attachBlockMap, BackingStore, fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
+import { Machine, type MachineOptions, Random, type RunOutcome } from '@lockless/simulator';
+import {
+  adoptMm,
+  type BootOptions,
+  backgroundTasks,
+  boot,
+  buildMm,
+  checkMmInvariants,
+  diskInterrupt,
+  exitMm,
+  machineHooks,
+  type Segment,
+  shutdown,
+} from '../src/index.js';
+
+export interface SystemOptions extends MachineOptions, Partial<Omit<BootOptions, 'cpus'>> {
+  /** Files and their pages. */
+  readonly files?: readonly number[];
+  readonly processes?: number;
+  readonly threads?: number;
+  /** The areas of each process. */
+  readonly segments?: (files: readonly Ptr<File>[]) => readonly Segment[];
+}
+
+/** A process: its address space, and what its threads share in the test. */
+export class Process {
+  readonly id: number;
+  readonly parent: Process | null;
+  readonly mm: Ptr<MmStruct>;
+  /** Tokens given out so far: 1, 2, 3 ... */
+  issued = 0;
+  /** Of the parent's tokens, those up to here may be seen. */
+  readonly inherited: number;
+  constructor(id: number, mm: Ptr<MmStruct>, parent: Process | null) {
+    this.id = id;
+    this.mm = mm;
+    this.parent = parent;
+    this.inherited = parent?.issued ?? 0;
+  }
+
+  /** A datum that no other process writes: negative, so that it is no file's. */
+  token(): number {
+    this.issued += 1;
+    return -(this.id * 65_536 + this.issued);
+  }
+
+  /** Whether a program of this process may find that datum in private memory. */
+  maySee(identity: number, upTo: number = this.issued): boolean {
+    const id = Math.floor(-identity / 65_536);
+    const number = -identity % 65_536;
+    if (id === this.id) return number <= upTo;
+    return this.parent?.maySee(identity, this.inherited) ?? false;
+  }
+}
+
+/** A machine with memory management, a disk, files and processes. */
+export class System {
+  readonly machine: Machine;
+  readonly store: BackingStore = new BackingStore();
+  readonly inodes: Ptr<Inode>[] = [];
+  readonly files: Ptr<File>[] = [];
+  readonly processes: Process[] = [];
+  readonly random: Random;
+  /** Complaints of the programs themselves. */
+  readonly complaints: string[] = [];
+  private living: Process[] = [];
+  private nextId = 1;
+  private tasks = 0;
+
+  constructor(options: SystemOptions) {
+    const { files = [16], processes = 1, segments = () => [], threads = 2 } = options;
+    this.machine = new Machine({ memoryWords: STATIC_WORDS + (1 << 19), ...options, hooks: machineHooks });
+    this.random = new Random(options.seed ?? 1, 77);
+    attachBlockMap(this.store);
+    const { store: disk } = this;
+    this.machine.attachDevice(DISK_DEVICE, {
+      name: 'disk',
+      latency: (_request, random) => 1_000 + random.below(10_000),
+      queueDepth: 4,
+      service: (request, words, fail) => disk.transfer(request as Ptr<Bio>, words, fail ? -EIO : 0),
+      interrupt: diskInterrupt,
+    });
+    this.machine.boot(this.boot(options, files, processes, threads, segments));
+    for (const { name, body } of backgroundTasks) this.machine.spawn(name, body, { daemon: true });
+    this.machine.addInvariant({
+      name: 'memory at rest',
+      check: () => checkMmInvariants({ mms: this.living.map(({ mm }) => mm), inodes: this.inodes }),
+    });
+  }
+
+  private *boot(
+    options: SystemOptions,
+    files: readonly number[],
+    processes: number,
+    threads: number,
+    segments: NonNullable<SystemOptions['segments']>,
+  ): Op<void> {
+    yield* boot({ memoryPages: 512, minFreeKbytes: 64, ...options, cpus: this.machine.config.cpus });
+    for (const [i, pages] of files.entries()) {
+      const inode = yield* inodeAlloc(i + 3, pages * 4096);
+      if (inode === NULL) throw new Error('no memory for an inode');
+      this.inodes.push(inode);
+      this.files.push((yield* fileOpen(inode, FMODE_READ | FMODE_WRITE)) as Ptr<File>);
+    }
+    for (let i = 0; i < processes; i++) {
+      const mm = yield* buildMm({ segments: segments(this.files), brk: 0x1000, mmapBase: 0x70000, pid: i + 1 });
+      if (mm === NULL) throw new Error('no memory for a process');
+      yield* store(MmStruct.mmUsers(mm), threads);
+      this.processes.push(this.adopt(mm, null));
+    }
+  }
+
+  private adopt(mm: Ptr<MmStruct>, parent: Process | null): Process {
+    const process = new Process(this.nextId++, mm, parent);
+    this.living.push(process);
+    return process;
+  }
+
+  /** A thread of a process; its address space stays. */
+  thread(process: Process, body: (process: Process) => Op<void>): void {
+    const { tasks } = this;
+    this.spawn(`thread ${tasks} of ${process.id}`, function* () {
+      yield* adoptMm(process.mm);
+      yield* body(process);
+    });
+  }
+
+  /** From kernel code: a child on a copy of an address space. It exits when its body is done. */
+  child(mm: Ptr<MmStruct>, parent: Process, body: (process: Process) => Op<void>): void {
+    const process = this.adopt(mm, parent);
+    this.spawn(`child ${process.id}`, () => this.childBody(process, body));
+  }
+
+  private *childBody(process: Process, body: (process: Process) => Op<void>): Op<void> {
+    yield* adoptMm(process.mm);
+    yield* body(process);
+    this.living = this.living.filter((other) => other !== process);
+    yield* exitMm();
+  }
+
+  private spawn(name: string, body: () => Op<void>): void {
+    this.tasks += 1;
+    const finish = this.finish.bind(this);
+    this.machine.spawn(name, function* () {
+      yield* body();
+      yield* finish();
+    });
+  }
+
+  /** The last one brings the machine to rest. */
+  private *finish(): Op<void> {
+    yield* smpMb();
+    this.tasks -= 1;
+    if (this.tasks === 0) yield* shutdown(this.inodes);
+  }
+
+  /** Runs to rest and checks; then ends all processes, closes all files, and checks again. Null when all is right. */
+  run(maxSteps = 20_000_000): string | null {
+    const first = this.describe(this.machine.run({ maxSteps }));
+    if (first !== null) return first;
+    for (const process of this.living) {
+      this.spawn(`exit ${process.id}`, function* () {
+        yield* store(MmStruct.mmUsers(process.mm), 1);
+        yield* adoptMm(process.mm);
+        yield* exitMm();
+      });
+    }
+    this.living = [];
+    this.spawn('close', () => this.close());
+    return this.describe(this.machine.run({ maxSteps }));
+  }
+
+  private *close(): Op<void> {
+    for (const file of this.files) yield* filePut(file);
+  }
+
+  private describe(outcome: RunOutcome): string | null {
+    if (this.complaints.length > 0) return this.complaints[0];
+    if (outcome.status === 'finished') return null;
+    return `${outcome.status}: ${outcome.violation?.message ?? 'not finished'}`;
+  }
+}

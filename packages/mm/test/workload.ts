@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op, Ptr } from '@lockless/cpu';
+import { NULL, peek } from '@lockless/cpu';
+import type { File } from '@lockless/mm-types';
+import { Inode } from '@lockless/mm-types';
+import { contentOf } from '@lockless/pagecache';
+import {
+
+  dupMm,
+  fileFsync,
+  MADV_DONTNEED,
+  MADV_WILLNEED,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  MS_SYNC,
+  PROT_READ,
+  PROT_WRITE,
+  type Segment,
+  sysFtruncate,
+  sysMadvise,
+  sysMincore,
+  sysMmap,
+  sysMprotect,
+  sysMremap,
+  sysMsync,
+  sysMunmap,
+  sysPread,
+  sysPwrite,
+  type UserAccess,
+  userRead,
+  userWrite,
+} from '../src/index.js';
+import { type Process, System, type SystemOptions } from './simulated-machine.js';
+
+/** The pages where everything happens: across the border of two page tables. */
+const FIRST = 1024 - 16;
+const PAGES = 32;
+const FILE_PAGES = 12;
+const RW = PROT_READ | PROT_WRITE;
+
+/** Anonymous memory, a private and a shared mapping of the first file. */
+const segments = ([file]: readonly Ptr<File>[]): Segment[] => [
+  { start: FIRST, end: FIRST + 8, prot: RW, shared: false, file: NULL, pgoff: 0 },
+  { start: FIRST + 8, end: FIRST + 18, prot: RW, shared: false, file, pgoff: 0 },
+  { start: FIRST + 18, end: FIRST + 28, prot: RW, shared: true, file, pgoff: 0 },
+];
+
+/** What a step may do, and how often. */
+export interface Mix {
+  readonly read: number;
+  readonly write: number;
+  readonly mmap: number;
+  readonly munmap: number;
+  readonly mprotect: number;
+  readonly mremap: number;
+  readonly dontneed: number;
+  readonly fork: number;
+  readonly truncate: number;
+  readonly file: number;
+  readonly sync: number;
+}
+export const MIX: Mix = { read: 12, write: 12, mmap: 3, munmap: 2, mprotect: 2, mremap: 1, dontneed: 2, fork: 1, truncate: 1, file: 4, sync: 1 };
+
+class Program {
+  readonly system: System;
+  readonly process: Process;
+  private readonly mix: readonly (keyof Mix)[];
+
+  constructor(system: System, process: Process, mix: Mix) {
+    this.system = system;
+    this.process = process;
+    this.mix = (Object.keys(mix) as (keyof Mix)[]).flatMap((name) => new Array<keyof Mix>(mix[name]).fill(name));
+  }
+
+  private below(n: number): number {
+    return this.system.random.below(n);
+  }
+
+  *steps(count: number, depth: number, mix: Mix): Op<void> {
+    for (let i = 0; i < count && this.system.complaints.length === 0; i++) {
+      const what = this.mix[this.below(this.mix.length)];
+      if (what !== 'fork') yield* this.step(what);
+      else if (depth > 0) yield* this.fork(count >> 1, depth - 1, mix);
+    }
+  }
+
+  private *fork(count: number, depth: number, mix: Mix): Op<void> {
+    const mm = yield* dupMm(this.process.mm);
+    if (mm === NULL) return;
+    this.system.child(mm, this.process, (child) => new Program(this.system, child, mix).steps(count, depth, mix));
+  }
+
+  private *step(what: Exclude<keyof Mix, 'fork'>): Op<void> {
+    const page = FIRST + this.below(PAGES);
+    const pages = 1 + this.below(6);
+    const file = this.system.files[this.below(this.system.files.length)];
+    switch (what) {
+      case 'read':
+        return this.judge(page, yield* userRead(page));
+      case 'write':
+        yield* userWrite(page, { identity: this.process.token(), version: 1 });
+        return;
+      case 'mmap':
+        yield* this.mmap(page, pages, file);
+        return;
+      case 'munmap':
+        yield* sysMunmap(page, pages);
+        return;
+      case 'mprotect':
+        yield* sysMprotect(page, pages, [0, PROT_READ, RW, RW][this.below(4)]);
+        return;
+      case 'mremap': {
+        const to = FIRST + this.below(PAGES);
+        const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+        yield* sysMremap({ address: page, oldPages: pages, newPages: 1 + this.below(6), flags, newAddress: to });
+        return;
+      }
+      case 'dontneed':
+        yield* sysMadvise(page, pages, this.below(8) === 0 ? MADV_WILLNEED : MADV_DONTNEED);
+        return;
+      case 'truncate':
+        yield* sysFtruncate(file, this.below(FILE_PAGES * 4096));
+        yield* sysFtruncate(file, FILE_PAGES * 4096);
+        return;
+      case 'file':
+        yield* this.useFile(file, page);
+        return;
+      case 'sync':
+        if (this.below(2) === 0) yield* fileFsync(file);
+        else yield* sysMsync(page, pages, MS_SYNC);
+        yield* sysMincore(page, 1);
+    }
+  }
+
+  private *mmap(page: number, pages: number, file: Ptr<File>): Op<void> {
+    const anonymous = this.below(2) === 0;
+    const shared = this.below(2) === 0;
+    const flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE) | (anonymous ? MAP_ANONYMOUS : 0);
+    yield* sysMmap({ address: page, pages, prot: RW, flags, file: anonymous ? NULL : file, pgoff: this.below(FILE_PAGES) });
+  }
+
+  private *useFile(file: Ptr<File>, page: number): Op<void> {
+    const pos = this.below(FILE_PAGES) * 4096;
+    const count = (1 + this.below(3)) * 4096;
+    const buffer = this.below(4) === 0 ? { page, offset: 100 } : null;
+    if (this.below(2) === 0) yield* sysPwrite(file, pos, count, buffer);
+    else {
+      const { complaints } = this.system;
+      yield* sysPread(file, pos, count, buffer, ({ ino, index, identity }) => {
+        if (identity !== contentOf(ino, index)) complaints.push(`read of page ${index} of inode ${ino} found datum ${identity}`);
+      });
+    }
+  }
+
+  /** A program finds zeros, data of a file, or what it or its forebears wrote. */
+  private judge(page: number, { error, content }: UserAccess): void {
+    const { identity } = content;
+    if (error !== 0 || identity === 0 || this.isOfFile(identity)) return;
+    if (identity < 0 && this.process.maySee(identity)) return;
+    this.system.complaints.push(`process ${this.process.id} reads at page ${page} what it never wrote: ${identity}`);
+  }
+
+  private isOfFile(identity: number): boolean {
+    const inos = [...this.system.inodes.map((inode) => peek(Inode.ino(inode)))];
+    for (const ino of inos) for (let i = 0; i < FILE_PAGES + 8; i++) if (contentOf(ino, i) === identity) return true;
+    // Shared anonymous memory: numbers of nameless files.
+    for (let ino = 1; ino < 400; ino++) for (let i = 0; i < 8; i++) if (contentOf(0x7000_0000 + ino, i) === identity) return true;
+    return false;
+  }
+}
+
+export interface WorkloadOptions extends SystemOptions {
+  readonly steps?: number;
+  readonly mix?: Partial<Mix>;
+}
+
+/** Runs threads of processes that do everything at once. Null when all is right, else what is wrong. */
+export function runWorkload(options: WorkloadOptions): { wrong: string | null; system: System } {
+  const { steps = 30, processes = 2, threads = 2 } = options;
+  const mix = { ...MIX, ...options.mix };
+  const system = new System({ files: [FILE_PAGES, FILE_PAGES], segments, ...options, processes, threads });
+  for (const process of system.processes) {
+    for (let i = 0; i < threads; i++) {
+      system.thread(process, (self) => new Program(system, self, mix).steps(steps, 2, mix));
+    }
+  }
+  return { wrong: system.run(), system };
+}
+
