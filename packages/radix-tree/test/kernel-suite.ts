@@ -20,7 +20,7 @@ function guarded(): SequentialEngine {
   let accesses = 0;
   return machine({
     onAccess: () => {
-      if (++accesses > 3_000_000) throw new KernelBug('livelock', 'a tree operation that does not end');
+      if (++accesses > 1_200_000) throw new KernelBug('livelock', 'a tree operation that does not end');
     },
   });
 }

@@ -39,12 +39,18 @@ export function randomFrom(seed: number): (n: number) => number {
 /** Runs kernel-side code written in line. */
 export const run = <T>(engine: SequentialEngine, op: () => Op<T>): T => engine.run(op());
 
-const tagWordsOf = (node: Ptr<RadixTreeNode>, tag: number): number[] =>
-  Array.from({ length: RADIX_TREE_TAG_WORDS }, (_, word) =>
-    peek(RadixTreeNode.tags(node, tag * RADIX_TREE_TAG_WORDS + word)),
-  );
+const tagWord = (node: Ptr<RadixTreeNode>, tag: number, word: number): number =>
+  peek(RadixTreeNode.tags(node, tag * RADIX_TREE_TAG_WORDS + word));
 const tagOf = (node: Ptr<RadixTreeNode>, tag: number, offset: number): boolean =>
-  ((tagWordsOf(node, tag)[offset >> 5] ?? 0) & (1 << (offset & 31))) !== 0;
+  (tagWord(node, tag, offset >> 5) & (1 << (offset & 31))) !== 0;
+/** Bit t: some slot has tag t. */
+function anyTags(node: Ptr<RadixTreeNode>): number {
+  let tags = 0;
+  for (let tag = 0; tag < RADIX_TREE_MAX_TAGS; tag++) {
+    for (let word = 0; word < RADIX_TREE_TAG_WORDS; word++) if (tagWord(node, tag, word) !== 0) tags |= 1 << tag;
+  }
+  return tags;
+}
 
 /**
  * The kernel's verify_tag_consistency() and item_check, and the counts and heights beside: throws what is wrong with the tree. Runs inside
@@ -58,28 +64,30 @@ export function verifyTree(root: Ptr<RadixTreeRoot>): { nodes: number; items: Ma
   const wrong = (what: string): never => {
     throw new Error(`radix tree: ${what}`);
   };
-  const walk = (node: Ptr<RadixTreeNode>, level: number, first: number): boolean[] => {
+  const walk = (node: Ptr<RadixTreeNode>, level: number, first: number): number => {
     nodes++;
-    if (peek(RadixTreeNode.height(node)) !== level)
-      wrong(`a node at level ${level} says height ${peek(RadixTreeNode.height(node))}`);
+    const said = peek(RadixTreeNode.height(node));
+    if (said !== level) wrong(`a node at level ${level} says height ${said}`);
     let count = 0;
+    const tagsHere = anyTags(node);
     for (let offset = 0; offset < RADIX_TREE_MAP_SIZE; offset++) {
       const entry = peek(RadixTreeNode.slots(node, offset));
+      if (entry === 0 && tagsHere === 0) continue;
       const index = first + offset * RADIX_TREE_MAP_SIZE ** (level - 1);
       if (entry !== 0) count++;
-      let below: boolean[] | null = null;
+      let below = -1;
       if (entry !== 0 && level > 1) below = walk(entry as Ptr<RadixTreeNode>, level - 1, index);
       if (entry !== 0 && level === 1) items.set(index, entry);
       for (let tag = 0; tag < RADIX_TREE_MAX_TAGS; tag++) {
         const set = tagOf(node, tag, offset);
         if (entry === 0 && set) wrong(`tag ${tag} of empty slot ${offset} at level ${level}`);
-        if (below !== null && below[tag] !== set)
-          wrong(`tag ${tag} of slot ${offset} at level ${level} is ${set}, below it ${below[tag]}`);
+        if (below >= 0 && set !== ((below & (1 << tag)) !== 0))
+          wrong(`tag ${tag} of slot ${offset} at level ${level} is ${set}, not so below it`);
       }
     }
-    if (count !== peek(RadixTreeNode.count(node)))
-      wrong(`a node with ${count} entries counts ${peek(RadixTreeNode.count(node))}`);
-    return Array.from({ length: RADIX_TREE_MAX_TAGS }, (_, tag) => tagWordsOf(node, tag).some((word) => word !== 0));
+    const counts = peek(RadixTreeNode.count(node));
+    if (count !== counts) wrong(`a node with ${count} entries counts ${counts}`);
+    return tagsHere;
   };
   const rootTags = peek(RadixTreeRoot.gfpMask(root)) >>> 21;
   if (rnode === 0) {
@@ -89,9 +97,7 @@ export function verifyTree(root: Ptr<RadixTreeRoot>): { nodes: number; items: Ma
     items.set(0, rnode);
   } else {
     const below = walk((rnode & ~1) as Ptr<RadixTreeNode>, height, 0);
-    below.forEach((set, tag) => {
-      if (set !== ((rootTags & (1 << tag)) !== 0)) wrong(`root tag ${tag} is ${!set}, below it ${set}`);
-    });
+    if (below !== rootTags) wrong(`the root has tags ${rootTags}, below it ${below}`);
   }
   return { nodes, items };
 }

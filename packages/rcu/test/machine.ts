@@ -5,6 +5,7 @@ import {
   atomicXchg,
   Completion,
   complete,
+  condResched,
   containerOf,
   cpuRelax,
   defineStatic,
@@ -206,6 +207,7 @@ export function sleepersWithoutTick(rcu: Rcu, options: MachineOptions): RunOutco
           }
           preemptEnable();
           for (const duration of [0, 2000, 0]) yield* read(rcu, machine, duration);
+          yield* condResched();
         }
       },
       { cpu },
