@@ -17,6 +17,7 @@ import {
   pagecacheInit,
   pagesKnowTheirPlace,
   pagesLeftBusy,
+  vmscanInit,
 } from '../src/index.js';
 
 export interface SystemOptions extends MachineOptions, PagecacheOptions {
@@ -74,6 +75,7 @@ export function bootSystem(options: SystemOptions): System {
         bootReserve: (words) => machine.heap.reserve(words),
       });
       yield* pagecacheInit(options);
+      yield* vmscanInit();
     })(),
   );
   const atEnd = [pageCacheIsTidy, pagesLeftBusy, referencesAreConserved];

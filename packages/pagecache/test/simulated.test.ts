@@ -29,6 +29,11 @@ describe.each(GENERATIONS)('generation %s', (generation) => {
       expect(firstWrong(4, { generation, model, cpus, tasks: Math.max(4, cpus), truncation: true })).toBeNull();
     });
 
+    it('loses and leaks nothing when the file is larger than the memory', () => {
+      const pressure = { pages: 64, filePages: 96, rounds: 40 };
+      expect(firstWrong(2, { generation, model, cpus: 4, tasks: 6, ...pressure })).toBeNull();
+    });
+
     it('loses and leaks nothing when allocations and the disk fail', () => {
       const inject = { enomem: 0.02, eio: 0.02 };
       expect(firstWrong(4, { generation, model, cpus: 4, tasks: 6, truncation: true, inject })).toBeNull();

@@ -27,13 +27,15 @@ import { bootSystem, runTasks, type System, type SystemOptions } from './machine
 
 const INO = 3;
 /** Few pages, so that tasks meet. */
-const PAGES = 6;
+const FEW = 6;
 
 export interface WorkloadOptions extends SystemOptions {
   readonly tasks?: number;
   readonly rounds?: number;
   /** Truncation too; without it a page with a reference is in the cache, and versions never go back. */
   readonly truncation?: boolean;
+  /** Pages of the file. */
+  readonly filePages?: number;
   /** Nothing but lookup, removal, insertion and reuse. */
   readonly duel?: boolean;
 }
@@ -43,13 +45,16 @@ class Workload {
   readonly system: System;
   readonly truncation: boolean;
   readonly inode: Ptr<Inode>;
+  readonly pages: number;
   /** Writes of each page that have happened, counted under the page lock. */
-  readonly written: number[] = Array.from({ length: PAGES }, () => 0);
+  readonly written: number[];
 
   constructor(system: System, options: WorkloadOptions) {
     this.system = system;
     this.truncation = options.truncation ?? false;
-    this.inode = system.machine.boot(inodeAlloc(INO, PAGES * PAGE_SIZE)) as Ptr<Inode>;
+    this.pages = options.filePages ?? FEW;
+    this.written = Array.from({ length: this.pages }, () => 0);
+    this.inode = system.machine.boot(inodeAlloc(INO, this.pages * PAGE_SIZE)) as Ptr<Inode>;
     system.mappings.push(Inode.data(this.inode));
   }
 
@@ -77,9 +82,9 @@ class Workload {
   }
 
   *gangLookup(random: Random): Op<void> {
-    const first = random.below(PAGES);
+    const first = random.below(this.pages);
     const contig = random.below(2) === 0;
-    const pages = yield* contig ? findGetPagesContig(this.mapping, first, PAGES) : findGetPages(this.mapping, first, PAGES);
+    const pages = yield* contig ? findGetPagesContig(this.mapping, first, this.pages) : findGetPages(this.mapping, first, this.pages);
     let previous = -1;
     for (const page of pages) {
       const index = yield* readOnce(Page.index(page));
@@ -91,7 +96,7 @@ class Workload {
   }
 
   *read(file: Ptr<File>, random: Random, seen: number[]): Op<void> {
-    const first = random.below(PAGES);
+    const first = random.below(this.pages);
     const workload = this;
     yield* genericFileRead(file, first * PAGE_SIZE, (1 + random.below(3)) * PAGE_SIZE, function* (page, _offset, count) {
       const index = yield* readOnce(Page.index(page));
@@ -104,7 +109,7 @@ class Workload {
   }
 
   *write(file: Ptr<File>, random: Random): Op<void> {
-    const first = random.below(PAGES);
+    const first = random.below(this.pages);
     const whole = random.below(2) === 0;
     const { written } = this;
     const count = whole ? PAGE_SIZE : 100;
@@ -147,7 +152,7 @@ class Workload {
   }
 
   *lockAndLook(random: Random): Op<void> {
-    const index = random.below(PAGES);
+    const index = random.below(this.pages);
     const page = yield* findLockPage(this.mapping, index);
     if (page === NULL) return;
     yield* this.checkIdentity(page, index);
@@ -157,13 +162,13 @@ class Workload {
   }
 
   *truncate(random: Random): Op<void> {
-    const size = random.below(PAGES + 1) * PAGE_SIZE;
+    const size = random.below(this.pages + 1) * PAGE_SIZE;
     yield* mutexLock(Inode.mutex(this.inode));
     yield* iSizeWrite(this.inode, size);
     yield* truncateInodePages(this.mapping, size);
     freeBlocks(INO, size / PAGE_SIZE);
     this.written.fill(0, size / PAGE_SIZE);
-    yield* iSizeWrite(this.inode, PAGES * PAGE_SIZE);
+    yield* iSizeWrite(this.inode, this.pages * PAGE_SIZE);
     yield* mutexUnlock(Inode.mutex(this.inode));
   }
 
@@ -193,14 +198,14 @@ class Workload {
   *task(random: Random, rounds: number): Op<void> {
     const file = yield* fileOpen(this.inode, FMODE_READ | FMODE_WRITE);
     if (file === NULL) return;
-    const seen = Array.from({ length: PAGES }, () => 0);
+    const seen = Array.from({ length: this.pages }, () => 0);
     for (let round = 0; round < rounds; round++) {
       const kind = random.below(20);
-      if (kind < 6) yield* this.lookup(random.below(PAGES));
+      if (kind < 6) yield* this.lookup(random.below(this.pages));
       else if (kind < 7) yield* this.gangLookup(random);
       else if (kind < 10) yield* this.read(file, random, seen);
       else if (kind < 12) yield* this.write(file, random);
-      else if (kind < 16) yield* this.reclaim(random.below(PAGES), random);
+      else if (kind < 16) yield* this.reclaim(random.below(this.pages), random);
       else if (kind < 17) yield* this.stranger(random);
       else if (kind < 18) yield* this.lockAndLook(random);
       else if (kind < 19) yield* filemapWriteAndWait(this.mapping);
