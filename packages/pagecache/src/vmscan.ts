@@ -68,7 +68,10 @@ export function* shrinkInactiveList(maxScan: number, sc: ScanControl): Op<number
     const { pages } = batch;
     scanned += batch.scanned;
     let freed = yield* shrinkPageList(pages, sc, false);
-    if (pages.length > 0 && sc.waitForWriteback) freed += yield* shrinkPageList(pages, sc, true);
+    if (pages.length > 0 && sc.waitForWriteback) {
+      yield* clearActiveFlags(pages);
+      freed += yield* shrinkPageList(pages, sc, true);
+    }
     reclaimed += freed;
     yield* countVmEvents(sc.kswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT, batch.scanned);
     if (sc.kswapd) yield* countVmEvents(KSWAPD_STEAL, freed);
@@ -77,6 +80,17 @@ export function* shrinkInactiveList(maxScan: number, sc: ScanControl): Op<number
     if (batch.scanned === 0) break;
   } while (scanned < maxScan);
   return reclaimed;
+}
+
+/** clear_active_flags(): what the first pass marked active is looked at afresh by the second, which may free it. */
+function* clearActiveFlags(pages: readonly Ptr<Page>[]): Op<void> {
+  let deactivated = 0;
+  for (const page of pages) {
+    if (!(yield* pageActive(page))) continue;
+    yield* clearPageActive(page);
+    deactivated++;
+  }
+  yield* countVmEvents(PGDEACTIVATE, deactivated);
 }
 
 /**
