@@ -1,7 +1,22 @@
 // SPDX-License-Identifier: MIT
 import type { Op, Ptr, Ref, SpinLock, StructOf, Vec } from '@lockless/cpu';
-import { atomicDecAndTest, atomicIncNotZero, CACHE_LINE_WORDS, definePerCpu, defineStatic, load, rcuDereference, readOnce } from '@lockless/cpu';
-import { smpRmb, smpWmb, spinLockIrqsave, spinUnlockIrqrestore, store, struct, writeOnce } from '@lockless/cpu';
+import {
+  atomicDecAndTest,
+  atomicIncNotZero,
+  CACHE_LINE_WORDS,
+  definePerCpu,
+  defineStatic,
+  load,
+  rcuDereference,
+  readOnce,
+  smpRmb,
+  smpWmb,
+  spinLockIrqsave,
+  spinUnlockIrqrestore,
+  store,
+  struct,
+  writeOnce,
+} from '@lockless/cpu';
 import { Machine } from './machine.js';
 import type { MemoryModel } from './options.js';
 
@@ -24,7 +39,11 @@ interface Shelf {
   counts: Vec<number>;
 }
 const SLOTS = 16;
-const Shelf: StructOf<Shelf> = struct<Shelf>('bench_shelf', { lock: 1, entries: 1, slots: SLOTS, counts: SLOTS }, CACHE_LINE_WORDS);
+const Shelf: StructOf<Shelf> = struct<Shelf>(
+  'bench_shelf',
+  { lock: 1, entries: 1, slots: SLOTS, counts: SLOTS },
+  CACHE_LINE_WORDS,
+);
 
 const shelves: Ptr<Shelf>[] = Array.from({ length: 64 }, (_, i) => defineStatic(Shelf, `bench_shelf_${i}`));
 interface Scratch {
@@ -56,7 +75,8 @@ function* insert(shelf: Ptr<Shelf>, index: number): Op<void> {
 }
 
 function* copy(cpu: number): Op<void> {
-  for (let i = 0; i < 8; i++) yield* store(Scratch.words(scratch(cpu), i + 1), (yield* load(Scratch.words(scratch(cpu), i))) + 1);
+  for (let i = 0; i < 8; i++)
+    yield* store(Scratch.words(scratch(cpu), i + 1), (yield* load(Scratch.words(scratch(cpu), i))) + 1);
 }
 
 /** Depth is what kernel code has between a system call and its accesses. */
@@ -79,7 +99,11 @@ function* mix(cpu: number): Op<void> {
 /** Runs a kernel-like mix of accesses and measures it. `onProgress` gets a line for each measurement. */
 export function benchSimulator(
   onProgress: (line: string) => void = () => {},
-  options: { readonly accesses?: number; readonly models?: readonly MemoryModel[]; readonly cpus?: readonly number[] } = {},
+  options: {
+    readonly accesses?: number;
+    readonly models?: readonly MemoryModel[];
+    readonly cpus?: readonly number[];
+  } = {},
 ): SimulatorBenchRow[] {
   const accesses = options.accesses ?? 2_000_000;
   const rows: SimulatorBenchRow[] = [];
@@ -95,7 +119,13 @@ export function benchSimulator(
 /** The measurements as a table. */
 export function renderSimulatorBench(rows: readonly SimulatorBenchRow[]): string {
   const lines = rows.map(({ model, cpus, accessesPerSecond, nsPerAccess, heapGrowthBytes }) =>
-    [model.padEnd(5), String(cpus).padStart(4), (accessesPerSecond / 1e6).toFixed(2).padStart(12), nsPerAccess.toFixed(0).padStart(9), (heapGrowthBytes / 1024).toFixed(0).padStart(16)].join('  '),
+    [
+      model.padEnd(5),
+      String(cpus).padStart(4),
+      (accessesPerSecond / 1e6).toFixed(2).padStart(12),
+      nsPerAccess.toFixed(0).padStart(9),
+      (heapGrowthBytes / 1024).toFixed(0).padStart(16),
+    ].join('  '),
   );
   return ['model  CPUs  M accesses/s  ns each  heap growth, KiB', ...lines].join('\n');
 }

@@ -88,6 +88,8 @@ export const RESULT: Uint8Array = column((p) => (p.result === undefined ? 255 : 
 /** Does nothing: what a suspended schedule() turns into, so that resuming it does not schedule again. */
 export const NOTHING: number = code('barrier');
 /** The other CPUs' interest in an access: where a random scheduler switches more often. */
-export const INTERESTING: Uint8Array = column((p) => Number(!(p.event === 'R' || p.order === 'plain' || p.order === 'once' || p.order === 'compiler')));
+export const INTERESTING: Uint8Array = column((p) =>
+  Number(!(p.event === 'R' || p.order === 'plain' || p.order === 'once' || p.order === 'compiler')),
+);
 /** Names of the event kinds, by number: for statistics. */
 export const eventName = (kind: number): EventKind => EVENTS[kind];

@@ -29,7 +29,14 @@ export class Diagnosis {
   }
 
   /** The report. `thrown` is the stack of the error that the running context of `cpu` died of, if it did. */
-  violation(kind: string, message: string, cpu: Processor, time: number, step: number, thrown: string | null): Violation {
+  violation(
+    kind: string,
+    message: string,
+    cpu: Processor,
+    time: number,
+    step: number,
+    thrown: string | null,
+  ): Violation {
     const stacks: ContextStack[] = [];
     for (const processor of this.processors) this.describe(processor, processor === cpu ? thrown : null, stacks);
     let shown = 0;

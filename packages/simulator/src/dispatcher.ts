@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: MIT
 import type { Op } from '@lockless/cpu';
-import { HARDIRQ_OFFSET, KernelBug, PREEMPT_OFFSET, SOFTIRQ_OFFSET, TASK_DEAD, TASK_INTERRUPTIBLE, TASK_RUNNING, TaskStruct } from '@lockless/cpu';
+import {
+  HARDIRQ_OFFSET,
+  KernelBug,
+  PREEMPT_OFFSET,
+  SOFTIRQ_OFFSET,
+  TASK_DEAD,
+  TASK_INTERRUPTIBLE,
+  TASK_RUNNING,
+  TaskStruct,
+} from '@lockless/cpu';
 import { INTERRUPT_COST, SPIN_COST } from './cost.js';
 import type { Executor } from './executor.js';
 import type { Hooks } from './options.js';
@@ -8,8 +17,7 @@ import type { Processor } from './processor.js';
 import type { RunQueues } from './run-queues.js';
 import type { Spinners } from './spinners.js';
 import type { Statistics } from './statistics.js';
-import type { Task } from './task.js';
-import type { ContextKind } from './task.js';
+import type { ContextKind, Task } from './task.js';
 import { Context } from './task.js';
 
 /** What each CPU runs: tasks, what interrupts them, and the way from one to the next. */
@@ -50,13 +58,15 @@ export class Dispatcher {
     this.runnable[cpu.slot] = last;
     last.slot = cpu.slot;
     cpu.slot = -1;
+    cpu.stopped = true;
   }
 
   /** Something waits for the CPU's attention; a CPU that cannot run is woken unless it cannot be interrupted either. */
   raise(cpu: Processor): void {
     cpu.attention = true;
     if (cpu === this.executor.cpu) this.executor.watch = true;
-    if (cpu.slot < 0 && (cpu.canTakeInterrupt || cpu.canRunSoftirq || (cpu.top === null && cpu.queue.length > 0))) this.activate(cpu);
+    if (cpu.slot < 0 && (cpu.canTakeInterrupt || cpu.canRunSoftirq || (cpu.top === null && cpu.queue.length > 0)))
+      this.activate(cpu);
   }
 
   /** A task became runnable. */
@@ -82,6 +92,12 @@ export class Dispatcher {
 
   /** Takes what the current CPU may take now: interrupts first, then softirqs, then another task. */
   attend(cpu: Processor): void {
+    const { top } = cpu;
+    while (cpu.top === top && (cpu.canTakeInterrupt || cpu.canRunSoftirq || cpu.canPreempt)) this.takeOne(cpu);
+    cpu.attention = cpu.tickPending || cpu.interrupts.length > 0 || cpu.softirqPending || cpu.needResched;
+  }
+
+  private takeOne(cpu: Processor): void {
     if (cpu.canTakeInterrupt) {
       if (cpu.tickPending) {
         cpu.tickPending = false;
@@ -102,16 +118,18 @@ export class Dispatcher {
         this.queueAgain(cpu, this.leave(cpu));
       }
     }
-    cpu.attention = cpu.tickPending || cpu.interrupts.length > 0 || cpu.softirqPending || cpu.needResched;
   }
 
   private tick(cpu: Processor): void {
     this.statistics.timerInterrupts++;
-    const user = cpu.top === null || (cpu.task !== null && cpu.top === cpu.task.context && cpu.task.userMode && cpu.preemptCount === 0);
+    const user =
+      cpu.top === null ||
+      (cpu.task !== null && cpu.top === cpu.task.context && cpu.task.userMode && cpu.preemptCount === 0);
     // RCU takes a tick in user mode or idle for a quiescent state, so it has to be a barrier.
     if (user) this.executor.memory.full();
     if (this.hooks.onSoftirq !== undefined) cpu.softirqPending = true;
-    if (this.hooks.onTick !== undefined) this.push(cpu, 'interrupt', 'timer interrupt', this.hooks.onTick(cpu.id, user));
+    if (this.hooks.onTick !== undefined)
+      this.push(cpu, 'interrupt', 'timer interrupt', this.hooks.onTick(cpu.id, user));
   }
 
   private push(cpu: Processor, kind: ContextKind, name: string, op: Op<unknown>): void {
@@ -153,6 +171,7 @@ export class Dispatcher {
     task.status = 'running';
     task.cpu = cpu.id;
     task.since = cpu.clock;
+    cpu.busyUntil = cpu.clock + task.computes;
     cpu.idle = false;
     cpu.task = task;
     cpu.top = task.context;
@@ -167,6 +186,8 @@ export class Dispatcher {
   /** The current task of the CPU goes off it. Full barrier. */
   private leave(cpu: Processor): Task {
     const task = cpu.task as Task;
+    task.computes = Math.max(0, cpu.busyUntil - cpu.clock);
+    cpu.busyUntil = 0;
     task.context.preemptCount = cpu.preemptCount;
     task.context.irqsDisabled = cpu.irqsDisabled;
     cpu.task = null;
@@ -190,7 +211,8 @@ export class Dispatcher {
     const task = this.leave(cpu);
     const { words } = this.executor;
     const state = TaskStruct.state(task.pointer);
-    if (words[state] === TASK_INTERRUPTIBLE && words[TaskStruct.signalPending(task.pointer)] !== 0) words[state] = TASK_RUNNING;
+    if (words[state] === TASK_INTERRUPTIBLE && words[TaskStruct.signalPending(task.pointer)] !== 0)
+      words[state] = TASK_RUNNING;
     if (words[state] === TASK_RUNNING) this.queueAgain(cpu, task);
     else task.status = 'blocked';
   }
@@ -221,13 +243,26 @@ export class Dispatcher {
   /** What a context took it must have given back. */
   private checkBalance(cpu: Processor, context: Context): void {
     const added =
-      context.kind === 'task' ? 0 : context.kind === 'interrupt' ? HARDIRQ_OFFSET : context.kind === 'softirq' ? SOFTIRQ_OFFSET : PREEMPT_OFFSET;
+      context.kind === 'task'
+        ? 0
+        : context.kind === 'interrupt'
+          ? HARDIRQ_OFFSET
+          : context.kind === 'softirq'
+            ? SOFTIRQ_OFFSET
+            : PREEMPT_OFFSET;
     const expected = context.kind === 'task' ? 0 : context.preemptCount + added;
     if (cpu.preemptCount !== expected)
-      throw new KernelBug('preempt-imbalance', `${context.name} ends with preempt_count ${cpu.preemptCount.toString(16)} in place of ${expected.toString(16)}`);
+      throw new KernelBug(
+        'preempt-imbalance',
+        `${context.name} ends with preempt_count ${cpu.preemptCount.toString(16)} in place of ${expected.toString(16)}`,
+      );
     if (cpu.irqsDisabled !== (context.kind === 'interrupt'))
-      throw new KernelBug('irq-imbalance', `${context.name} ends with interrupts ${cpu.irqsDisabled ? 'disabled' : 'enabled'}`);
+      throw new KernelBug(
+        'irq-imbalance',
+        `${context.name} ends with interrupts ${cpu.irqsDisabled ? 'disabled' : 'enabled'}`,
+      );
     const lock = cpu.held.findIndex((_, i) => cpu.heldIn[i] === context);
-    if (lock >= 0) throw new KernelBug('lock-leak', `${context.name} ends with ${this.executor.heap.describe(cpu.held[lock])} held`);
+    if (lock >= 0)
+      throw new KernelBug('lock-leak', `${context.name} ends with ${this.executor.heap.describe(cpu.held[lock])} held`);
   }
 }

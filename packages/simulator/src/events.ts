@@ -13,7 +13,10 @@ export interface TimedEvent {
 
 /** What is to happen, earliest first. */
 export class EventQueue {
-  private readonly queue: TinyQueue<TimedEvent> = new TinyQueue<TimedEvent>([], (a, b) => a.time - b.time || a.sequence - b.sequence);
+  private readonly queue: TinyQueue<TimedEvent> = new TinyQueue<TimedEvent>(
+    [],
+    (a, b) => a.time - b.time || a.sequence - b.sequence,
+  );
   private sequence = 0;
   /** Events that are no ticks. */
   pending = 0;

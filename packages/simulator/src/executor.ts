@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 import type { Access, Engine, Heap, Ptr } from '@lockless/cpu';
-import { access as accessOf, CACHE_LINE_WORDS, enterCpu, GFP_NOFAIL, KernelBug, kmemCacheOf, PRIMITIVES } from '@lockless/cpu';
+import { access as accessOf, CACHE_LINE_WORDS, enterCpu, GFP_NOFAIL, KernelBug, kmemCacheOf } from '@lockless/cpu';
 import * as C from './codes.js';
-import type { Lockdep } from './lockdep.js';
+import type { History } from './history.js';
+import type { Locks } from './locks.js';
 import type { Memory } from './memory/memory.js';
 import type { Processor } from './processor.js';
+import { readModifyWrite } from './read-modify-write.js';
 import type { Statistics } from './statistics.js';
 import type { Context } from './task.js';
 
@@ -36,7 +38,7 @@ export class Executor implements Engine {
   private readonly cost: Uint16Array;
   private readonly weight: Uint8Array;
   private readonly surroundings: Surroundings;
-  private readonly lockdep: Lockdep;
+  private readonly locks: Locks;
   private readonly statistics: Statistics;
   private readonly counts: Float64Array;
   private readonly done: { done: true; value: unknown } = { done: true, value: undefined };
@@ -55,10 +57,7 @@ export class Executor implements Engine {
   steps = 0;
   elapsed = 0;
   hash = 0x2f0b4c47;
-  /** Ring of the last accesses per CPU (code, address, value), or null. */
-  private readonly history: Int32Array | null;
-  private readonly historySize: number;
-  private readonly historyAt: Uint32Array;
+  private readonly history: History | null;
 
   constructor(parts: {
     heap: Heap;
@@ -67,10 +66,9 @@ export class Executor implements Engine {
     cost: Uint16Array;
     weight: Uint8Array;
     surroundings: Surroundings;
-    lockdep: Lockdep;
+    locks: Locks;
     statistics: Statistics;
-    cpus: number;
-    history: number;
+    history: History | null;
   }) {
     this.heap = parts.heap;
     this.words = parts.heap.words;
@@ -79,12 +77,10 @@ export class Executor implements Engine {
     this.cost = parts.cost;
     this.weight = parts.weight;
     this.surroundings = parts.surroundings;
-    this.lockdep = parts.lockdep;
+    this.locks = parts.locks;
     this.statistics = parts.statistics;
     this.counts = parts.statistics.counts;
-    this.history = parts.history > 0 ? new Int32Array(parts.cpus * parts.history * 3) : null;
-    this.historySize = parts.history;
-    this.historyAt = new Uint32Array(parts.cpus);
+    this.history = parts.history;
     this.suspended = { done: false, value: accessOf(0, 0) };
   }
 
@@ -150,7 +146,7 @@ export class Executor implements Engine {
         break;
       case C.EVENT_RMW:
         this.heap.check(address);
-        done.value = this.readModifyWrite(code, address, access.operand, access.expected);
+        done.value = readModifyWrite(this.memory, code, address, access.operand, access.expected);
         value = this.words[address];
         break;
       case C.EVENT_F:
@@ -164,7 +160,7 @@ export class Executor implements Engine {
       }
     }
     this.hash = (Math.imul(this.hash ^ address ^ (code << 24) ^ (this.cpu.id << 18), 0x9e3779b1) + value) | 0;
-    if (this.history !== null) this.remember(code, address, value);
+    if (this.history !== null) this.history.record(this.cpu.id, code, address, value);
     return done;
   }
 
@@ -189,52 +185,6 @@ export class Executor implements Engine {
     return this.suspended;
   }
 
-  private readModifyWrite(code: number, address: number, operand: number, expected: number): unknown {
-    const memory = this.memory;
-    const old = memory.latest(address);
-    let stored = operand;
-    let success = true;
-    switch (C.OPERATION[code]) {
-      case C.OPERATION_ADD:
-        stored = (old + operand) | 0;
-        break;
-      case C.OPERATION_AND:
-        stored = old & operand;
-        break;
-      case C.OPERATION_OR:
-        stored = old | operand;
-        break;
-      case C.OPERATION_XOR:
-        stored = old ^ operand;
-        break;
-      case C.OPERATION_CMPXCHG:
-        success = old === expected;
-        break;
-      case C.OPERATION_ADD_UNLESS:
-        success = old !== expected;
-        stored = (old + operand) | 0;
-        break;
-    }
-    if (success) memory.modify(address, stored, C.ORDER[code]);
-    else memory.failed(address);
-    switch (C.RESULT[code]) {
-      case C.RESULT_OLD:
-        return old;
-      case C.RESULT_NEW:
-        return stored;
-      case C.RESULT_ZERO:
-        return stored === 0;
-      case C.RESULT_NEGATIVE:
-        return stored < 0;
-      case C.RESULT_BITS:
-        return (old & expected) !== 0;
-      case C.RESULT_SUCCESS:
-        return success;
-      default:
-        return undefined;
-    }
-  }
-
   /** Events other than plain memory accesses. Returns why the context must stop, or -1 with the result in `done`. */
   private machineEvent(access: Access<unknown>): number {
     const { code, address, operand } = access;
@@ -242,23 +192,29 @@ export class Executor implements Engine {
     this.done.value = undefined;
     switch (C.EVENT[code]) {
       case C.EVENT_LK:
-        return this.lock(code, address, false);
+        this.heap.check(address);
+        return this.locks.lock(cpu, code, address) ? -1 : STOPPED_SPIN;
       case C.EVENT_LF:
-        this.lock(code, address, true);
+        this.heap.check(address);
+        this.done.value = this.locks.trylock(cpu, address);
         return -1;
       case C.EVENT_RLK:
-        return this.readLock(code, address);
+        this.heap.check(address);
+        return this.locks.readLock(cpu, code, address) ? -1 : STOPPED_SPIN;
       case C.EVENT_UL:
-        this.unlock(code, address);
+        this.heap.check(address);
+        this.locks.unlock(cpu, code, address);
         return -1;
       case C.EVENT_RUL:
-        this.readUnlock(code, address);
+        this.heap.check(address);
+        this.locks.readUnlock(cpu, code, address);
         return -1;
       case C.EVENT_RCU_LOCK:
         cpu.preemptCount++;
         return -1;
       case C.EVENT_RCU_UNLOCK:
-        if ((cpu.preemptCount & 0xff) === 0) throw new KernelBug('rcu-imbalance', 'rcu_read_unlock() without rcu_read_lock()');
+        if ((cpu.preemptCount & 0xff) === 0)
+          throw new KernelBug('rcu-imbalance', 'rcu_read_unlock() without rcu_read_lock()');
         cpu.preemptCount--;
         return -1;
       case C.EVENT_ALLOC:
@@ -294,79 +250,12 @@ export class Executor implements Engine {
     return STOPPED_SCHEDULE;
   }
 
-  private lock(code: number, address: number, tryOnly: boolean): number {
-    this.heap.check(address);
-    const holder = this.memory.latest(address);
-    if (holder !== 0) {
-      if (!tryOnly) return this.contended(code, address, holder);
-      this.memory.failed(address);
-      this.done.value = false;
-      return -1;
-    }
-    if (tryOnly) this.done.value = true;
-    this.lockdep.acquire(this.cpu, address, tryOnly, false);
-    this.take(address, this.cpu.id + 1);
-    return -1;
-  }
-
-  /** After an acquisition the CPU sees all that was there at that time: locks order more than acquire loads do (LKMM: po-unlock-lock-po). */
-  private take(address: number, value: number): void {
-    this.memory.modify(address, value, C.ORDER_ACQUIRE);
-    this.memory.fence(C.ORDER_ACQUIRE);
-    this.cpu.held.push(address);
-    this.cpu.heldIn.push(this.cpu.top);
-  }
-
-  private readLock(code: number, address: number): number {
-    this.heap.check(address);
-    const holder = this.memory.latest(address);
-    if (holder > 0) return this.contended(code, address, holder);
-    this.lockdep.acquire(this.cpu, address, false, true);
-    this.take(address, holder - 1);
-    return -1;
-  }
-
-  /** Somebody has the lock. If that is this very CPU, it will never be free. */
-  private contended(code: number, address: number, holder: number): number {
-    const { name } = PRIMITIVES[code];
-    const at = this.cpu.held.lastIndexOf(address);
-    if (holder === this.cpu.id + 1 || (at >= 0 && holder < 0)) {
-      const lock = this.heap.describe(address);
-      throw new KernelBug('self-deadlock', at >= 0 && this.cpu.heldIn[at] !== this.cpu.top
-        ? `interrupt took ${lock} held by the code it interrupted`
-        : `${name}(${lock}) by the CPU that holds it`);
-    }
-    this.statistics.contended++;
-    this.cpu.spinsOn = address;
-    return STOPPED_SPIN;
-  }
-
-  private unlock(code: number, address: number): void {
-    this.heap.check(address);
-    this.release(code, address);
-    this.memory.store(address, 0, C.ORDER_RELEASE);
-  }
-
-  private readUnlock(code: number, address: number): void {
-    this.heap.check(address);
-    this.release(code, address);
-    this.memory.modify(address, this.memory.latest(address) + 1, C.ORDER_RELEASE);
-  }
-
-  private release(code: number, address: number): void {
-    const { held, heldIn } = this.cpu;
-    const at = held.lastIndexOf(address);
-    if (at < 0)
-      throw new KernelBug('unlock-not-held', `${PRIMITIVES[code].name}(${this.heap.describe(address)}) by a CPU that does not hold it`);
-    held.splice(at, 1);
-    heldIn.splice(at, 1);
-  }
-
   private allocate(cache: number, gfp: number): number {
     if ((gfp & GFP_NOFAIL) === 0 && this.surroundings.failsAllocation()) return 0;
     const base = this.heap.allocate(cache);
     this.statistics.highWater = Math.max(this.statistics.highWater, this.heap.end);
-    if (base !== 0 && !kmemCacheOf(cache).typesafeByRcu) this.memory.forget(base, roundUp(kmemCacheOf(cache).type.$size));
+    if (base !== 0 && !kmemCacheOf(cache).typesafeByRcu)
+      this.memory.forget(base, roundUp(kmemCacheOf(cache).type.$size));
     this.memory.fence(C.ORDER_ACQUIRE);
     return base;
   }
@@ -376,29 +265,11 @@ export class Executor implements Engine {
     const { type, typesafeByRcu } = kmemCacheOf(cache);
     const other = typesafeByRcu ? -1 : this.memory.bufferedElsewhere(base, type.$size);
     if (other >= 0)
-      throw new KernelBug('use-after-free', `${this.heap.describe(base)} is freed while a store of CPU ${other} to it is still on its way`);
+      throw new KernelBug(
+        'use-after-free',
+        `${this.heap.describe(base)} is freed while a store of CPU ${other} to it is still on its way`,
+      );
     this.heap.release(base, cache);
-  }
-
-  private remember(code: number, address: number, value: number): void {
-    const cpu = this.cpu.id;
-    const at = (cpu * this.historySize + (this.historyAt[cpu]++ % this.historySize)) * 3;
-    const history = this.history as Int32Array;
-    history[at] = code;
-    history[at + 1] = address;
-    history[at + 2] = value;
-  }
-
-  /** The last accesses of a CPU, oldest first, as far as they are kept. */
-  lastAccesses(cpu: number): { name: string; address: number; value: number }[] {
-    if (this.history === null) return [];
-    const size = this.historySize;
-    const end = this.historyAt[cpu];
-    return Array.from({ length: Math.min(end, size) }, (_, i) => {
-      const at = (cpu * size + ((end - Math.min(end, size) + i) % size)) * 3;
-      const [code, address, value] = (this.history as Int32Array).subarray(at, at + 3);
-      return { name: PRIMITIVES[code].name, address, value };
-    });
   }
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-export type { CostModel } from './cost.js';
+
 export type { SimulatorBenchRow } from './bench.js';
 export { benchSimulator, renderSimulatorBench } from './bench.js';
+export type { CostModel } from './cost.js';
 export { defaultCost } from './cost.js';
 export type { DeviceSpec } from './devices.js';
+export type { PerformedAccess } from './history.js';
 export type { Invariant, InvariantResult } from './invariants.js';
-export type { RunLimits, RunOutcome, RunStatus } from './machine.js';
 export { Machine } from './machine.js';
 export type { Hooks, MachineConfig, MachineOptions, MemoryModel, SchedulerName } from './options.js';
+export type { RunLimits, RunOutcome, RunStatus } from './outcome.js';
 export { Random } from './random.js';
 export { Statistics } from './statistics.js';
 export type { TaskOptions } from './tasks.js';

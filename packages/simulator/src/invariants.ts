@@ -45,7 +45,10 @@ export class Invariants {
   }
 
   atEnd(words: Int32Array): string | null {
-    return this.checkWhere(words, ({ atEnd, atQuiescence, everyTicks }) => atEnd ?? (atQuiescence === undefined && everyTicks === undefined));
+    return this.checkWhere(
+      words,
+      ({ atEnd, atQuiescence, everyTicks }) => atEnd ?? (atQuiescence === undefined && everyTicks === undefined),
+    );
   }
 
   /** Checks all that apply; returns the first complaint. */

@@ -46,7 +46,10 @@ export class Lockdep {
       this.after[holds].add(taken);
       const path = this.path(taken, holds);
       if (path !== null)
-        throw new KernelBug('lock-order', `${this.names[taken]} is taken under ${this.names[holds]}, but elsewhere ${path.map((c) => this.names[c]).join(', then ')}`);
+        throw new KernelBug(
+          'lock-order',
+          `${this.names[taken]} is taken under ${this.names[holds]}, but elsewhere ${path.map((c) => this.names[c]).join(', then ')}`,
+        );
     }
   }
 
@@ -59,18 +62,28 @@ export class Lockdep {
       ((now & IN_INTERRUPT) !== 0 && (now & (INTERRUPTS_ON | INTERRUPTS_ON_READ)) !== 0) ||
       ((now & IN_INTERRUPT_READ) !== 0 && (now & INTERRUPTS_ON) !== 0);
     if (unsafe)
-      throw new KernelBug('irq-unsafe-lock', `${this.names[lockClass]} is taken by an interrupt handler, and elsewhere with interrupts enabled`);
+      throw new KernelBug(
+        'irq-unsafe-lock',
+        `${this.names[lockClass]} is taken by an interrupt handler, and elsewhere with interrupts enabled`,
+      );
   }
 
   private classify(address: number): number {
     const at = this.heap.locate(address);
     if (at === null) return (this.classOf[address] = UNNAMED);
     const offset = address - at.base;
-    const field = Object.entries(at.layout?.$offset ?? {}).filter(([, start]) => start <= offset).at(-1);
+    const field = Object.entries(at.layout?.$offset ?? {})
+      .filter(([, start]) => start <= offset)
+      .at(-1);
     // The elements of a per-CPU variable are one class; so are all heap objects of a cache.
     const owner = at.name.replace(/\[\d+\]$/, '');
     // A lock inside an embedded struct (a wait queue's) belongs to the place it is embedded in.
-    const name = field === undefined ? owner : field[1] === offset ? `${owner}.${field[0]}` : `${owner}.${field[0]}+${offset - field[1]}`;
+    const name =
+      field === undefined
+        ? owner
+        : field[1] === offset
+          ? `${owner}.${field[0]}`
+          : `${owner}.${field[0]}+${offset - field[1]}`;
     let lockClass = this.byName.get(name) ?? UNKNOWN;
     if (lockClass === UNKNOWN) {
       lockClass = this.names.push(name) - 1;

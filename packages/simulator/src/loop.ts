@@ -45,6 +45,8 @@ export class Loop {
   /** The latest clock of any CPU. */
   now = 0;
   private lastProgress = 0;
+  /** When a task that is no daemon last executed something. */
+  private lastRan = 0;
   private idleTicks = 0;
   /** The machine is being brought to rest: tasks stop when they are in user mode. */
   private parking = false;
@@ -100,9 +102,12 @@ export class Loop {
 
   private idle(): Violation | null {
     if (this.parts.dispatcher.count > 0) return null;
-    const { events, processors, tasks } = this.parts;
-    if (events.pending === 0 && tasks.alive > 0 && ++this.idleTicks > IDLE_ROUNDS * processors.length) return this.deadlock();
+    const { events, processors, tasks, config } = this.parts;
+    if (events.pending === 0 && tasks.alive > 0 && ++this.idleTicks > IDLE_ROUNDS * processors.length)
+      return this.deadlock();
     if (events.pending > 0) this.idleTicks = 0;
+    if (this.now - this.lastRan > config.hungTaskTime && events.computing === 0 && tasks.alive > 0)
+      return this.deadlock();
     this.now = Math.max(this.now, events.next);
     if (this.now === Number.POSITIVE_INFINITY) return this.deadlock();
     this.fire();
@@ -118,7 +123,9 @@ export class Loop {
   private run(cpu: Processor): Violation | null {
     const { executor, dispatcher, scheduler, config } = this.parts;
     const { memory } = executor;
-    if (cpu.clock < this.now - config.clockWindow) cpu.clock = this.now - config.clockWindow;
+    // A CPU that was left behind has been stalled; one that stopped comes back now.
+    cpu.clock = Math.max(cpu.clock, cpu.stopped ? this.now : this.now - config.clockWindow);
+    cpu.stopped = false;
     executor.enter(cpu);
     memory.drift(cpu.id);
     if (cpu.attention) dispatcher.attend(cpu);
@@ -126,6 +133,10 @@ export class Loop {
     if (context === null) {
       memory.drain(cpu.id);
       dispatcher.deactivate(cpu);
+      return null;
+    }
+    if (cpu.busyUntil > cpu.clock && context === cpu.task?.context) {
+      this.leaveBusy(cpu);
       return null;
     }
     const commits = memory.commits;
@@ -163,19 +174,27 @@ export class Loop {
       dispatcher.spin(cpu);
       this.checkCycle(cpu);
     } else if (executor.stopped === STOPPED_SCHEDULE) dispatcher.schedule(cpu);
-    else if (cpu.busyUntil > cpu.clock) this.leaveBusy(cpu);
-    else if (this.parking && cpu.task?.userMode === true && cpu.top === cpu.task.context && cpu.preemptCount === 0) this.parked.push(dispatcher.park(cpu));
+    else if (this.parking && cpu.task?.userMode === true && cpu.top === cpu.task.context && cpu.preemptCount === 0)
+      this.parked.push(dispatcher.park(cpu));
   }
 
-  /** The CPU computes in user mode for a while; only interrupts reach it. */
+  /** The CPU computes for a while; only interrupts reach it. */
   private leaveBusy(cpu: Processor): void {
     const { dispatcher, events, executor } = this.parts;
     executor.memory.drain(cpu.id);
     dispatcher.deactivate(cpu);
-    events.at(cpu.busyUntil, () => {
-      cpu.clock = Math.max(cpu.clock, cpu.busyUntil);
-      dispatcher.activate(cpu);
-    }, cpu.task?.userMode === true ? 'user' : 'other');
+    const until = cpu.busyUntil;
+    if (cpu.busyEventAt === until) return;
+    cpu.busyEventAt = until;
+    const kind = cpu.task?.userMode === true ? 'user' : 'other';
+    events.at(
+      until,
+      () => {
+        if (cpu.busyUntil === until) cpu.clock = Math.max(cpu.clock, until);
+        dispatcher.activate(cpu);
+      },
+      kind,
+    );
   }
 
   /** CPU waits for CPU waits for CPU ... waits for the first: none of them will ever go on, whatever the others do. */
@@ -190,31 +209,45 @@ export class Loop {
       if (at.slot >= 0 || path.includes(at)) return;
       path.push(at);
     }
-    const chain = path.map((c) => `CPU ${c.id} holds ${c.held.map((lock) => executor.heap.describe(lock)).join(' and ')} and spins on ${executor.heap.describe(c.spinsOn)}`);
+    const chain = path.map(
+      (c) =>
+        `CPU ${c.id} holds ${c.held.map((lock) => executor.heap.describe(lock)).join(' and ')} and spins on ${executor.heap.describe(c.spinsOn)}`,
+    );
     throw new KernelBug('deadlock', chain.join('; '));
   }
 
   private watchProgress(cpu: Processor, context: Context, progress: boolean): Violation | null {
     if (context.kind !== 'task') return null;
     this.idleTicks = 0;
+    if (cpu.task?.daemon === false) this.lastRan = this.now;
     if (progress) this.lastProgress = this.steps;
     else if (this.steps - this.lastProgress > this.parts.config.livelockSteps)
-      return this.report('livelock', `no task stored anything for ${this.steps - this.lastProgress} accesses`, cpu, null);
+      return this.report(
+        'livelock',
+        `no task stored anything for ${this.steps - this.lastProgress} accesses`,
+        cpu,
+        null,
+      );
     return null;
   }
 
   private startTimer(cpu: Processor, first: number): void {
     const { config, events } = this.parts;
     let event: TimedEvent | null = null;
-    event = events.at(first, () => {
-      events.again(event as TimedEvent, (event as TimedEvent).time + config.timerTick);
-      this.tick(cpu);
-    }, 'tick');
+    event = events.at(
+      first,
+      () => {
+        events.again(event as TimedEvent, (event as TimedEvent).time + config.timerTick);
+        this.tick(cpu);
+      },
+      'tick',
+    );
   }
 
   private tick(cpu: Processor): void {
     const { config, dispatcher, queues, faults, invariants, executor } = this.parts;
-    if (cpu.queue.length > 0 && cpu.task !== null && this.now - cpu.task.since >= config.timeSlice) queues.reschedule(cpu);
+    if (cpu.queue.length > 0 && cpu.task !== null && this.now - cpu.task.since >= config.timeSlice)
+      queues.reschedule(cpu);
     cpu.tickPending = true;
     dispatcher.raise(cpu);
     if (faults.shouldFail('signal')) this.signal();

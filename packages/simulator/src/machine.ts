@@ -9,14 +9,19 @@ import { Dispatcher } from './dispatcher.js';
 import { EventQueue } from './events.js';
 import { Executor } from './executor.js';
 import { FaultInjection } from './fault-injection.js';
-import type { Invariant, InvariantResult } from './invariants.js';
+import type { PerformedAccess } from './history.js';
+import { History } from './history.js';
+import type { Invariant } from './invariants.js';
 import { Invariants } from './invariants.js';
 import { Lockdep } from './lockdep.js';
+import { Locks } from './locks.js';
 import { InvariantBroken, Loop } from './loop.js';
 import { memoryOf } from './memory/index.js';
 import type { Memory } from './memory/memory.js';
 import type { MachineConfig, MachineOptions } from './options.js';
 import { configOf, costOf } from './options.js';
+import type { RunLimits, RunOutcome } from './outcome.js';
+import { statusOf } from './outcome.js';
 import { Processor } from './processor.js';
 import { Random } from './random.js';
 import { RunQueues } from './run-queues.js';
@@ -30,26 +35,6 @@ import { Tasks } from './tasks.js';
 import { encodeToken } from './token.js';
 import type { Violation } from './violation.js';
 
-/** `bounded`: a limit of this call was reached; call run() again to go on. */
-export type RunStatus = 'finished' | 'violation' | 'deadlock' | 'livelock' | 'bounded';
-
-export interface RunOutcome {
-  readonly status: RunStatus;
-  readonly violation: Violation | null;
-  /** Accesses so far. */
-  readonly steps: number;
-  /** Virtual ns so far. */
-  readonly time: number;
-  readonly invariants: readonly InvariantResult[];
-}
-
-export interface RunLimits {
-  /** Accesses to perform in this call, about. */
-  readonly maxSteps?: number;
-  /** Virtual time to stop at. */
-  readonly maxTime?: number;
-}
-
 /** A deterministic multiprocessor that runs kernel-side code. */
 export class Machine {
   readonly config: MachineConfig;
@@ -58,6 +43,7 @@ export class Machine {
   private readonly processors: readonly Processor[];
   private readonly memory: Memory;
   private readonly executor: Executor;
+  private readonly history: History | null;
   private readonly queues: RunQueues;
   private readonly dispatcher: Dispatcher;
   private readonly events: EventQueue = new EventQueue();
@@ -80,10 +66,12 @@ export class Machine {
     this.tasks = new Tasks(this.heap, this.memory);
     this.processors = Array.from({ length: config.cpus }, (_, id) => new Processor(id, this.tasks.allocate()));
     this.faults = new FaultInjection(config.inject, random(5), this.statistics);
+    this.history = options.history === undefined ? null : new History(config.cpus, options.history);
+    const { heap, memory, statistics } = this;
     const scheduler = schedulerOf(config);
     this.executor = new Executor({
-      heap: this.heap,
-      memory: this.memory,
+      heap,
+      memory,
       cpu: this.processors[0],
       cost: costTable(costOf(options)),
       weight: scheduler.weight,
@@ -93,10 +81,9 @@ export class Machine {
         failsAllocation: () => this.faults.shouldFail('enomem'),
         probed: () => diagnosis.probed(),
       },
-      lockdep: new Lockdep(this.heap, config.lockdep),
-      statistics: this.statistics,
-      cpus: config.cpus,
-      history: options.history ?? 0,
+      locks: new Locks({ memory, heap, lockdep: new Lockdep(heap, config.lockdep), statistics, cpus: config.cpus }),
+      statistics,
+      history: this.history,
     });
     this.queues = new RunQueues(this.processors, random(2));
     this.dispatcher = new Dispatcher(this.executor, this.queues, options.hooks ?? {}, this.statistics, spinners);
@@ -114,16 +101,32 @@ export class Machine {
     });
     const diagnosis = new Diagnosis(this.executor, this.processors, this.tasks);
     const { processors, executor, queues, dispatcher, events, tasks, invariants, faults } = this;
-    this.loop = new Loop({ config, processors, executor, scheduler, queues, dispatcher, events, tasks, invariants, faults, diagnosis });
+    this.loop = new Loop({
+      config,
+      processors,
+      executor,
+      scheduler,
+      queues,
+      dispatcher,
+      events,
+      tasks,
+      invariants,
+      faults,
+      diagnosis,
+    });
   }
 
   /** Runs initialisation on CPU 0, alone, before the machine starts. Throws the {@link Violation} if it breaks a rule. */
   boot<T>(op: Op<T>): T {
     if (!this.loop.booting) throw new Error('the machine has started: boot() comes before run()');
     let result: T | undefined;
-    const task = this.tasks.create('swapper', function* () {
-      result = yield* op;
-    }, { cpu: 0, pid: 0 });
+    const task = this.tasks.create(
+      'swapper',
+      function* () {
+        result = yield* op;
+      },
+      { cpu: 0, pid: 0 },
+    );
     this.dispatcher.enqueue(task);
     this.withEngine(() => {
       while (task.status !== 'dead' && this.failure === null) this.failure = this.loop.turn();
@@ -135,7 +138,8 @@ export class Machine {
   /** A new task. Callable at any time, from kernel code too (fork, kthread_run): the new task sees what its creator did. */
   spawn(name: string, body: () => Op<unknown>, options: TaskOptions = {}): Ptr<TaskStruct> {
     const pinned = options.cpu ?? -1;
-    if (pinned >= this.config.cpus) throw new RangeError(`task ${name} is pinned to CPU ${pinned} of ${this.config.cpus}`);
+    if (pinned >= this.config.cpus)
+      throw new RangeError(`task ${name} is pinned to CPU ${pinned} of ${this.config.cpus}`);
     const task = this.tasks.create(name, body, options);
     this.memory.drain(this.executor.cpu.id);
     task.cpu = pinned >= 0 ? pinned : this.tasks.size % this.config.cpus;
@@ -151,7 +155,8 @@ export class Machine {
     const { loop, tasks } = this;
     this.withEngine(() => {
       if (loop.booting) this.start();
-      while (this.failure === null && tasks.alive > 0 && loop.steps < lastStep && loop.now < lastTime) this.failure = loop.turn();
+      while (this.failure === null && tasks.alive > 0 && loop.steps < lastStep && loop.now < lastTime)
+        this.failure = loop.turn();
       if (this.failure === null && tasks.alive === 0) this.end();
     });
     return this.outcome();
@@ -235,8 +240,8 @@ export class Machine {
   }
 
   /** The last accesses of a CPU, oldest first, as far as the option `history` keeps them. */
-  lastAccesses(cpu: number): { name: string; address: number; value: number }[] {
-    return this.executor.lastAccesses(cpu);
+  lastAccesses(cpu: number): PerformedAccess[] {
+    return this.history?.last(cpu) ?? [];
   }
 
   private start(): void {
@@ -252,9 +257,7 @@ export class Machine {
 
   private outcome(): RunOutcome {
     const violation = this.failure;
-    const kind = violation?.kind;
-    const status =
-      violation === null ? (this.tasks.alive === 0 ? 'finished' : 'bounded') : kind === 'deadlock' || kind === 'livelock' ? kind : 'violation';
+    const status = statusOf(violation, this.tasks.alive === 0);
     return { status, violation, steps: this.loop.steps, time: this.loop.now, invariants: this.invariants.results };
   }
 

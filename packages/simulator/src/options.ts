@@ -32,6 +32,8 @@ export interface MachineConfig {
   readonly clockWindow: number;
   /** Accesses without a store by any task after which tasks that still run are said to livelock. */
   readonly livelockSteps: number;
+  /** Virtual ns for which daemons and timers may go on alone before the tasks that sleep are said to sleep for ever. */
+  readonly hungTaskTime: number;
   /** Check the order in which classes of spin locks are taken, and which ones interrupt handlers take. */
   readonly lockdep: boolean;
 }
@@ -70,6 +72,7 @@ const DEFAULTS: MachineConfig = {
   timeSlice: 200_000,
   clockWindow: 5_000,
   livelockSteps: 2_000_000,
+  hungTaskTime: 10e9,
   lockdep: true,
 };
 
@@ -79,13 +82,16 @@ function within(name: string, value: number, low: number, high: number): void {
 
 /** Fills in the defaults and checks the rest. Throws RangeError. */
 export function configOf(options: MachineOptions): MachineConfig {
-  const given = Object.fromEntries(Object.keys(DEFAULTS).flatMap((key) => {
-    const value = options[key as keyof MachineConfig];
-    return value === undefined ? [] : [[key, value]];
-  }));
+  const given = Object.fromEntries(
+    Object.keys(DEFAULTS).flatMap((key) => {
+      const value = options[key as keyof MachineConfig];
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
   const config: MachineConfig = { ...DEFAULTS, ...given, inject: { ...DEFAULTS.inject, ...options.inject } };
   within('cpus', config.cpus, 1, NR_CPUS);
-  if (!['sc', 'tso', 'weak'].includes(config.model)) throw new RangeError(`model is ${config.model}; it must be sc, tso or weak`);
+  if (!['sc', 'tso', 'weak'].includes(config.model))
+    throw new RangeError(`model is ${config.model}; it must be sc, tso or weak`);
   if (!['random', 'round-robin', 'pct'].includes(config.scheduler))
     throw new RangeError(`scheduler is ${config.scheduler}; it must be random, round-robin or pct`);
   within('runLength', config.runLength, 1, 1_000_000);

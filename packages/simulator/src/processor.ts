@@ -39,10 +39,14 @@ export class Processor implements CpuLocal {
 
   /** Position among the CPUs that can run, or -1. */
   slot = -1;
+  /** It executed nothing for a while: its clock is behind. */
+  stopped = false;
   /** Lock word that it spins on, or 0. */
   spinsOn = 0;
   /** Busy in user mode until then. */
   busyUntil = 0;
+  /** The event that ends the computation is set to that time. */
+  busyEventAt = 0;
   /** Its last access was cpu_relax(): others go first. */
   relaxed = false;
 

@@ -36,7 +36,7 @@ export class Random {
 
   /** True with that probability. */
   chance(probability: number): boolean {
-    return probability > 0 && (this.generator.next() >>> 0) < probability * TWO_32;
+    return probability > 0 && this.generator.next() >>> 0 < probability * TWO_32;
   }
 
   /** A run length of at least 1, geometrically distributed. */

@@ -39,7 +39,9 @@ export class RunQueues {
     const last = this.processors[task.cpu % this.online];
     if (last.task === null && last.queue.length === 0) return last;
     const other = this.processors[this.random.below(this.online)];
-    return other.queue.length + (other.task === null ? 0 : 1) <= last.queue.length + (last.task === null ? 0 : 1) ? other : last;
+    return other.queue.length + (other.task === null ? 0 : 1) <= last.queue.length + (last.task === null ? 0 : 1)
+      ? other
+      : last;
   }
 
   /** A CPU without any task, the first after that one, or null. */

@@ -45,6 +45,8 @@ export class Task {
   /** Virtual time at which it got its CPU. */
   since = 0;
   userMode = false;
+  /** Virtual ns that are left of a computation in which it was preempted. */
+  computes = 0;
 
   constructor(pointer: Ptr<TaskStruct>, name: string, context: Context, pinned: number, daemon: boolean) {
     this.pointer = pointer;

@@ -50,7 +50,13 @@ export class Tasks {
     this.nextPid = Math.max(this.nextPid, pid) + 1;
     this.heap.words[TaskStruct.pid(pointer)] = pid;
     this.heap.words[TaskStruct.tgid(pointer)] = options.tgid ?? pid;
-    const task = new Task(pointer, name, new Context('task', name, body(), null), options.cpu ?? -1, options.daemon ?? false);
+    const task = new Task(
+      pointer,
+      name,
+      new Context('task', name, body(), null),
+      options.cpu ?? -1,
+      options.daemon ?? false,
+    );
     this.byPointer.set(pointer, task);
     if (!task.daemon) this.alive++;
     return task;

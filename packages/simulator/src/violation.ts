@@ -54,7 +54,10 @@ export class Violation extends Error {
 
   /** As an oops prints it. */
   report(): string {
-    const lines = [`${this.kind}: ${this.message}`, `  CPU ${this.cpu}, task ${this.task}, ${this.time} ns, access ${this.step}`];
+    const lines = [
+      `${this.kind}: ${this.message}`,
+      `  CPU ${this.cpu}, task ${this.task}, ${this.time} ns, access ${this.step}`,
+    ];
     for (const { cpu, context, status, frames } of this.stacks) {
       lines.push(`  ${cpu < 0 ? 'off CPU' : `CPU ${cpu}`}: ${context} (${status})`);
       for (const frame of frames) lines.push(`    ${frame.name} (${frame.location})`);

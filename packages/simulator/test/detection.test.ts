@@ -25,11 +25,11 @@ import {
   rawSpinUnlock,
   readLock,
   readOnce,
+  type SpinLock,
+  type StructOf,
   schedule,
   setCurrentState,
   setCurrentStateRelaxed,
-  type SpinLock,
-  type StructOf,
   shouldFail,
   spinLock,
   spinLockIrqsave,
@@ -40,8 +40,8 @@ import {
   TASK_RUNNING,
   TASK_UNINTERRUPTIBLE,
   type TaskStruct,
-  waitEvent,
   WaitQueueHead,
+  waitEvent,
   wakeUp,
   wakeUpProcess,
   writeLock,
@@ -73,7 +73,8 @@ function firstViolation(bodies: Body[], options: MachineOptions = {}, seeds = 30
     const machine = new Machine({ cpus: 2, seed, memoryWords: (1 << 18) + (1 << 15), ...options });
     machine.boot(mutexInit(mutex));
     machine.boot(initWaitqueueHead(queue));
-    bodies.forEach((body, i) => machine.spawn(`task${i}`, () => body(machine), { cpu: i % machine.config.cpus }));
+    for (const [i, body] of bodies.entries())
+      machine.spawn(`task${i}`, () => body(machine), { cpu: i % machine.config.cpus });
     const { violation } = machine.run({ maxSteps: 200_000 });
     if (violation !== null) return violation;
   }
@@ -91,7 +92,9 @@ describe('locks', () => {
   it('finds an ABBA deadlock when it happens, with both stacks', () => {
     const violation = firstViolation([() => takeBoth(a, b), () => takeBoth(b, a)], { lockdep: false });
     expect(violation?.kind).toBe('deadlock');
-    expect(violation?.message).toMatch(/CPU \d holds lock_[ab] and spins on lock_[ab]; CPU \d holds lock_[ab] and spins on lock_[ab]/);
+    expect(violation?.message).toMatch(
+      /CPU \d holds lock_[ab] and spins on lock_[ab]; CPU \d holds lock_[ab] and spins on lock_[ab]/,
+    );
     for (const cpu of [0, 1]) {
       const stack = violation?.stacks.find((s) => s.cpu === cpu);
       expect(stack?.status).toMatch(/spins on lock_[ab]|running/);
@@ -101,41 +104,95 @@ describe('locks', () => {
   });
 
   it('finds the wrong order even when no deadlock comes of it', () => {
-    const violation = firstViolation([
-      function* () {
-        yield* takeBoth(a, b);
-        yield* takeBoth(b, a);
-      },
-    ], { cpus: 1 }, 1);
+    const violation = firstViolation(
+      [
+        function* () {
+          yield* takeBoth(a, b);
+          yield* takeBoth(b, a);
+        },
+      ],
+      { cpus: 1 },
+      1,
+    );
     expect(violation?.kind).toBe('lock-order');
     expect(violation?.message).toContain('lock_a is taken under lock_b, but elsewhere lock_a, then lock_b');
   });
 
   it.each([
-    ['self-deadlock', function* () { yield* spinLock(a); yield* spinLock(a); }],
-    ['self-deadlock', function* () { yield* readLock(rw); yield* writeLock(rw); }],
-    ['unlock-not-held', function* () { yield* spinUnlock(a); }],
-    ['lock-leak', function* () { yield* rawSpinLock(a); }],
-    ['preempt-imbalance', function* () { preemptDisable(); yield* load(flag); }],
-    ['irq-imbalance', function* () { localIrqDisable(); yield* load(flag); }],
-    ['BUG', function* () { yield* spinLock(a); yield* mutexLock(mutex); }],
-    ['scheduling-while-atomic', function* () { preemptDisable(); yield* switchRaw(); }],
+    [
+      'self-deadlock',
+      function* () {
+        yield* spinLock(a);
+        yield* spinLock(a);
+      },
+    ],
+    [
+      'self-deadlock',
+      function* () {
+        yield* readLock(rw);
+        yield* writeLock(rw);
+      },
+    ],
+    [
+      'unlock-not-held',
+      function* () {
+        yield* spinUnlock(a);
+      },
+    ],
+    [
+      'lock-leak',
+      function* () {
+        yield* rawSpinLock(a);
+      },
+    ],
+    [
+      'preempt-imbalance',
+      function* () {
+        preemptDisable();
+        yield* load(flag);
+      },
+    ],
+    [
+      'irq-imbalance',
+      function* () {
+        localIrqDisable();
+        yield* load(flag);
+      },
+    ],
+    [
+      'BUG',
+      function* () {
+        yield* spinLock(a);
+        yield* mutexLock(mutex);
+      },
+    ],
+    [
+      'scheduling-while-atomic',
+      function* () {
+        preemptDisable();
+        yield* switchRaw();
+      },
+    ],
   ] as [string, Body][])('%s', (kind, body) => {
     expect(firstViolation([body], {}, 1)?.kind).toBe(kind);
   });
 
   it('finds a lock that is given back by another CPU', () => {
-    const violation = firstViolation([
-      function* () {
-        yield* rawSpinLock(a);
-        yield* writeOnce(flag, 1);
-        while ((yield* readOnce(other)) === 0) yield* cpuRelax();
-      },
-      function* () {
-        while ((yield* readOnce(flag)) === 0) yield* cpuRelax();
-        yield* rawSpinUnlock(a);
-      },
-    ], {}, 1);
+    const violation = firstViolation(
+      [
+        function* () {
+          yield* rawSpinLock(a);
+          yield* writeOnce(flag, 1);
+          while ((yield* readOnce(other)) === 0) yield* cpuRelax();
+        },
+        function* () {
+          while ((yield* readOnce(flag)) === 0) yield* cpuRelax();
+          yield* rawSpinUnlock(a);
+        },
+      ],
+      {},
+      1,
+    );
     expect(violation?.kind).toBe('unlock-not-held');
     expect(violation?.stacks.find((s) => s.cpu === 0)?.context).toBe('task0');
   });
@@ -147,15 +204,18 @@ function* switchRaw(): Op<void> {
 }
 describe('interrupts', () => {
   const withInterrupt = (take: () => Op<void>, options: MachineOptions): Violation | null =>
-    firstViolation([
-      function* (machine) {
-        machine.addTimer(150, 'test timer', function* () {
-          const flags = yield* spinLockIrqsave(a);
-          yield* spinUnlockIrqrestore(a, flags);
-        });
-        for (let i = 0; i < 40; i++) yield* take();
-      },
-    ], { cpus: 1, ...options });
+    firstViolation(
+      [
+        function* (machine) {
+          machine.addTimer(150, 'test timer', function* () {
+            const flags = yield* spinLockIrqsave(a);
+            yield* spinUnlockIrqrestore(a, flags);
+          });
+          for (let i = 0; i < 40; i++) yield* take();
+        },
+      ],
+      { cpus: 1, ...options },
+    );
 
   function* plain(): Op<void> {
     yield* spinLock(a);
@@ -199,11 +259,15 @@ describe('sleep and wake-up', () => {
     for (let seed = 1; seed <= (setState === setCurrentState ? 300 : 3000); seed++) {
       const machine = new Machine({ cpus: 2, seed, model, runLength: 3, memoryWords: (1 << 18) + (1 << 13) });
       const task: Ptr<TaskStruct> = machine.spawn('sleeper', () => sleeper(setState)(machine), { cpu: 0 });
-      machine.spawn('waker', function* () {
-        yield* load(other);
-        yield* writeOnce(flag, 1);
-        yield* wakeUpProcess(task);
-      }, { cpu: 1 });
+      machine.spawn(
+        'waker',
+        function* () {
+          yield* load(other);
+          yield* writeOnce(flag, 1);
+          yield* wakeUpProcess(task);
+        },
+        { cpu: 1 },
+      );
       const { violation } = machine.run();
       if (violation !== null) return violation;
     }
@@ -223,17 +287,38 @@ describe('sleep and wake-up', () => {
 
   it('waits on queues, woken by others, in all modes', () => {
     for (const model of ['sc', 'tso', 'weak'] as const) {
-      const violation = firstViolation([
-        () => waitEvent(queue, function* () { return (yield* readOnce(flag)) === 1; }),
-        () => waitEvent(queue, function* () { return (yield* readOnce(flag)) === 1; }),
-        function* () { yield* writeOnce(flag, 1); yield* wakeUp(queue); },
-      ], { model, cpus: 3 }, 100);
+      const violation = firstViolation(
+        [
+          () =>
+            waitEvent(queue, function* () {
+              return (yield* readOnce(flag)) === 1;
+            }),
+          () =>
+            waitEvent(queue, function* () {
+              return (yield* readOnce(flag)) === 1;
+            }),
+          function* () {
+            yield* writeOnce(flag, 1);
+            yield* wakeUp(queue);
+          },
+        ],
+        { model, cpus: 3 },
+        100,
+      );
       expect(violation?.report() ?? null).toBeNull();
     }
   });
 
   it('calls retrying for ever a livelock', () => {
-    const violation = firstViolation([function* () { while ((yield* readOnce(flag)) === 0) yield* cpuRelax(); }], { livelockSteps: 5000 }, 1);
+    const violation = firstViolation(
+      [
+        function* () {
+          while ((yield* readOnce(flag)) === 0) yield* cpuRelax();
+        },
+      ],
+      { livelockSteps: 5000 },
+      1,
+    );
     expect(violation?.kind).toBe('livelock');
     expect(violation?.stacks[0].frames.length).toBeGreaterThan(0);
   });
@@ -241,14 +326,18 @@ describe('sleep and wake-up', () => {
 
 describe('memory', () => {
   it('finds a use after free, with the stack of the access', () => {
-    const violation = firstViolation([
-      function* () {
-        const thing = yield* kmemCacheAlloc(things, GFP_KERNEL);
-        if (thing === NULL) return;
-        yield* kmemCacheFree(things, thing);
-        yield* touch(thing);
-      },
-    ], {}, 1);
+    const violation = firstViolation(
+      [
+        function* () {
+          const thing = yield* kmemCacheAlloc(things, GFP_KERNEL);
+          if (thing === NULL) return;
+          yield* kmemCacheFree(things, thing);
+          yield* touch(thing);
+        },
+      ],
+      {},
+      1,
+    );
     expect(violation?.kind).toBe('use-after-free');
     expect(violation?.message).toMatch(/thing@\d+\.value/);
     expect(violation?.stacks[0].frames[0].name).toBe('touch');
@@ -261,21 +350,25 @@ describe('memory', () => {
   it('finds a store that is still on its way when another CPU frees the object; TSO lets none be', () => {
     for (const model of ['tso', 'weak'] as const) {
       const shared = { thing: 0 as Ptr<Thing> };
-      const violation = firstViolation([
-        function* () {
-          const thing = yield* kmemCacheAlloc(things, GFP_KERNEL);
-          if (thing === NULL) return;
-          shared.thing = thing;
-          yield* store(Thing.value(thing), 1);
-          // The relaxed increment gives the object away without ordering the store before it.
-          yield* atomicAdd(1, flag);
-          for (let i = 0; i < 20; i++) yield* load(other);
-        },
-        function* () {
-          for (let i = 0; i < 200; i++) if ((yield* readOnce(flag)) !== 0) break;
-          if (shared.thing !== (0 as Ptr<Thing>)) yield* kmemCacheFree(things, shared.thing);
-        },
-      ], { model, runLength: 4 }, model === 'weak' ? 1000 : 100);
+      const violation = firstViolation(
+        [
+          function* () {
+            const thing = yield* kmemCacheAlloc(things, GFP_KERNEL);
+            if (thing === NULL) return;
+            shared.thing = thing;
+            yield* store(Thing.value(thing), 1);
+            // The relaxed increment gives the object away without ordering the store before it.
+            yield* atomicAdd(1, flag);
+            for (let i = 0; i < 20; i++) yield* load(other);
+          },
+          function* () {
+            for (let i = 0; i < 200; i++) if ((yield* readOnce(flag)) !== 0) break;
+            if (shared.thing !== (0 as Ptr<Thing>)) yield* kmemCacheFree(things, shared.thing);
+          },
+        ],
+        { model, runLength: 4 },
+        model === 'weak' ? 1000 : 100,
+      );
       expect(violation?.kind).toBe(model === 'weak' ? 'use-after-free' : undefined);
     }
   });
@@ -299,7 +392,8 @@ describe('schedulers and faults', () => {
   it('PCT finds a bug of depth 2 at about the promised rate', () => {
     let found = 0;
     for (let seed = 1; seed <= 600; seed++)
-      if (firstViolation(depthTwo, { scheduler: 'pct', pctDepth: 2, pctSteps: 70, seed, model: 'sc' }, 1) !== null) found++;
+      if (firstViolation(depthTwo, { scheduler: 'pct', pctDepth: 2, pctSteps: 70, seed, model: 'sc' }, 1) !== null)
+        found++;
     // 1 / (n k) = 1/140 at least.
     expect(found).toBeGreaterThan(600 / 140 / 2);
   });
@@ -324,6 +418,18 @@ describe('schedulers and faults', () => {
   });
 
   it('a mutex taken by one and given back by another is a BUG', () => {
-    expect(firstViolation([() => mutexLock(mutex), function* () { for (let i = 0; i < 50; i++) yield* load(flag); yield* mutexUnlock(mutex); }], {}, 1)?.kind).toBe('BUG');
+    expect(
+      firstViolation(
+        [
+          () => mutexLock(mutex),
+          function* () {
+            for (let i = 0; i < 50; i++) yield* load(flag);
+            yield* mutexUnlock(mutex);
+          },
+        ],
+        {},
+        1,
+      )?.kind,
+    ).toBe('BUG');
   });
 });

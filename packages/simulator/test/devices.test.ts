@@ -3,26 +3,29 @@ import type { Op, Ptr } from '@lockless/cpu';
 import {
   Completion,
   complete,
-  defineStatic,
   definePerCpuWord,
+  defineStatic,
   defineWord,
-  initCompletion,
   inIrq,
+  initCompletion,
   irqsDisabled,
   load,
   peek,
   readOnce,
-  setCurrentState,
+  type StructOf,
   schedule,
+  setCurrentState,
   signalPending,
   smpProcessorId,
-  type StructOf,
   store,
   struct,
   submitIo,
   TASK_INTERRUPTIBLE,
   TASK_RUNNING,
+  TASK_UNINTERRUPTIBLE,
+  type TaskStruct,
   waitForCompletion,
+  wakeUpProcess,
   writeOnce,
 } from '@lockless/cpu';
 import { describe, expect, it } from 'vitest';
@@ -129,13 +132,17 @@ describe('hooks', () => {
         },
       },
     });
-    machine.spawn('busy', function* () {
-      for (let i = 0; i < 5000; i++) yield* load(shared);
-      for (let i = 0; i < 10; i++) {
-        yield* machine.user(2000);
-        yield* schedule();
-      }
-    }, { cpu: 0 });
+    machine.spawn(
+      'busy',
+      function* () {
+        for (let i = 0; i < 5000; i++) yield* load(shared);
+        for (let i = 0; i < 10; i++) {
+          yield* machine.user(2000);
+          yield* schedule();
+        }
+      },
+      { cpu: 0 },
+    );
     expect(machine.run().status).toBe('finished');
     expect(seen.kernel).toBeGreaterThan(5);
     expect(seen.user).toBeGreaterThan(20);
@@ -148,20 +155,67 @@ describe('hooks', () => {
   it('starts tasks from kernel code, and daemons keep nothing alive', () => {
     const machine = new Machine({ cpus: 4 });
     let children = 0;
-    machine.spawn('daemon', function* () {
-      for (;;) yield* schedule();
-    }, { daemon: true });
+    machine.spawn(
+      'daemon',
+      function* () {
+        for (;;) yield* schedule();
+      },
+      { daemon: true },
+    );
     machine.spawn('parent', function* () {
       for (let i = 0; i < 10; i++) {
         yield* writeOnce(shared, i);
-        machine.spawn(`child${i}`, function* () {
-          if ((yield* readOnce(shared)) < i) throw new Error('the child does not see what its parent did');
-          children++;
-        }, { pid: 100 + i, tgid: 100 });
+        machine.spawn(
+          `child${i}`,
+          function* () {
+            if ((yield* readOnce(shared)) < i) throw new Error('the child does not see what its parent did');
+            children++;
+          },
+          { pid: 100 + i, tgid: 100 },
+        );
       }
     });
     expect(machine.run().status).toBe('finished');
     expect(children).toBe(10);
+  });
+
+  it('lets a task compute for the time it asked for, whatever interrupts it', () => {
+    const machine = new Machine({ cpus: 1, timerTick: 1000, timeSlice: 1000 });
+    const ends: number[] = [];
+    for (let i = 0; i < 2; i++)
+      machine.spawn(`computes${i}`, function* () {
+        yield* machine.user(50_000);
+        yield* load(shared);
+        ends.push(machine.time);
+      });
+    expect(machine.run().status).toBe('finished');
+    expect(machine.statistics.preemptions).toBeGreaterThan(10);
+    expect(ends[0]).toBeGreaterThan(90_000);
+    expect(ends[1]).toBeGreaterThan(100_000);
+    expect(ends[1]).toBeLessThan(200_000);
+  });
+
+  it('tells that a task hangs although daemons go on', () => {
+    const machine = new Machine({ cpus: 2, timerTick: 1e6, hungTaskTime: 1e9 });
+    const daemon: Ptr<TaskStruct> = machine.spawn(
+      'daemon',
+      function* () {
+        for (;;) {
+          machine.addTimer(1e8, 'wake daemon', function* () {
+            yield* wakeUpProcess(daemon);
+          });
+          yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+          yield* schedule();
+        }
+      },
+      { daemon: true },
+    );
+    machine.spawn('hangs', function* () {
+      yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+      yield* schedule();
+    });
+    const { violation } = machine.run();
+    expect(violation?.message).toBe('nothing can wake hangs');
   });
 
   it('wakes interruptible sleepers by injected signals', () => {

@@ -48,7 +48,7 @@ interface Shape {
 
 /** Rounds in which an outcome that must appear may do so, and rounds in which one that must not is looked for. */
 const CHANCES = 10_000;
-const TRIALS = { sc: 300, tso: 800, weak: 2000 };
+const TRIALS = { sc: 50, tso: 200, weak: 600 };
 
 /** Neither the start nor the end of a task, which are full barriers, may stand next to the shape. */
 function* linger(own: Ref<number>, thread: Op<void>): Op<void> {
@@ -68,7 +68,8 @@ function appears(shape: Shape, model: MemoryModel, seed: number): boolean {
       for (const word of [x, y, z, p]) yield* W(word, 0);
     });
     machine.run();
-    shape.threads.forEach((thread, cpu) => machine.spawn(`P${cpu}`, () => linger(own(cpu), thread(r)), { cpu }));
+    for (const [cpu, thread] of shape.threads.entries())
+      machine.spawn(`P${cpu}`, () => linger(own(cpu), thread(r)), { cpu });
     const outcome = machine.run();
     expect(outcome.violation?.report() ?? outcome.status).toBe('finished');
     if (shape.weird({ ...r, x: words[x], y: words[y], z: words[z] })) return true;
@@ -77,7 +78,10 @@ function appears(shape: Shape, model: MemoryModel, seed: number): boolean {
 }
 
 /** Two stores by one CPU, with something between. */
-const writer = (between: (() => Access<void>) | null, last: (ref: Ref<number>, value: number) => Access<unknown> = W): Thread =>
+const writer = (
+  between: (() => Access<void>) | null,
+  last: (ref: Ref<number>, value: number) => Access<unknown> = W,
+): Thread =>
   function* () {
     yield* W(x, 1);
     if (between !== null) yield* between();
@@ -90,7 +94,12 @@ const reader = (between: (() => Access<void>) | null, first: (ref: Ref<number>) 
     r.b = yield* R(x);
   };
 const stale = (r: Record<string, number>) => r.a === 1 && r.b === 0;
-const storeThenLoad = (mine: Ref<number>, other: Ref<number>, reg: string, fence: (() => Access<void>) | null): Thread =>
+const storeThenLoad = (
+  mine: Ref<number>,
+  other: Ref<number>,
+  reg: string,
+  fence: (() => Access<void>) | null,
+): Thread =>
   function* (r) {
     yield* W(mine, 1);
     if (fence !== null) yield* fence();
@@ -105,46 +114,78 @@ const twoStores = (first: Ref<number>, second: Ref<number>, fence: (() => Access
   };
 
 const shapes: Shape[] = [
-  { name: 'SB', threads: [storeThenLoad(x, y, 'a', null), storeThenLoad(y, x, 'b', null)], weird: bothZero, in: ['tso', 'weak'] },
-  { name: 'SB+wmb+rmb', threads: [storeThenLoad(x, y, 'a', smpWmb), storeThenLoad(y, x, 'b', smpRmb)], weird: bothZero, in: ['tso', 'weak'] },
-  { name: 'SB+mb+po', threads: [storeThenLoad(x, y, 'a', smpMb), storeThenLoad(y, x, 'b', null)], weird: bothZero, in: ['tso', 'weak'] },
-  { name: 'SB+mbs', threads: [storeThenLoad(x, y, 'a', smpMb), storeThenLoad(y, x, 'b', smpMb)], weird: bothZero, in: [] },
+  {
+    name: 'SB',
+    threads: [storeThenLoad(x, y, 'a', null), storeThenLoad(y, x, 'b', null)],
+    weird: bothZero,
+    in: ['tso', 'weak'],
+  },
+  {
+    name: 'SB+wmb+rmb',
+    threads: [storeThenLoad(x, y, 'a', smpWmb), storeThenLoad(y, x, 'b', smpRmb)],
+    weird: bothZero,
+    in: ['tso', 'weak'],
+  },
+  {
+    name: 'SB+mb+po',
+    threads: [storeThenLoad(x, y, 'a', smpMb), storeThenLoad(y, x, 'b', null)],
+    weird: bothZero,
+    in: ['tso', 'weak'],
+  },
+  {
+    name: 'SB+mbs',
+    threads: [storeThenLoad(x, y, 'a', smpMb), storeThenLoad(y, x, 'b', smpMb)],
+    weird: bothZero,
+    in: [],
+  },
   {
     name: 'SB+store-mbs',
-    threads: [[x, y, 'a'] as const, [y, x, 'b'] as const].map(([mine, other, reg]) => function* (r) {
-      yield* smpStoreMb(mine, 1);
-      r[reg] = yield* R(other);
-    }),
+    threads: [[x, y, 'a'] as const, [y, x, 'b'] as const].map(
+      ([mine, other, reg]) =>
+        function* (r) {
+          yield* smpStoreMb(mine, 1);
+          r[reg] = yield* R(other);
+        },
+    ),
     weird: bothZero,
     in: [],
   },
   {
     name: 'SB+xchg-acquire (the write part of an acquire orders nothing)',
-    threads: [[x, y, 'a'] as const, [y, x, 'b'] as const].map(([mine, other, reg]) => function* (r) {
-      yield* atomicXchgAcquire(mine, 1);
-      r[reg] = yield* R(other);
-    }),
+    threads: [[x, y, 'a'] as const, [y, x, 'b'] as const].map(
+      ([mine, other, reg]) =>
+        function* (r) {
+          yield* atomicXchgAcquire(mine, 1);
+          r[reg] = yield* R(other);
+        },
+    ),
     weird: bothZero,
     in: ['weak'],
   },
   {
     name: 'SB+full-rmw',
-    threads: [[x, y, 'a'] as const, [y, x, 'b'] as const].map(([mine, other, reg]) => function* (r) {
-      yield* W(mine, 1);
-      yield* atomicAddReturn(1, z);
-      r[reg] = yield* R(other);
-    }),
+    threads: [[x, y, 'a'] as const, [y, x, 'b'] as const].map(
+      ([mine, other, reg]) =>
+        function* (r) {
+          yield* W(mine, 1);
+          yield* atomicAddReturn(1, z);
+          r[reg] = yield* R(other);
+        },
+    ),
     weird: bothZero,
     in: [],
   },
   {
     name: 'SB with unlock-lock between (unlock is no full barrier)',
-    threads: [[x, y, 'a', lockA] as const, [y, x, 'b', lockB] as const].map(([mine, other, reg, lock]) => function* (r) {
-      yield* spinLock(lock);
-      yield* W(mine, 1);
-      yield* spinUnlock(lock);
-      r[reg] = yield* R(other);
-    }),
+    threads: [[x, y, 'a', lockA] as const, [y, x, 'b', lockB] as const].map(
+      ([mine, other, reg, lock]) =>
+        function* (r) {
+          yield* spinLock(lock);
+          yield* W(mine, 1);
+          yield* spinUnlock(lock);
+          r[reg] = yield* R(other);
+        },
+    ),
     weird: bothZero,
     in: ['tso', 'weak'],
   },
@@ -153,15 +194,30 @@ const shapes: Shape[] = [
   { name: 'MP+po+rmb', threads: [writer(null), reader(smpRmb)], weird: stale, in: ['weak'] },
   { name: 'MP+wmb+rmb', threads: [writer(smpWmb), reader(smpRmb)], weird: stale, in: [] },
   { name: 'MP+mbs', threads: [writer(smpMb), reader(smpMb)], weird: stale, in: [] },
-  { name: 'MP+release+acquire', threads: [writer(null, smpStoreRelease), reader(null, smpLoadAcquire)], weird: stale, in: [] },
+  {
+    name: 'MP+release+acquire',
+    threads: [writer(null, smpStoreRelease), reader(null, smpLoadAcquire)],
+    weird: stale,
+    in: [],
+  },
   { name: 'MP+release+po', threads: [writer(null, smpStoreRelease), reader(null)], weird: stale, in: ['weak'] },
   { name: 'MP+po+acquire', threads: [writer(null), reader(null, smpLoadAcquire)], weird: stale, in: ['weak'] },
   { name: 'MP+release+rmb', threads: [writer(null, smpStoreRelease), reader(smpRmb)], weird: stale, in: [] },
   { name: 'MP+wmb+acquire', threads: [writer(smpWmb), reader(null, smpLoadAcquire)], weird: stale, in: [] },
   { name: 'MP+rmb+wmb (the wrong ones)', threads: [writer(smpRmb), reader(smpWmb)], weird: stale, in: ['weak'] },
   { name: 'MP+xchg-release+rmb', threads: [writer(null, atomicXchgRelease), reader(smpRmb)], weird: stale, in: [] },
-  { name: 'MP+xchg-relaxed+rmb', threads: [writer(null, atomicXchgRelaxed), reader(smpRmb)], weird: stale, in: ['weak'] },
-  { name: 'MP+wmb-xchg-relaxed+rmb', threads: [writer(smpWmb, atomicXchgRelaxed), reader(smpRmb)], weird: stale, in: [] },
+  {
+    name: 'MP+xchg-relaxed+rmb',
+    threads: [writer(null, atomicXchgRelaxed), reader(smpRmb)],
+    weird: stale,
+    in: ['weak'],
+  },
+  {
+    name: 'MP+wmb-xchg-relaxed+rmb',
+    threads: [writer(smpWmb, atomicXchgRelaxed), reader(smpRmb)],
+    weird: stale,
+    in: [],
+  },
   {
     name: 'MP+assign-pointer+dereference',
     threads: [
@@ -223,10 +279,13 @@ const shapes: Shape[] = [
   },
   {
     name: 'LB',
-    threads: [[x, y, 'a'] as const, [y, x, 'b'] as const].map(([from, to, reg]) => function* (r) {
-      r[reg] = yield* R(from);
-      yield* W(to, 1);
-    }),
+    threads: [[x, y, 'a'] as const, [y, x, 'b'] as const].map(
+      ([from, to, reg]) =>
+        function* (r) {
+          r[reg] = yield* R(from);
+          yield* W(to, 1);
+        },
+    ),
     weird: (r) => r.a === 1 && r.b === 1,
     in: [],
   },
@@ -263,43 +322,69 @@ const shapes: Shape[] = [
     weird: (r) => r.a === 1 || r.b === 0 || r.c < 2 || (r.c === 2 && r.b === 2) || r.x === 1,
     in: [],
   },
-  { name: '2+2W', threads: [twoStores(x, y, null), twoStores(y, x, null)], weird: (r) => r.x === 1 && r.y === 1, in: ['weak'] },
-  { name: '2+2W+wmbs', threads: [twoStores(x, y, smpWmb), twoStores(y, x, smpWmb)], weird: (r) => r.x === 1 && r.y === 1, in: [] },
-  { name: '2+2W+wmb+po', threads: [twoStores(x, y, smpWmb), twoStores(y, x, null)], weird: (r) => r.x === 1 && r.y === 1, in: ['weak'] },
-  ...(['po', 'wmb'] as const).map((fence): Shape => ({
-    name: `S+${fence}+data`,
-    threads: [
-      function* () {
-        yield* W(x, 2);
-        if (fence === 'wmb') yield* smpWmb();
-        yield* W(y, 1);
-      },
-      function* (r) {
-        r.a = yield* R(y);
-        yield* W(x, 1);
-      },
-    ],
-    weird: (r) => r.a === 1 && r.x === 2,
-    in: fence === 'po' ? ['weak'] : [],
-  })),
-  ...([['wmb', 'po'], ['po', 'mb'], ['wmb', 'mb'], ['mb', 'mb']] as const).map(([first, second]): Shape => ({
-    name: `R+${first}+${second}`,
-    threads: [
-      function* () {
-        yield* W(x, 1);
-        if (first === 'wmb') yield* smpWmb();
-        if (first === 'mb') yield* smpMb();
-        yield* W(y, 1);
-      },
-      function* (r) {
-        yield* W(y, 2);
-        if (second === 'mb') yield* smpMb();
-        r.a = yield* R(x);
-      },
-    ],
-    weird: (r) => r.y === 2 && r.a === 0,
-    in: second === 'po' ? ['tso', 'weak'] : first === 'po' ? ['weak'] : [],
-  })),
+  {
+    name: '2+2W',
+    threads: [twoStores(x, y, null), twoStores(y, x, null)],
+    weird: (r) => r.x === 1 && r.y === 1,
+    in: ['weak'],
+  },
+  {
+    name: '2+2W+wmbs',
+    threads: [twoStores(x, y, smpWmb), twoStores(y, x, smpWmb)],
+    weird: (r) => r.x === 1 && r.y === 1,
+    in: [],
+  },
+  {
+    name: '2+2W+wmb+po',
+    threads: [twoStores(x, y, smpWmb), twoStores(y, x, null)],
+    weird: (r) => r.x === 1 && r.y === 1,
+    in: ['weak'],
+  },
+  ...(['po', 'wmb'] as const).map(
+    (fence): Shape => ({
+      name: `S+${fence}+data`,
+      threads: [
+        function* () {
+          yield* W(x, 2);
+          if (fence === 'wmb') yield* smpWmb();
+          yield* W(y, 1);
+        },
+        function* (r) {
+          r.a = yield* R(y);
+          yield* W(x, 1);
+        },
+      ],
+      weird: (r) => r.a === 1 && r.x === 2,
+      in: fence === 'po' ? ['weak'] : [],
+    }),
+  ),
+  ...(
+    [
+      ['wmb', 'po'],
+      ['po', 'mb'],
+      ['wmb', 'mb'],
+      ['mb', 'mb'],
+    ] as const
+  ).map(
+    ([first, second]): Shape => ({
+      name: `R+${first}+${second}`,
+      threads: [
+        function* () {
+          yield* W(x, 1);
+          if (first === 'wmb') yield* smpWmb();
+          if (first === 'mb') yield* smpMb();
+          yield* W(y, 1);
+        },
+        function* (r) {
+          yield* W(y, 2);
+          if (second === 'mb') yield* smpMb();
+          r.a = yield* R(x);
+        },
+      ],
+      weird: (r) => r.y === 2 && r.a === 0,
+      in: second === 'po' ? ['tso', 'weak'] : first === 'po' ? ['weak'] : [],
+    }),
+  ),
   {
     name: 'WRC+release+rmb',
     threads: [
@@ -346,25 +431,30 @@ const shapes: Shape[] = [
     weird: (r) => r.c === 1 && stale(r),
     in: [],
   },
-  ...([null, smpRmb, smpMb] as const).map((fence): Shape => ({
-    name: `IRIW+${fence === null ? 'po' : fence === smpRmb ? 'rmb' : 'mb'}`,
-    threads: [
-      function* () {
-        yield* W(x, 1);
-      },
-      function* () {
-        yield* W(y, 1);
-      },
-      ...([[x, y, 'a', 'b'] as const, [y, x, 'c', 'd'] as const].map(([first, second, i, j]): Thread => function* (r) {
-        r[i] = yield* R(first);
-        if (fence !== null) yield* fence();
-        r[j] = yield* R(second);
-      })),
-    ],
-    weird: (r) => r.a === 1 && r.b === 0 && r.c === 1 && r.d === 0,
-    in: fence === null ? ['weak'] : [],
-    // LKMM allows it with read barriers; this machine shows a store to all other CPUs at once.
-  })),
+  ...([null, smpRmb, smpMb] as const).map(
+    (fence): Shape => ({
+      name: `IRIW+${fence === null ? 'po' : fence === smpRmb ? 'rmb' : 'mb'}`,
+      threads: [
+        function* () {
+          yield* W(x, 1);
+        },
+        function* () {
+          yield* W(y, 1);
+        },
+        ...[[x, y, 'a', 'b'] as const, [y, x, 'c', 'd'] as const].map(
+          ([first, second, i, j]): Thread =>
+            function* (r) {
+              r[i] = yield* R(first);
+              if (fence !== null) yield* fence();
+              r[j] = yield* R(second);
+            },
+        ),
+      ],
+      weird: (r) => r.a === 1 && r.b === 0 && r.c === 1 && r.d === 0,
+      in: fence === null ? ['weak'] : [],
+      // LKMM allows it with read barriers; this machine shows a store to all other CPUs at once.
+    }),
+  ),
   {
     name: 'reads in one critical section, then in another, of different locks (po-unlock-lock-po)',
     threads: [

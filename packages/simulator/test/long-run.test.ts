@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest';
-import { benchSimulator } from '../src/index.js';
 import { ORDER_ACQUIRE, ORDER_NONE, ORDER_RMB } from '../src/codes.js';
+import { benchSimulator } from '../src/index.js';
 import { WeakMemory } from '../src/memory/weak-memory.js';
 import { Random } from '../src/random.js';
 
@@ -9,7 +9,9 @@ const quiet = { watched: 0, changed: () => {} };
 
 describe('long runs', () => {
   it('take constant memory', () => {
-    const [short, long] = [1_000_000, 4_000_000].map((accesses) => benchSimulator(undefined, { accesses, models: ['weak'], cpus: [4] })[0]);
+    const [short, long] = [1_000_000, 4_000_000].map(
+      (accesses) => benchSimulator(undefined, { accesses, models: ['weak'], cpus: [4] })[0],
+    );
     // Without a forced collection the figure is noisy, but three million more accesses at one byte each would show.
     expect(long.heapGrowthBytes - short.heapGrowthBytes).toBeLessThan(globalThis.gc === undefined ? 24e6 : 1e6);
     expect(long.accesses).toBeGreaterThanOrEqual(4_000_000);

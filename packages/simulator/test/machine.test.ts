@@ -1,6 +1,28 @@
 // SPDX-License-Identifier: MIT
 import type { Op, Ref } from '@lockless/cpu';
-import { defineStatic, defineWord, load, Mutex, mutexInit, mutexLock, mutexUnlock, spinLock, spinUnlock, store, type SpinLock, Completion, complete, initCompletion, waitForCompletion, initRwsem, RwSemaphore, downRead, downWrite, upRead, upWrite } from '@lockless/cpu';
+import {
+  Completion,
+  complete,
+  defineStatic,
+  defineWord,
+  downRead,
+  downWrite,
+  initCompletion,
+  initRwsem,
+  load,
+  Mutex,
+  mutexInit,
+  mutexLock,
+  mutexUnlock,
+  RwSemaphore,
+  type SpinLock,
+  spinLock,
+  spinUnlock,
+  store,
+  upRead,
+  upWrite,
+  waitForCompletion,
+} from '@lockless/cpu';
 import { describe, expect, it } from 'vitest';
 import type { MachineOptions } from '../src/index.js';
 import { decodeToken, Machine } from '../src/index.js';
