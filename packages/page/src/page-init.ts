@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { NR_CPUS, peek, poke, bootReserve as reserveFromHeap } from '@lockless/cpu';
+import { localIrqRestore, localIrqSave, NR_CPUS, peek, poke, bootReserve as reserveFromHeap } from '@lockless/cpu';
 import { PAGE_SIZE, Page, PG_RESERVED, PG_UPTODATE } from '@lockless/mm-types';
 import {
   FreeArea,
@@ -96,7 +96,9 @@ function* freeAllFrames(first: number, end: number): Op<void> {
   while (pfn < end) {
     let order = Math.min(MAX_ORDER - 1, pfn === 0 ? MAX_ORDER - 1 : 31 - Math.clz32(pfn & -pfn));
     while (pfn + (1 << order) > end) order--;
+    const flags = localIrqSave();
     yield* freeBlock(pfnToPage(pfn), order);
+    localIrqRestore(flags);
     pfn += 1 << order;
   }
 }
