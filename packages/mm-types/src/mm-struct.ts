@@ -129,7 +129,7 @@ export interface MmStruct {
   faultsZero: number;
   /** A page of a file was mapped. */
   faultsFile: number;
-  /** A page was copied: of a parent or child, or of a file that is mapped private. */
+  /** A page was copied: of a parent or child, of a file that is mapped private, or the zero page. */
   faultsCow: number;
   /** A write to an anonymous page that nobody else maps: made writable in place. */
   faultsReuse: number;

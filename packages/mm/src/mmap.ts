@@ -23,6 +23,7 @@ import {
   FMODE_WRITE,
   MmStruct,
   taskMm,
+  VM_ACCOUNT,
   VM_GROWSDOWN,
   VM_LOCKED,
   VM_MAYEXEC,
@@ -121,6 +122,13 @@ function* areaFlags({ prot, flags, file }: MmapRequest): Op<number> {
 }
 
 /**
+ * accountable_mapping(): private memory that can be written counts as committed, and keeps VM_ACCOUNT when write access goes. Nothing is
+ * counted here, but areas that differ in it do not merge, which decides what fork copies.
+ */
+export const accountedFlags = (vmFlags: number): number =>
+  (vmFlags & (VM_WRITE | VM_SHARED)) === VM_WRITE ? vmFlags | VM_ACCOUNT : vmFlags;
+
+/**
  * mmap_region(): what was there goes; then the area grows out of a neighbour or is made.
  *
  * *Context*: mmap_sem for writing. *Returns* `address`, or -ENOMEM. *Source*: `mmap_region`, mm/mmap.c, 2.6.27.
@@ -129,10 +137,11 @@ export function* mmapRegion(
   mm: Ptr<MmStruct>,
   address: number,
   pages: number,
-  vmFlags: number,
+  wantedFlags: number,
   file: Ptr<File> | Null,
   filePgoff: number,
 ): Op<number> {
+  const vmFlags = accountedFlags(wantedFlags);
   const end = address + pages;
   if ((yield* findVmaIntersection(mm, address, end)) !== NULL) {
     if ((yield* doMunmap(mm, address, pages)) !== 0) return -ENOMEM;

@@ -28,6 +28,7 @@ import {
   ptePresent,
   vmNormalPage,
 } from '@lockless/rmap';
+import { accountedFlags } from './mmap.js';
 import { mmOption } from './mm-options.js';
 import { calcVmProtBits, vmaPageProt } from './page-prot.js';
 import { checkRange } from './unmapped-area.js';
@@ -61,7 +62,7 @@ export function* sysMprotect(start: number, pages: number, prot: number): Op<num
 /** mprotect_fixup(): one area or part of it. *Context*: mmap_sem for writing. *Source*: mm/mprotect.c, 2.6.27. */
 function* mprotectFixup(mm: Ptr<MmStruct>, piece: Piece, prot: number): Op<number> {
   const old = yield* load(VmAreaStruct.vmFlags(piece.vma));
-  const vmFlags = (old & ~RIGHTS) | calcVmProtBits(prot);
+  const vmFlags = accountedFlags((old & ~RIGHTS) | calcVmProtBits(prot));
   if ((vmFlags & ~mayFlags(vmFlags) & RIGHTS) !== 0) return -EACCES;
   if (vmFlags === old) return 0;
   const { vma, error } = yield* changeVmFlags(mm, piece, vmFlags);

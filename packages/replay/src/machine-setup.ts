@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { kmemCacheOf, type Op, type Ptr, STATIC_WORDS, type TaskStruct } from '@lockless/cpu';
 import { backgroundTasks, boot, diskInterrupt, machineHooks, mmInvariants, shutdown } from '@lockless/mm';
-import { type Bio, DISK_DEVICE, EIO, Inode, Page } from '@lockless/mm-types';
+import { Bio, DISK_DEVICE, EIO, Inode, Page } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore, pagesKnowTheirPlace, setPageCacheObserver } from '@lockless/pagecache';
 import { rcuStatistics } from '@lockless/rcu';
 import { Machine } from '@lockless/simulator';
@@ -14,10 +14,12 @@ import { fileOfIno, type World } from './world.js';
 
 /** Words for everything but mem_map: page tables, radix-tree nodes, areas, inodes, tasks. */
 const HEAP_WORDS = 4 << 20;
-/** A solid-state disk: 60 to 120 µs a request, eight at a time. */
+/** A solid-state disk: 60 to 120 µs a request. */
 const DISK_LATENCY_NS = 60_000;
 const DISK_JITTER_NS = 60_000;
-const DISK_DEPTH = 8;
+/** Pages in flight: eight requests of 1 MiB. */
+const BIO_MAX_PAGES = 256;
+const DISK_DEPTH: number = 8 * BIO_MAX_PAGES;
 
 /** Objects that must be gone when all processes are. */
 const MUST_BE_FREED: readonly string[] = ['mm_struct', 'vm_area_struct', 'anon_vma', 'file', 'bio'];
@@ -67,11 +69,24 @@ function bootOptions(world: World, options: SimulateOptions): Omit<Parameters<ty
   };
 }
 
+/**
+ * Requests for neighbouring pages that come one after the other are one request to the drive, as bios of up to 1 MiB are: their pages arrive
+ * together.
+ */
 function attachDisk(machine: Machine, disk: BackingStore): void {
+  let last = { ino: 0, index: 0, run: 0, done: 0 };
   machine.attachDevice(DISK_DEVICE, {
     name: 'disk',
     queueDepth: DISK_DEPTH,
-    latency: (_request, random) => DISK_LATENCY_NS + random.below(DISK_JITTER_NS),
+    latency: (request, random) => {
+      const { words } = machine.heap;
+      const ino = words[Bio.ino(request as Ptr<Bio>)];
+      const index = words[Bio.index(request as Ptr<Bio>)];
+      const merges = ino === last.ino && index === last.index + 1 && last.run < BIO_MAX_PAGES && last.done > machine.time;
+      const done = merges ? last.done : machine.time + DISK_LATENCY_NS + random.below(DISK_JITTER_NS);
+      last = { ino, index, run: merges ? last.run + 1 : 1, done };
+      return done - machine.time;
+    },
     service: (request, words, fail) => disk.transfer(request as Ptr<Bio>, words, fail ? -EIO : 0),
     interrupt: diskInterrupt,
   });

@@ -10,6 +10,8 @@ export interface SpaceOutcome {
   mm: Ptr<MmStruct> | Null;
   /** Replayed threads that use it. */
   users: number;
+  /** Counted before the program ran in it: faults of the kernel's own, while it built the image. */
+  before: FaultCounts;
   faults: FaultCounts;
   rss: { file: number; anon: number } | null;
   readonly peak: { file: number; anon: number };
@@ -17,18 +19,22 @@ export interface SpaceOutcome {
 
 const NO_FAULTS: FaultCounts = { anonymous: 0, zero: 0, file: 0, cow: 0, reuse: 0, mkwrite: 0, spurious: 0, major: 0 };
 
+const minus = (a: FaultCounts, b: FaultCounts): FaultCounts =>
+  Object.fromEntries(Object.entries(a).map(([kind, count]) => [kind, count - b[kind as keyof FaultCounts]])) as unknown as FaultCounts;
+
 /** Follows the address spaces of a program from outside, without an access. */
 export class SpaceTracker {
   readonly outcomes: SpaceOutcome[];
 
   constructor(spaces: number) {
-    this.outcomes = Array.from({ length: spaces }, () => ({ mm: NULL, users: 0, faults: NO_FAULTS, rss: null, peak: { file: 0, anon: 0 } }));
+    this.outcomes = Array.from({ length: spaces }, () => ({ mm: NULL, users: 0, before: NO_FAULTS, faults: NO_FAULTS, rss: null, peak: { file: 0, anon: 0 } }));
   }
 
   /** A task begins to use a space. */
   enter(space: number, task: Ptr<TaskStruct>): void {
     const outcome = this.outcomes[space];
     outcome.mm = peek(taskMm(task));
+    if (outcome.users === 0 && outcome.mm !== NULL) outcome.before = faultsOf(outcome.mm);
     outcome.users += 1;
   }
 
@@ -49,7 +55,7 @@ export class SpaceTracker {
     const rss = rssOf(mm);
     peak.file = Math.max(peak.file, rss.file);
     peak.anon = Math.max(peak.anon, rss.anon);
-    this.outcomes[space].faults = faultsOf(mm);
+    this.outcomes[space].faults = minus(faultsOf(mm), this.outcomes[space].before);
   }
 
   /** Resident pages now, or null when the space does not live. */

@@ -147,17 +147,17 @@ export class ReplayedThread {
   private *exec(rec: Rec & { kind: 'exec' }): Op<void> {
     const { world, spaces } = this.host;
     const before = this.space;
-    if (before !== null) spaces.look(before.id);
+    // What was resident in the old image is known only before it goes.
+    if (before !== null) spaces.leave(before.id);
     const error = yield* replayExec(world, rec);
     if (error !== 0) {
       this.note('execve', error);
       return this.die('a failed execve');
     }
-    if (before !== null) spaces.leave(before.id);
     this.space = world.spaces[rec.space];
     this.space.areas = AreaMap.ofImage(rec.maps, rec.brk);
-    spaces.enter(rec.space, current());
     yield* this.pushArguments(rec);
+    spaces.enter(rec.space, current());
   }
 
   /** copy_strings(): arguments and environment lie at the top of the new stack. */
