@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr } from '@lockless/cpu';
-import { load, store } from '@lockless/cpu';
+import type { Access, Ptr } from '@lockless/cpu';
+import { atomicInc } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
 
 /**
@@ -11,8 +11,8 @@ export function contentOf(ino: number, index: number): number {
   return (Math.imul(ino + 1, 0x9e3779b1) + Math.imul(index, 0x85ebca6b)) | 0 || 1;
 }
 
-/** The frame's bytes were written: one version on. *Context*: page locked, or mapped writable under the caller's page-table lock. */
-export function* contentWritten(page: Ptr<Page>): Op<void> {
-  const version = Page.contentVersion(page);
-  yield* store(version, (yield* load(version)) + 1);
-}
+/**
+ * The frame's bytes were written: one version on. Atomic: programs write through their mappings at the same time.
+ * *Context*: page locked, or used through a translation of the caller's page table.
+ */
+export const contentWritten = (page: Ptr<Page>): Access<void> => atomicInc(Page.contentVersion(page));
