@@ -4,9 +4,9 @@ import * as cpu from '@lockless/cpu';
 import * as mmTypes from '@lockless/mm-types';
 import * as rcu from '@lockless/rcu';
 import { describe, expect, it } from 'vitest';
-import { type Edit, loadMutant } from '../../rcu/test/mutant.js';
 import * as suite from './kernel-suite.js';
 import { behavesAsModel } from './model.js';
+import { type Edit, loadMutant } from './mutant.js';
 import * as races from './races.js';
 
 type Tree = suite.Tree;

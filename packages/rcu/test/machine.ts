@@ -97,7 +97,7 @@ export interface Run {
 /** Ticks and time slices so short that many grace periods pass in a short run. */
 const BUSY: MachineOptions = { timerTick: 500, timeSlice: 4000, memoryWords: (1 << 18) + (1 << 16) };
 
-export function start(rcu: Rcu, options: MachineOptions, hooks: Hooks = rcu.rcuHooks): Machine {
+function start(rcu: Rcu, options: MachineOptions, hooks: Hooks = rcu.rcuHooks): Machine {
   const machine = new Machine({ ...BUSY, ...options, hooks });
   machine.boot(rcu.rcuInit(machine.config.cpus));
   return machine;
