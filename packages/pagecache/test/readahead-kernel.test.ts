@@ -18,7 +18,7 @@ import {
 import { bootSequential } from './sequential-system.js';
 
 /*
- * What a real kernel added to its page cache, step by step (measured with mincore() after each step, test/fixtures/README.md), against what
+ * What a real kernel added to its page cache, step by step (measured with mincore() after each step, test/fixtures/record-readahead.py), against what
  * ours adds at the same step.
  */
 
