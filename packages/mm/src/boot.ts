@@ -3,7 +3,7 @@ import type { Op, Ptr } from '@lockless/cpu';
 import { readOnce } from '@lockless/cpu';
 import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
 import { drainCpuPagevecs, freeAreaInit, onlineCpus, PAGEVEC_SIZE, releasePages, waitOnPageLocked } from '@lockless/page';
-import { bioEndIo, filemapWriteAndWait, findGetPages, type PagecacheOptions, pagecacheInit, pdflush } from '@lockless/pagecache';
+import { bioEndIo, filemapWriteAndWait, findGetPages, kswapd, type PagecacheOptions, pagecacheInit, pdflush } from '@lockless/pagecache';
 import { rcuBarrier, rcuIdle, rcuInit, rcuNoteContextSwitch, rcuPending, rcuCheckCallbacks, rcuProcessCallbacks } from '@lockless/rcu';
 import { MODERN_MM, type MmOptions, mmOptionsInit } from './mm-options.js';
 
@@ -37,7 +37,10 @@ export interface BackgroundTask {
 }
 
 /** The kernel threads that memory management needs. */
-export const backgroundTasks: readonly BackgroundTask[] = [{ name: 'pdflush', body: pdflush }];
+export const backgroundTasks: readonly BackgroundTask[] = [
+  { name: 'kswapd', body: kswapd },
+  { name: 'pdflush', body: pdflush },
+];
 
 /** What the machine calls at its own events, on the CPU in question. Fits the simulator's `hooks`. */
 export const machineHooks = {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
-  atomicAdd,
   atomicCmpxchg,
   condResched,
   current,
@@ -25,7 +24,7 @@ import {
   VM_WRITE,
   VmAreaStruct,
 } from '@lockless/mm-types';
-import { VM_FAULT_OOM } from '@lockless/pagecache';
+import { contentWritten, VM_FAULT_OOM } from '@lockless/pagecache';
 import {
   beginTranslation,
   endTranslation,
@@ -172,7 +171,7 @@ export const userWrite = (address: number, datum: Content): Op<UserAccess> =>
       yield* writeOnce(Page.contentVersion(page), datum.version);
       return datum;
     }
-    yield* atomicAdd(1, Page.contentVersion(page));
+    yield* contentWritten(page);
     return yield* readContent(page);
   });
 

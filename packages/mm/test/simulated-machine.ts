@@ -3,7 +3,7 @@ import type { Op, Ptr } from '@lockless/cpu';
 import { NULL, STATIC_WORDS, smpMb, store } from '@lockless/cpu';
 import type { Bio, File } from '@lockless/mm-types';
 import { DISK_DEVICE, EIO, FMODE_READ, FMODE_WRITE, type Inode, MmStruct } from '@lockless/mm-types';
-import { attachBlockMap, BackingStore, fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
+import { attachBlockMap, BackingStore, contentOf, fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
 import { Machine, type MachineOptions, Random, type RunOutcome } from '@lockless/simulator';
 import {
   adoptMm,
@@ -69,6 +69,8 @@ export class System {
   readonly random: Random;
   /** Complaints of the programs themselves. */
   readonly complaints: string[] = [];
+  /** Writes to each datum so far. */
+  readonly writes: Map<number, number> = new Map();
   private living: Process[] = [];
   private nextId = 1;
   private tasks = 0;
@@ -120,6 +122,23 @@ export class System {
     const process = new Process(this.nextId++, mm, parent);
     this.living.push(process);
     return process;
+  }
+
+  written(identity: number): void {
+    this.writes.set(identity, (this.writes.get(identity) ?? 0) + 1);
+  }
+
+  /** Pages of files whose version on the disk is not the number of writes. For runs without truncation and without failing requests. */
+  lostWrites(pages: number): string[] {
+    const lost: string[] = [];
+    for (let i = 0; i < this.inodes.length; i++) {
+      for (let index = 0; index < pages; index++) {
+        const writes = this.writes.get(contentOf(i + 3, index)) ?? 0;
+        const version = this.store.versionOf(i + 3, index);
+        if (writes !== version) lost.push(`page ${index} of inode ${i + 3}: ${writes} writes, version ${version} on the disk`);
+      }
+    }
+    return lost;
   }
 
   /** A thread of a process; its address space stays. */

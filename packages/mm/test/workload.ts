@@ -69,10 +69,12 @@ class Program {
   readonly system: System;
   readonly process: Process;
   private readonly mix: readonly (keyof Mix)[];
+  private readonly mixed: Mix;
 
   constructor(system: System, process: Process, mix: Mix) {
     this.system = system;
     this.process = process;
+    this.mixed = mix;
     this.mix = (Object.keys(mix) as (keyof Mix)[]).flatMap((name) => new Array<keyof Mix>(mix[name]).fill(name));
   }
 
@@ -101,9 +103,11 @@ class Program {
     switch (what) {
       case 'read':
         return this.judge(page, yield* userRead(page));
-      case 'write':
-        yield* userWrite(page, { identity: this.process.token(), version: 1 });
+      case 'write': {
+        const { error, content } = yield* userWrite(page, { identity: this.process.token(), version: 1 });
+        if (error === 0) this.system.written(content.identity);
         return;
+      }
       case 'mmap':
         yield* this.mmap(page, pages, file);
         return;
@@ -147,10 +151,11 @@ class Program {
     const pos = this.below(FILE_PAGES) * 4096;
     const count = (1 + this.below(3)) * 4096;
     const buffer = this.below(4) === 0 ? { page, offset: 100 } : null;
-    if (this.below(2) === 0) yield* sysPwrite(file, pos, count, buffer);
+    if (this.below(2) === 0) yield* sysPwrite(file, pos, count, buffer, ({ identity }) => this.system.written(identity));
     else {
       const { complaints } = this.system;
-      yield* sysPread(file, pos, count, buffer, ({ ino, index, identity }) => {
+      // A read into a shared mapping of a file is a write to that file, which nobody would count.
+      yield* sysPread(file, pos, count, this.mixed.truncate === 0 ? null : buffer, ({ ino, index, identity }) => {
         if (identity !== contentOf(ino, index)) complaints.push(`read of page ${index} of inode ${ino} found datum ${identity}`);
       });
     }
