@@ -38,10 +38,23 @@ export class Random {
   chance(probability: number): boolean {
     return probability > 0 && this.generator.next() >>> 0 < probability * TWO_32;
   }
+}
 
-  /** A run length of at least 1, geometrically distributed. */
-  geometric(mean: number): number {
-    const u = ((this.generator.next() >>> 0) + 1) / (TWO_32 + 1);
-    return 1 + Math.floor(Math.log(u) / Math.log(1 - 1 / mean));
+/**
+ * 256 quantiles of the geometric distribution from 1 on with that mean; one drawn with `bits() & 255` is a sample. Computed by
+ * multiplications alone, so it is the same wherever it is computed, as logarithms need not be.
+ */
+export function geometricQuantiles(mean: number): Float64Array {
+  const table = new Float64Array(256);
+  let length = 1;
+  let longer = 1 - 1 / mean;
+  for (let i = 0; i < table.length; i++) {
+    const above = 1 - (i + 0.5) / table.length;
+    while (longer > above) {
+      length++;
+      longer *= 1 - 1 / mean;
+    }
+    table[i] = length;
   }
+  return table;
 }

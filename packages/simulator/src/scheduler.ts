@@ -3,7 +3,7 @@ import { PRIMITIVES } from '@lockless/cpu';
 import { INTERESTING } from './codes.js';
 import type { MachineConfig } from './options.js';
 import type { Processor } from './processor.js';
-import { Random } from './random.js';
+import { geometricQuantiles, Random } from './random.js';
 
 /** Decides which CPU executes next, and for how long. */
 export interface Scheduler {
@@ -27,11 +27,12 @@ const INTEREST = 4;
 class RandomScheduler implements Scheduler {
   readonly weight: Uint8Array = INTERESTING.map((yes) => (yes ? INTEREST : 1));
   private readonly random: Random;
-  private readonly mean: number;
+  private readonly lengths: Float64Array;
 
   constructor(random: Random, mean: number) {
     this.random = random;
-    this.mean = mean * 1.5;
+    // Interesting accesses take more, so a run of this weight is shorter in accesses.
+    this.lengths = geometricQuantiles(mean * 1.5);
   }
 
   pick(runnable: readonly Processor[], count: number): Processor {
@@ -43,7 +44,7 @@ class RandomScheduler implements Scheduler {
   }
 
   budget(): number {
-    return this.random.geometric(this.mean);
+    return this.lengths[this.random.bits() & 255];
   }
 
   ran(): void {}
