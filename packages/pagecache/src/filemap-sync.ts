@@ -2,7 +2,7 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import { readOnce, testAndClearBit } from '@lockless/cpu';
 import { AddressSpace, AS_EIO, AS_ENOSPC, EIO, ENOSPC, PAGECACHE_TAG_WRITEBACK, Page } from '@lockless/mm-types';
-import { pageError, putPage, waitOnPageWriteback, PAGEVEC_SIZE } from '@lockless/page';
+import { PAGEVEC_SIZE, pageError, putPage, waitOnPageWriteback } from '@lockless/page';
 import { findGetPagesTag } from './filemap-lookup.js';
 import { syncEverything, writeCachePages } from './page-writeback.js';
 

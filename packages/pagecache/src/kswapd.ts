@@ -36,6 +36,7 @@ import {
 import { wakeupPdflush } from './pdflush.js';
 import { SWAP_CLUSTER_MAX, scanControl } from './scan-control.js';
 import { allUnreclaimable, shrinkZone, tryToFreePages } from './vmscan.js';
+import { isolationInit } from './vmscan-isolate.js';
 
 /*
  * The background half of reclaim, mm/vmscan.c, 2.6.27: woken when free memory falls below the low watermark, it reclaims until it is above
@@ -115,5 +116,6 @@ const WAKEUP_KSWAPD: FunctionPointer<WakeupKswapd> = functionPointer<WakeupKswap
 /** Connects reclaim to the page allocator. Boot, after freeAreaInit(). */
 export function* vmscanInit(): Op<void> {
   yield* initWaitqueueHead(kswapdWait);
+  yield* isolationInit();
   setPageAllocHooks({ tryToFreePages: TRY_TO_FREE_PAGES, wakeupKswapd: WAKEUP_KSWAPD });
 }

@@ -105,13 +105,20 @@ function* pinSlots(slots: readonly Ref<number>[]): Op<Ptr<Page>[] | typeof RESTA
   return pages;
 }
 
+/**
+ * All slots that the gang lookup found were emptied before they were read. That is not the end of the file: pages may follow, and a caller
+ * that scans for them, as truncation does, would stop. *Source*: "don't return 0 too early from find_get_pages", 2.6.39.
+ */
+const foundNone = (pages: readonly Ptr<Page>[], slots: readonly Ref<number>[]): boolean =>
+  pages.length === 0 && slots.length > 0;
+
 /** *Source*: `find_get_pages`, mm/filemap.c, 2.6.27. */
 function* findGetPages(mapping: Ptr<AddressSpace>, first: number, max: number): Op<Ptr<Page>[]> {
   yield* rcuReadLock();
   for (;;) {
     const slots = yield* radixTreeGangLookupSlot(AddressSpace.pageTree(mapping), first, max);
     const pages = yield* pinSlots(slots);
-    if (pages === RESTART) continue;
+    if (pages === RESTART || foundNone(pages, slots)) continue;
     yield* rcuReadUnlock();
     return pages;
   }
@@ -123,7 +130,7 @@ function* findGetPagesTag(mapping: Ptr<AddressSpace>, first: number, tag: number
   for (;;) {
     const slots = yield* radixTreeGangLookupTagSlot(AddressSpace.pageTree(mapping), first, max, tag);
     const pages = yield* pinSlots(slots);
-    if (pages === RESTART) continue;
+    if (pages === RESTART || foundNone(pages, slots)) continue;
     yield* rcuReadUnlock();
     return pages;
   }

@@ -7,6 +7,7 @@ import {
   lockPage,
   modZonePageState,
   NR_FILE_DIRTY,
+  PAGEVEC_SIZE,
   pageDirty,
   pageLocked,
   pageMapping,
@@ -15,7 +16,7 @@ import {
   testClearPageDirty,
   testSetPageDirty,
   unlockPage,
-  waitOnPageWriteback, PAGEVEC_SIZE
+  waitOnPageWriteback,
 } from '@lockless/page';
 import { pageMkclean } from '@lockless/rmap';
 import { findGetPagesTag, pageBelongsTo } from './filemap-lookup.js';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr, Ref } from '@lockless/cpu';
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import {
   condResched,
   defineStatic,
@@ -54,19 +54,22 @@ const inBackground = (pages: number): WritebackControl => ({
  */
 export function* writebackInodes(maxPages: number): Op<number> {
   let written = 0;
+  /** The first inode in a row that could not be helped: all its pages are being written, and are not waited for. */
+  let stuck: Ptr<Inode> | Null = NULL;
   while (written < maxPages) {
     const inode = yield* beginInodeWriteback();
     if (inode === NULL) break;
-    const mapping = Inode.data(inode);
-    const wbc = inBackground(Math.min(MAX_WRITEBACK_PAGES, maxPages - written));
+    const around = inode === stuck;
+    const wbc = inBackground(around ? 0 : Math.min(MAX_WRITEBACK_PAGES, maxPages - written));
     const budget = wbc.nrToWrite;
-    yield* writeCachePages(mapping, wbc);
-    const stillDirty = yield* radixTreeTagged(AddressSpace.pageTree(mapping), PAGECACHE_TAG_DIRTY);
+    yield* writeCachePages(Inode.data(inode), wbc);
+    const stillDirty = yield* radixTreeTagged(AddressSpace.pageTree(Inode.data(inode)), PAGECACHE_TAG_DIRTY);
     yield* endInodeWriteback(inode, stillDirty);
     yield* inodePut(inode);
+    if (around) break;
     written += budget - wbc.nrToWrite;
-    // Only pages under writeback were left: they are not waited for.
-    if (wbc.nrToWrite === budget) break;
+    if (wbc.nrToWrite < budget) stuck = NULL;
+    else if (stillDirty && stuck === NULL) stuck = inode;
   }
   return written;
 }

@@ -139,7 +139,8 @@ function* prevMiss(mapping: Ptr<AddressSpace>, index: number, max: number): Op<n
   for (let i = 0; i < max; i++, at--) {
     if (slot < 0 || !(yield* pageCached(mapping, slot))) return at;
     if (slot % NODE_SLOTS !== 0) slot--;
-    else if ((at - 1) % NODE_SLOTS !== 0) slot = at < 1 || slot === 0 ? -1 : slot - NODE_SLOTS + ((at - 1) % NODE_SLOTS);
+    else if ((at - 1) % NODE_SLOTS !== 0)
+      slot = at < 1 || slot === 0 ? -1 : slot - NODE_SLOTS + ((at - 1) % NODE_SLOTS);
   }
   return index - max;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import type { Ptr } from '@lockless/cpu';
 import { GFP_FS, GFP_IO } from '@lockless/cpu';
+import type { AddressSpace, Page } from '@lockless/mm-types';
 
 /** Pages that reclaim takes off a list at a time. *Source*: include/linux/swap.h, 2.6.27. */
 export const SWAP_CLUSTER_MAX = 32;
@@ -14,6 +16,15 @@ export interface ScanControl {
   nrScanned: number;
   /** Reclaim gets nowhere: wait for pages under writeback instead of passing them by. Set by the priority loops. */
   waitForWriteback: boolean;
+  /** Writes that failed at once. Their pages' locks are waited for when nothing is isolated any more. */
+  readonly failedWrites: FailedWrite[];
+}
+
+/** A page, with a reference, that could not be written. */
+export interface FailedWrite {
+  readonly page: Ptr<Page>;
+  readonly mapping: Ptr<AddressSpace>;
+  readonly error: number;
 }
 
 export const scanControl = (gfpMask: number, order: number, kswapd: boolean): ScanControl => ({
@@ -22,6 +33,7 @@ export const scanControl = (gfpMask: number, order: number, kswapd: boolean): Sc
   kswapd,
   nrScanned: 0,
   waitForWriteback: false,
+  failedWrites: [],
 });
 
 /** Whether reclaim may call into the file system: the caller may hold its locks otherwise. */

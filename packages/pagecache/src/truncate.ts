@@ -7,6 +7,7 @@ import {
   lockPage,
   modZonePageState,
   NR_FILE_DIRTY,
+  PAGEVEC_SIZE,
   pageDirty,
   pageMapped,
   pagePrivate,
@@ -16,7 +17,7 @@ import {
   testClearPageDirty,
   trylockPage,
   unlockPage,
-  waitOnPageWriteback, PAGEVEC_SIZE
+  waitOnPageWriteback,
 } from '@lockless/page';
 import { unmapMappingRange } from '@lockless/rmap';
 import { removeFromPageCache, removeFromPageCacheLocked } from './filemap.js';

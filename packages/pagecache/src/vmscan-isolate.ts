@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr } from '@lockless/cpu';
+import type { Access, Op, Ptr, Ref } from '@lockless/cpu';
 import {
+  atomicDecReturn,
+  atomicInc,
+  atomicIncReturn,
+  atomicRead,
   containerOf,
+  defineStatic,
+  defineWord,
+  initWaitqueueHead,
   ListHead,
   listDelEntry,
   listMove,
@@ -10,6 +17,10 @@ import {
   spinUnlockIrq,
   store,
   vmBugOn,
+  WaitQueueHead,
+  waitEvent,
+  waitqueueActive,
+  wakeUpAll,
 } from '@lockless/cpu';
 import { EBUSY, EINVAL, Page } from '@lockless/mm-types';
 import {
@@ -30,6 +41,35 @@ import {
 } from '@lockless/page';
 
 const lruLock = Zone.lruLock(zone);
+
+/*
+ * Pages that one task has isolated are missing on the lists where another looks for them, so on a small machine a scan finds nothing
+ * although most of memory is page cache. It then waits for an isolation to end. (2.6.32 limits isolation and sleeps for a time,
+ * too_many_isolated().) Who has pages isolated waits for nothing but the disk, or the two would wait for each other.
+ */
+const isolations: Ref<number> = defineWord('lru_isolations');
+const isolationsEnded: Ref<number> = defineWord('lru_isolations_ended');
+const isolationWait: Ptr<WaitQueueHead> = defineStatic(WaitQueueHead, 'lru_isolation_wait');
+
+/** Boot. */
+export const isolationInit = (): Op<void> => initWaitqueueHead(isolationWait);
+
+/** How many isolations have ended so far, for {@link waitForIsolation}. */
+export const isolationEnds = (): Access<number> => atomicRead(isolationsEnded);
+
+/** Sleeps while pages are isolated and no isolation has ended since {@link isolationEnds} said `before`. *Context*: nothing isolated. */
+export function* waitForIsolation(before: number): Op<void> {
+  yield* waitEvent(isolationWait, function* () {
+    return (yield* atomicRead(isolations)) === 0 || (yield* atomicRead(isolationsEnded)) !== before;
+  });
+}
+
+/** *Ordering*: the operations that return a value are full barriers: counted before the queue is looked at. Pairs with prepare_to_wait(). */
+function* isolationEnded(): Op<void> {
+  yield* atomicDecReturn(isolations);
+  yield* atomicIncReturn(isolationsEnded);
+  if (yield* waitqueueActive(isolationWait)) yield* wakeUpAll(isolationWait);
+}
 
 /**
  * Takes one page for reclaim, if it is on the list that is being scanned and is not being freed.
@@ -77,6 +117,7 @@ export function* isolateLruPages(nrToScan: number, lru: number): Op<Isolated> {
       yield* listMove(entry, list);
     }
   }
+  if (pages.length > 0) yield* atomicInc(isolations);
   yield* modZonePageState(lruStat(lru), -pages.length);
   yield* store(Zone.pagesScanned(zone), (yield* load(Zone.pagesScanned(zone))) + scanned);
   yield* spinUnlockIrq(lruLock);
@@ -84,18 +125,20 @@ export function* isolateLruPages(nrToScan: number, lru: number): Op<Isolated> {
 }
 
 /**
- * Puts pages back, each on the list that its flags name now, and gives the references of the isolation back: a page whose other owners
- * are gone meanwhile is freed by that. *Context*: interrupts on.
+ * Ends an isolation: puts what is left of its pages back, each on the list that its flags name now, and gives the references back: a page
+ * whose other owners are gone meanwhile is freed by that. *Context*: interrupts on; for each isolation that had pages, once.
  * *Source*: the last part of `shrink_inactive_list`, mm/vmscan.c, 2.6.27.
  */
 export function* putbackLruPages(pages: readonly Ptr<Page>[]): Op<void> {
-  if (pages.length === 0) return;
-  yield* spinLockIrq(lruLock);
-  for (const page of pages) {
-    vmBugOn(yield* pageLru(page), 'isolated page is on a list');
-    yield* setPageLru(page);
-    yield* addPageToLruList(page, yield* lruOf(page));
+  if (pages.length > 0) {
+    yield* spinLockIrq(lruLock);
+    for (const page of pages) {
+      vmBugOn(yield* pageLru(page), 'isolated page is on a list');
+      yield* setPageLru(page);
+      yield* addPageToLruList(page, yield* lruOf(page));
+    }
+    yield* spinUnlockIrq(lruLock);
+    yield* releasePages(pages);
   }
-  yield* spinUnlockIrq(lruLock);
-  yield* releasePages(pages);
+  yield* isolationEnded();
 }

@@ -103,7 +103,7 @@ function* shrinkPage(page: Ptr<Page>, sc: ScanControl, sync: boolean): Op<Fate> 
 function* cleanPage(page: Ptr<Page>, sc: ScanControl, referenced: boolean): Op<Fate | 'clean'> {
   if (sc.order <= PAGE_ALLOC_COSTLY_ORDER && referenced) return 'keep';
   if (!mayEnterFs(sc)) return 'keep';
-  const result = yield* pageout(page, yield* pageMapping(page));
+  const result = yield* pageout(page, yield* pageMapping(page), sc);
   if (result !== 'success') return result;
   if ((yield* pageWriteback(page)) || (yield* pageDirty(page))) return 'keep-unlocked';
   // The write is over already. Lock it again and look again.

@@ -4,6 +4,7 @@ import { NULL, pointedFunction, readOnce } from '@lockless/cpu';
 import { AddressSpace, AOP_WRITEPAGE_ACTIVATE, type Page } from '@lockless/mm-types';
 import {
   clearPageReclaim,
+  getPage,
   lockPage,
   modZonePageState,
   NR_VMSCAN_WRITE,
@@ -11,11 +12,13 @@ import {
   pageMapping,
   pagePrivate,
   pageWriteback,
+  putPage,
   setPageReclaim,
   unlockPage,
 } from '@lockless/page';
 import { mappingSetError } from './bio.js';
 import { clearPageDirtyForIo } from './page-writeback.js';
+import type { ScanControl } from './scan-control.js';
 
 /** What became of a dirty page: still locked and dirty; locked, wanted elsewhere; being written, unlocked; locked and clean. */
 export type PageoutResult = 'keep' | 'activate' | 'success' | 'clean';
@@ -26,11 +29,17 @@ function* isPageCacheFreeable(page: Ptr<Page>): Op<boolean> {
   return count - ((yield* pagePrivate(page)) ? 1 : 0) === 2;
 }
 
-/** The page was unlocked by writepage, so it may have left the mapping, and the mapping may be gone. */
-function* handleWriteError(mapping: Ptr<AddressSpace>, page: Ptr<Page>, error: number): Op<void> {
-  yield* lockPage(page);
-  if ((yield* pageMapping(page)) === mapping) yield* mappingSetError(mapping, error);
-  yield* unlockPage(page);
+/**
+ * Tells the mappings of writes that failed. writepage unlocked the page, so it may have left the mapping meanwhile, and the mapping may be
+ * gone: the page lock tells. *Context*: no page locked or isolated. *Source*: `handle_write_error`, mm/vmscan.c, 2.6.27.
+ */
+export function* handleWriteErrors(sc: ScanControl): Op<void> {
+  for (const { page, mapping, error } of sc.failedWrites.splice(0)) {
+    yield* lockPage(page);
+    if ((yield* pageMapping(page)) === mapping) yield* mappingSetError(mapping, error);
+    yield* unlockPage(page);
+    yield* putPage(page);
+  }
 }
 
 /**
@@ -38,7 +47,7 @@ function* handleWriteError(mapping: Ptr<AddressSpace>, page: Ptr<Page>, error: n
  * *Context*: page locked and not mapped, one reference is the caller's; may enter the file system.
  * *Source*: `pageout`, mm/vmscan.c, 2.6.27. *Differs*: no congested queues.
  */
-export function* pageout(page: Ptr<Page>, mapping: Ptr<AddressSpace> | Null): Op<PageoutResult> {
+export function* pageout(page: Ptr<Page>, mapping: Ptr<AddressSpace> | Null, sc: ScanControl): Op<PageoutResult> {
   if (mapping === NULL || !(yield* isPageCacheFreeable(page))) return 'keep';
   const { writepage } = pointedFunction(yield* readOnce(AddressSpace.aOps(mapping)));
   if (!(yield* clearPageDirtyForIo(page))) return 'clean';
@@ -48,7 +57,10 @@ export function* pageout(page: Ptr<Page>, mapping: Ptr<AddressSpace> | Null): Op
     yield* clearPageReclaim(page);
     return 'activate';
   }
-  if (error < 0) yield* handleWriteError(mapping, page, error);
+  if (error < 0) {
+    yield* getPage(page);
+    sc.failedWrites.push({ page, mapping, error });
+  }
   // Written already: nobody is left to clear it, and on a clean page the bit means read-ahead.
   if (!(yield* pageWriteback(page))) yield* clearPageReclaim(page);
   yield* modZonePageState(NR_VMSCAN_WRITE, 1);

@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import {
-  condResched,
-  listAdd,
-  load,
-  readOnce,
-  spinLockIrq,
-  spinUnlockIrq,
-  store,
-  vmBugOn,
-  writeOnce,
-} from '@lockless/cpu';
-import { Page } from '@lockless/mm-types';
+import { condResched, load, readOnce, store, vmBugOn, writeOnce } from '@lockless/cpu';
+import type { Page } from '@lockless/mm-types';
 import {
   ALLOCSTALL,
   clearPageActive,
@@ -23,26 +13,22 @@ import {
   LRU_ACTIVE_FILE,
   LRU_INACTIVE_FILE,
   lruAddDrain,
-  lruList,
   lruStat,
-  modZonePageState,
   PGDEACTIVATE,
   PGREFILL,
   PGSCAN_DIRECT,
   PGSCAN_KSWAPD,
   PGSTEAL,
   pageActive,
-  pageLru,
-  releasePages,
-  setPageLru,
   Zone,
   zone,
 } from '@lockless/page';
 import { pageReferenced } from '@lockless/rmap';
 import { wakeupPdflush } from './pdflush.js';
-import { type ScanControl, SWAP_CLUSTER_MAX, scanControl } from './scan-control.js';
-import { isolateLruPages, putbackLruPages } from './vmscan-isolate.js';
+import { mayEnterFs, type ScanControl, SWAP_CLUSTER_MAX, scanControl } from './scan-control.js';
+import { isolateLruPages, isolationEnds, putbackLruPages, waitForIsolation } from './vmscan-isolate.js';
 import { pageMappingInuse, shrinkPageList } from './vmscan-page-list.js';
+import { handleWriteErrors } from './vmscan-pageout.js';
 
 /*
  * Page reclaim, mm/vmscan.c. 2.6.27, with the split of the LRU lists into anonymous and file pages of 2.6.28 (4f98a2fee8).
@@ -52,7 +38,6 @@ import { pageMappingInuse, shrinkPageList } from './vmscan-page-list.js';
  * *Differs*: without swap the anonymous lists are not scanned at all; their share comes in shrinkZone() when there is swap. There is no
  * lumpy reclaim, no slab to shrink, no cgroup, and one zone.
  */
-const lruLock = Zone.lruLock(zone);
 
 /**
  * Frees pages from the tail of the inactive list. *Context*: may sleep. *Returns* pages freed.
@@ -66,6 +51,7 @@ export function* shrinkInactiveList(maxScan: number, sc: ScanControl): Op<number
   do {
     const batch = yield* isolateLruPages(SWAP_CLUSTER_MAX, LRU_INACTIVE_FILE);
     const { pages } = batch;
+    const isolated = pages.length;
     scanned += batch.scanned;
     let freed = yield* shrinkPageList(pages, sc, false);
     if (pages.length > 0 && sc.waitForWriteback) {
@@ -76,7 +62,8 @@ export function* shrinkInactiveList(maxScan: number, sc: ScanControl): Op<number
     yield* countVmEvents(sc.kswapd ? PGSCAN_KSWAPD : PGSCAN_DIRECT, batch.scanned);
     if (sc.kswapd) yield* countVmEvents(KSWAPD_STEAL, freed);
     yield* countVmEvents(PGSTEAL, freed);
-    yield* putbackLruPages(pages);
+    if (isolated > 0) yield* putbackLruPages(pages);
+    yield* handleWriteErrors(sc);
     if (batch.scanned === 0) break;
   } while (scanned < maxScan);
   return reclaimed;
@@ -106,21 +93,13 @@ export function* shrinkActiveList(nrToScan: number): Op<void> {
     yield* condResched();
     if (yield* pageMappingInuse(page)) yield* pageReferenced(page, false);
   }
-  yield* spinLockIrq(lruLock);
-  for (const page of pages) yield* deactivate(page);
-  yield* modZonePageState(lruStat(LRU_INACTIVE_FILE), pages.length);
-  yield* spinUnlockIrq(lruLock);
+  for (const page of pages) {
+    vmBugOn(!(yield* pageActive(page)), 'page of the active list is not active');
+    // Nobody but us: lru_lock protects the flag of pages that have PG_lru, and this one has not.
+    yield* clearPageActive(page);
+  }
   yield* countVmEvents(PGDEACTIVATE, pages.length);
-  yield* releasePages(pages);
-}
-
-/** *Context*: lru_lock held. */
-function* deactivate(page: Ptr<Page>): Op<void> {
-  vmBugOn(yield* pageLru(page), 'isolated page is on a list');
-  vmBugOn(!(yield* pageActive(page)), 'page of the active list is not active');
-  yield* setPageLru(page);
-  yield* clearPageActive(page);
-  yield* listAdd(Page.lru(page), lruList(LRU_INACTIVE_FILE));
+  yield* putbackLruPages(pages);
 }
 
 /** How much of a list is due at this priority; less than a batch waits for the next time, but not when nothing else is left to try. */
@@ -161,6 +140,7 @@ export function* shrinkZone(priority: number, sc: ScanControl): Op<number> {
 export function* tryToFreePages(order: number, gfp: number): Op<number> {
   yield* countVmEvent(ALLOCSTALL);
   const sc = scanControl(gfp, order, false);
+  const endsBefore = yield* isolationEnds();
   let reclaimed = 0;
   let scanned = 0;
   let priority = DEF_PRIORITY;
@@ -174,6 +154,8 @@ export function* tryToFreePages(order: number, gfp: number): Op<number> {
     if (scanned > SWAP_CLUSTER_MAX + SWAP_CLUSTER_MAX / 2) yield* wakeupPdflush();
   }
   yield* writeOnce(Zone.prevPriority(zone), Math.max(0, priority));
+  // With the right to enter the file system the caller is not in the middle of a write that others wait for.
+  if (reclaimed === 0 && mayEnterFs(sc)) yield* waitForIsolation(endsBefore);
   return reclaimed;
 }
 

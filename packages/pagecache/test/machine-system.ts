@@ -80,7 +80,11 @@ export function bootSystem(options: SystemOptions): System {
   );
   const atEnd = [pageCacheIsTidy, pagesLeftBusy, referencesAreConserved];
   for (const check of atEnd) machine.addInvariant({ name: check.name, check: () => check(mappings) });
-  machine.addInvariant({ name: 'a page in the cache knows its place', everyTicks: 1, check: () => pagesKnowTheirPlace(mappings) });
+  machine.addInvariant({
+    name: 'a page in the cache knows its place',
+    everyTicks: 1,
+    check: () => pagesKnowTheirPlace(mappings),
+  });
   return { machine, store, mappings };
 }
 

@@ -8,9 +8,9 @@ import { putPage, unlockPage } from '@lockless/page';
 import { describe, expect, it } from 'vitest';
 import {
   fadvise,
-  fileOpen,
   filemapFault,
   filemapMapPages,
+  fileOpen,
   genericFileRead,
   inodeAlloc,
   setPageCacheObserver,
@@ -74,9 +74,12 @@ function* touch({ vma, step, mapped }: Mapping, pgoff: number): Op<void> {
   if (mapped.has(pgoff)) return;
   const inArea = pgoff - step.pgoff!;
   const entry = step.start! + inArea;
-  const first = Math.max(Math.floor(entry / FAULT_AROUND_PAGES) * FAULT_AROUND_PAGES, entry - Math.min(entry % 512, inArea));
-  const last = Math.min(first + FAULT_AROUND_PAGES, (Math.floor(entry / 512) + 1) * 512, entry + step.pages! - inArea) - 1;
-  // biome-ignore lint/correctness/useYield: an Op that touches nothing
+  const first = Math.max(
+    Math.floor(entry / FAULT_AROUND_PAGES) * FAULT_AROUND_PAGES,
+    entry - Math.min(entry % 512, inArea),
+  );
+  const last =
+    Math.min(first + FAULT_AROUND_PAGES, (Math.floor(entry / 512) + 1) * 512, entry + step.pages! - inArea) - 1;
   yield* filemapMapPages(vma, pgoff + first - entry, pgoff + last - entry, function* (_page, index) {
     mapped.add(index);
   });
@@ -107,7 +110,6 @@ describe(`read-ahead against Linux ${recording.kernel}`, () => {
     let added: number[] = [];
     let mapping: Mapping | undefined;
     setPageCacheObserver({ added: (_ino, index) => added.push(index) });
-    // biome-ignore lint/correctness/useYield: an Op that touches nothing
     const nothing = function* (_page: unknown, _offset: number, count: number): Op<number> {
       return count;
     };

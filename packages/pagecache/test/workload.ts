@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { GFP_KERNEL, KernelBug, mutexLock, mutexUnlock, NULL, readOnce, store, writeOnce } from '@lockless/cpu';
-import { type AddressSpace, File, FMODE_READ, FMODE_WRITE, Inode, PAGE_SIZE, Page } from '@lockless/mm-types';
-import { allocPage, lockPage, pageDirty, pageUptodate, pageWriteback, putPage, setPageUptodate, unlockPage } from '@lockless/page';
+import { type AddressSpace, type File, FMODE_READ, FMODE_WRITE, Inode, PAGE_SIZE, Page } from '@lockless/mm-types';
+import {
+  allocPage,
+  lockPage,
+  pageDirty,
+  pageUptodate,
+  pageWriteback,
+  putPage,
+  setPageUptodate,
+  unlockPage,
+} from '@lockless/page';
 import { Random } from '@lockless/simulator';
 import {
   addToPageCache,
   contentOf,
-  fileOpen,
   filemapWriteAndWait,
+  fileOpen,
   findGetPage,
   findGetPages,
   findGetPagesContig,
   findLockPage,
-
   freeBlocks,
   genericFileRead,
   genericFileWrite,
   inodeAlloc,
-  iSizeWrite,
   invalidateMappingPages,
+  iSizeWrite,
   removeMapping,
   truncateInodePages,
 } from '../src/index.js';
@@ -65,7 +73,8 @@ class Workload {
   /** I1: a page that a lookup returned is, and stays, that page until it is put. */
   *checkIdentity(page: Ptr<Page>, index: number): Op<void> {
     const mapping = yield* readOnce(Page.mapping(page));
-    if (mapping !== this.mapping && !(this.truncation && mapping === NULL)) broken(`page ${index}: page->mapping is ${mapping}`);
+    if (mapping !== this.mapping && !(this.truncation && mapping === NULL))
+      broken(`page ${index}: page->mapping is ${mapping}`);
     const now = yield* readOnce(Page.index(page));
     if (now !== index) broken(`page ${index}: page->index is ${now}`);
     if (!(yield* pageUptodate(page))) return;
@@ -84,7 +93,9 @@ class Workload {
   *gangLookup(random: Random): Op<void> {
     const first = random.below(this.pages);
     const contig = random.below(2) === 0;
-    const pages = yield* contig ? findGetPagesContig(this.mapping, first, this.pages) : findGetPages(this.mapping, first, this.pages);
+    const pages = yield* contig
+      ? findGetPagesContig(this.mapping, first, this.pages)
+      : findGetPages(this.mapping, first, this.pages);
     let previous = -1;
     for (const page of pages) {
       const index = yield* readOnce(Page.index(page));
@@ -98,14 +109,20 @@ class Workload {
   *read(file: Ptr<File>, random: Random, seen: number[]): Op<void> {
     const first = random.below(this.pages);
     const workload = this;
-    yield* genericFileRead(file, first * PAGE_SIZE, (1 + random.below(3)) * PAGE_SIZE, function* (page, _offset, count) {
-      const index = yield* readOnce(Page.index(page));
-      yield* workload.checkIdentity(page, index);
-      const version = yield* readOnce(Page.contentVersion(page));
-      if (!workload.truncation && version < seen[index]) broken(`page ${index}: version ${version} after ${seen[index]}`);
-      seen[index] = version;
-      return count;
-    });
+    yield* genericFileRead(
+      file,
+      first * PAGE_SIZE,
+      (1 + random.below(3)) * PAGE_SIZE,
+      function* (page, _offset, count) {
+        const index = yield* readOnce(Page.index(page));
+        yield* workload.checkIdentity(page, index);
+        const version = yield* readOnce(Page.contentVersion(page));
+        if (!workload.truncation && version < seen[index])
+          broken(`page ${index}: version ${version} after ${seen[index]}`);
+        seen[index] = version;
+        return count;
+      },
+    );
   }
 
   *write(file: Ptr<File>, random: Random): Op<void> {
@@ -156,7 +173,8 @@ class Workload {
     const page = yield* findLockPage(this.mapping, index);
     if (page === NULL) return;
     yield* this.checkIdentity(page, index);
-    if ((yield* readOnce(Page.mapping(page))) !== this.mapping) broken(`page ${index} is locked and out of its mapping`);
+    if ((yield* readOnce(Page.mapping(page))) !== this.mapping)
+      broken(`page ${index} is locked and out of its mapping`);
     yield* unlockPage(page);
     yield* putPage(page);
   }
@@ -216,7 +234,9 @@ class Workload {
   /** I6: after the last sync the disk has every write. */
   writesLost(): string | null {
     const lost = this.written.findIndex((count, index) => this.system.store.versionOf(INO, index) !== count);
-    return lost < 0 ? null : `page ${lost}: ${this.written[lost]} writes, version ${this.system.store.versionOf(INO, lost)} on disk`;
+    return lost < 0
+      ? null
+      : `page ${lost}: ${this.written[lost]} writes, version ${this.system.store.versionOf(INO, lost)} on disk`;
   }
 }
 
