@@ -22,7 +22,7 @@ export const EVENT_FREE = 12;
 export const EVENT_RELAX = 13;
 export const EVENT_SCHEDULE = 14;
 export const EVENT_WAKE = 15;
-export const EVENT_IO = 16;
+// 16 is IO, the one that is left.
 const EVENTS: readonly EventKind[] = [
   ...(['R', 'W', 'RMW', 'F', 'LK', 'LF', 'UL', 'RLK', 'RUL'] as const),
   ...(['RCU_LOCK', 'RCU_UNLOCK', 'ALLOC', 'FREE', 'RELAX', 'SCHEDULE', 'WAKE', 'IO'] as const),
@@ -64,12 +64,12 @@ export const OPERATION_ADD = 0;
 export const OPERATION_AND = 1;
 export const OPERATION_OR = 2;
 export const OPERATION_XOR = 3;
-export const OPERATION_XCHG = 4;
+// 4 is xchg, which stores its operand and needs no case of its own.
 export const OPERATION_CMPXCHG = 5;
 export const OPERATION_ADD_UNLESS = 6;
 const OPERATIONS: readonly RmwOperation[] = ['add', 'and', 'or', 'xor', 'xchg', 'cmpxchg', 'add-unless'];
 
-export const RESULT_NONE = 0;
+// 0 is none.
 export const RESULT_OLD = 1;
 export const RESULT_NEW = 2;
 export const RESULT_ZERO = 3;

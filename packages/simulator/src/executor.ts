@@ -11,7 +11,7 @@ import type { Statistics } from './statistics.js';
 import type { Context } from './task.js';
 
 /** Why the running context gave control back to the machine. */
-export const STOPPED_BOUNDARY = 0;
+const STOPPED_BOUNDARY = 0;
 export const STOPPED_SPIN = 1;
 export const STOPPED_SCHEDULE = 2;
 

@@ -48,7 +48,7 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import { describe, expect, it } from 'vitest';
-import type { MachineOptions, Violation } from '../src/index.js';
+import type { MachineOptions, MemoryModel, Violation } from '../src/index.js';
 import { Machine } from '../src/index.js';
 
 const a: Ref<SpinLock> = defineWord<SpinLock>('lock_a');
@@ -255,7 +255,7 @@ describe('sleep and wake-up', () => {
       }
       yield* setState(TASK_RUNNING);
     };
-  const race = (model: MachineOptions['model'], setState: (state: number) => Op<void>): Violation | null => {
+  const race = (model: MemoryModel, setState: (state: number) => Op<void>): Violation | null => {
     for (let seed = 1; seed <= (setState === setCurrentState ? 300 : 3000); seed++) {
       const machine = new Machine({ cpus: 2, seed, model, runLength: 3, memoryWords: (1 << 18) + (1 << 13) });
       const task: Ptr<TaskStruct> = machine.spawn('sleeper', () => sleeper(setState)(machine), { cpu: 0 });
