@@ -48,7 +48,7 @@ Object.assign(
       const colors = series.map(({ real }, i) =>
         real ? '--real' : series[0].real ? '--series-1' : `--series-${i + 1}`,
       );
-      const last = operations.length - 1;
+      const last = operations.findLastIndex((_, i) => series.some(({ values }) => values[i] !== null));
       // The real kernel's line is a broad band below: where both agree, both are seen.
       const line = ({ label, real }, i) => ({
         label,
@@ -59,7 +59,7 @@ Object.assign(
         spanGaps: false,
         value: (_plot, value) => number(value),
       });
-      /** Without a cursor the legend tells the last values. */
+      /** Without a cursor the legend tells the last values there are. */
       const rest = (plot) => plot.setLegend({ idx: last });
       const options = (width) => ({
         width,

@@ -357,3 +357,66 @@ export function violatedRun(): RunResult {
       'lockless run gcc-hello --cpus 8 --memory 16M --seed 42 --inject enomem=0.01 --plant remove-mapping-without-freeze',
   };
 }
+
+/** A violated run in which every string that comes from outside is `text`. */
+export function hostile(text: string): RunResult {
+  const run = violatedRun();
+  const stacks = [{ cpu: 1, task: text, status: text, frames: [text, text] }];
+  return {
+    ...run,
+    recording: { ...run.recording, path: text, command: [text, text], kernel: text },
+    configuration: { ...run.configuration, plant: text, scheduler: text },
+    violation: { ...run.violation!, kind: text, message: text, task: text, stacks },
+    processes: run.processes.map((p) => ({ ...p, comm: text })),
+    files: run.files.map((f) => ({ ...f, path: text, kind: text })),
+    memory: { ...run.memory, zone: { [text]: 1 } },
+    machine: { ...run.machine, newErrors: { [text]: 1 } },
+    comparison: {
+      measures: run.comparison.measures.map((m) => ({ ...m, title: text })),
+      differences: run.comparison.differences.map((d) => ({ ...d, item: text, cause: text, measure: text })),
+    },
+    invariants: run.invariants.map((i) => ({ ...i, name: text })),
+    timeline: {
+      ...run.timeline,
+      spaces: run.timeline.spaces.map((s) => ({ ...s, label: text })),
+      cpus: run.timeline.cpus.map(({ cpu, slices: all }) => ({ cpu, slices: all.map((s) => ({ ...s, task: text })) })),
+    },
+    replay: text,
+  };
+}
+
+/** 64 CPUs with 500 slices each, 2,000 samples, 100 processes and 1,000 files. */
+export function largeRun(): RunResult {
+  const run = sampleRun();
+  const { timeline: t } = run;
+  const repeat = <T>(list: readonly T[], times: number): T[] => Array.from({ length: times }, () => list).flat();
+  const stretch = (values: readonly (number | null)[]): (number | null)[] => values.flatMap((v) => Array(10).fill(v));
+  const numbers = (values: readonly number[]): number[] => stretch(values).map((v, i) => (v ?? 0) + (i % 10));
+  return {
+    ...run,
+    processes: repeat(run.processes, 17).map((p, space) => ({ ...p, space })),
+    files: repeat(run.files, 34).map((f, id) => ({ ...f, id, path: `${f.path}.${id}` })),
+    timeline: {
+      time: numbers(t.time),
+      operations: numbers(t.operations),
+      free: numbers(t.free),
+      fileCache: numbers(t.fileCache),
+      anonymous: numbers(t.anonymous),
+      dirty: numbers(t.dirty),
+      writeback: numbers(t.writeback),
+      gracePeriods: numbers(t.gracePeriods),
+      faults: numbers(t.faults),
+      spaces: repeat(t.spaces, 17).map((s) => ({ ...s, simulated: stretch(s.simulated), real: stretch(s.real) })),
+      cpus: repeat(t.cpus, 8).map(({ slices: all }, cpu) => ({
+        cpu,
+        slices: all.flatMap(({ from, to, task }) => {
+          const middle = (from + to) >> 1;
+          return [
+            { from, to: middle, task },
+            { from: middle, to, task: `${task}+` },
+          ];
+        }),
+      })),
+    },
+  };
+}
