@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { current, downWrite, load, NULL, type Null, type Op, type Ptr, store, upWrite } from '@lockless/cpu';
+import { bug, current, downWrite, load, NULL, type Null, type Op, type Ptr, store, upWrite } from '@lockless/cpu';
 import { ENOMEM, type File, MmStruct, taskMm, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_SHARED } from '@lockless/mm-types';
 import { mmAlloc } from '@lockless/rmap';
 import { mmput } from './exit.js';
@@ -58,6 +58,7 @@ export function* buildMm(image: Image): Op<Ptr<MmStruct> | Null> {
   yield* downWrite(MmStruct.mmapSem(mm));
   let error = 0;
   for (const { start, end, prot, shared, file, pgoff, flags = 0 } of image.segments) {
+    if (end <= start) bug(`an empty segment at page ${start}`);
     const may = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | (shared ? VM_SHARED | VM_MAYSHARE : 0);
     error = yield* mmapRegion(mm, start, end - start, calcVmProtBits(prot) | may | flags, file, pgoff);
     if (error < 0) break;

@@ -36,18 +36,38 @@ import {
 } from '../src/index.js';
 import { type Process, System, type SystemOptions } from './simulated-machine.js';
 
-/** The pages where everything happens: across the border of two page tables. */
-const FIRST = 1024 - 16;
-const PAGES = 32;
-const FILE_PAGES = 12;
 const RW = PROT_READ | PROT_WRITE;
 
-/** Anonymous memory, a private and a shared mapping of the first file. */
-const segments = ([file]: readonly Ptr<File>[]): Segment[] => [
-  { start: FIRST, end: FIRST + 8, prot: RW, shared: false, file: NULL, pgoff: 0 },
-  { start: FIRST + 8, end: FIRST + 18, prot: RW, shared: false, file, pgoff: 0 },
-  { start: FIRST + 18, end: FIRST + 28, prot: RW, shared: true, file, pgoff: 0 },
-];
+/** The pages where everything happens. */
+export interface Arena {
+  readonly first: number;
+  /** Anonymous memory, then a private and a shared mapping of the first file, then nothing. */
+  readonly anonymous: number;
+  readonly privately: number;
+  readonly shared: number;
+  readonly free: number;
+  readonly filePages: number;
+  /** Longest range of a system call. */
+  readonly longest: number;
+}
+/** Across the border of two page tables. */
+const WIDE: Arena = { first: 1024 - 16, anonymous: 8, privately: 10, shared: 10, free: 4, filePages: 12, longest: 6 };
+/** So narrow that tasks meet at every step. */
+export const NARROW: Arena = { first: 1023, anonymous: 1, privately: 1, shared: 1, free: 0, filePages: 1, longest: 2 };
+
+const segmentsOf = ({ first, anonymous, privately, shared }: Arena, [file]: readonly Ptr<File>[]): Segment[] =>
+  [
+  { start: first, end: first + anonymous, prot: RW, shared: false, file: NULL, pgoff: 0 },
+  { start: first + anonymous, end: first + anonymous + privately, prot: RW, shared: false, file, pgoff: 0 },
+  {
+    start: first + anonymous + privately,
+    end: first + anonymous + privately + shared,
+    prot: RW,
+    shared: true,
+    file,
+    pgoff: 0,
+  },
+].filter(({ start, end }) => end > start);
 
 /** What a step may do, and how often. */
 export interface Mix {
@@ -63,7 +83,7 @@ export interface Mix {
   readonly file: number;
   readonly sync: number;
 }
-export const MIX: Mix = { read: 12, write: 12, mmap: 3, munmap: 2, mprotect: 2, mremap: 1, dontneed: 2, fork: 1, truncate: 1, file: 4, sync: 1 };
+const MIX: Mix = { read: 12, write: 12, mmap: 3, munmap: 2, mprotect: 2, mremap: 1, dontneed: 2, fork: 1, truncate: 1, file: 4, sync: 1 };
 
 class Program {
   readonly system: System;
@@ -71,7 +91,10 @@ class Program {
   private readonly mix: readonly (keyof Mix)[];
   private readonly mixed: Mix;
 
-  constructor(system: System, process: Process, mix: Mix) {
+  private readonly arena: Arena;
+
+  constructor(system: System, process: Process, mix: Mix, arena: Arena) {
+    this.arena = arena;
     this.system = system;
     this.process = process;
     this.mixed = mix;
@@ -80,6 +103,11 @@ class Program {
 
   private below(n: number): number {
     return this.system.random.below(n);
+  }
+
+  private page(): number {
+    const { first, anonymous, privately, shared, free } = this.arena;
+    return first + this.below(anonymous + privately + shared + free);
   }
 
   *steps(count: number, depth: number, mix: Mix): Op<void> {
@@ -93,12 +121,12 @@ class Program {
   private *fork(count: number, depth: number, mix: Mix): Op<void> {
     const mm = yield* dupMm(this.process.mm);
     if (mm === NULL) return;
-    this.system.child(mm, this.process, (child) => new Program(this.system, child, mix).steps(count, depth, mix));
+    this.system.child(mm, this.process, (child) => new Program(this.system, child, mix, this.arena).steps(count, depth, mix));
   }
 
   private *step(what: Exclude<keyof Mix, 'fork'>): Op<void> {
-    const page = FIRST + this.below(PAGES);
-    const pages = 1 + this.below(6);
+    const page = this.page();
+    const pages = 1 + this.below(this.arena.longest);
     const file = this.system.files[this.below(this.system.files.length)];
     switch (what) {
       case 'read':
@@ -118,17 +146,17 @@ class Program {
         yield* sysMprotect(page, pages, [0, PROT_READ, RW, RW][this.below(4)]);
         return;
       case 'mremap': {
-        const to = FIRST + this.below(PAGES);
+        const to = this.page();
         const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-        yield* sysMremap({ address: page, oldPages: pages, newPages: 1 + this.below(6), flags, newAddress: to });
+        yield* sysMremap({ address: page, oldPages: pages, newPages: 1 + this.below(this.arena.longest), flags, newAddress: to });
         return;
       }
       case 'dontneed':
         yield* sysMadvise(page, pages, this.below(8) === 0 ? MADV_WILLNEED : MADV_DONTNEED);
         return;
       case 'truncate':
-        yield* sysFtruncate(file, this.below(FILE_PAGES * 4096));
-        yield* sysFtruncate(file, FILE_PAGES * 4096);
+        yield* sysFtruncate(file, this.below(this.arena.filePages * 4096));
+        yield* sysFtruncate(file, this.arena.filePages * 4096);
         return;
       case 'file':
         yield* this.useFile(file, page);
@@ -144,11 +172,11 @@ class Program {
     const anonymous = this.below(2) === 0;
     const shared = this.below(2) === 0;
     const flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE) | (anonymous ? MAP_ANONYMOUS : 0);
-    yield* sysMmap({ address: page, pages, prot: RW, flags, file: anonymous ? NULL : file, pgoff: this.below(FILE_PAGES) });
+    yield* sysMmap({ address: page, pages, prot: RW, flags, file: anonymous ? NULL : file, pgoff: this.below(this.arena.filePages) });
   }
 
   private *useFile(file: Ptr<File>, page: number): Op<void> {
-    const pos = this.below(FILE_PAGES) * 4096;
+    const pos = this.below(this.arena.filePages) * 4096;
     const count = (1 + this.below(3)) * 4096;
     const buffer = this.below(4) === 0 ? { page, offset: 100 } : null;
     if (this.below(2) === 0) yield* sysPwrite(file, pos, count, buffer, ({ identity }) => this.system.written(identity));
@@ -171,7 +199,7 @@ class Program {
 
   private isOfFile(identity: number): boolean {
     const inos = [...this.system.inodes.map((inode) => peek(Inode.ino(inode)))];
-    for (const ino of inos) for (let i = 0; i < FILE_PAGES + 8; i++) if (contentOf(ino, i) === identity) return true;
+    for (const ino of inos) for (let i = 0; i < this.arena.filePages + 8; i++) if (contentOf(ino, i) === identity) return true;
     // Shared anonymous memory: numbers of nameless files.
     for (let ino = 1; ino < 400; ino++) for (let i = 0; i < 8; i++) if (contentOf(0x7000_0000 + ino, i) === identity) return true;
     return false;
@@ -181,18 +209,37 @@ class Program {
 export interface WorkloadOptions extends SystemOptions {
   readonly steps?: number;
   readonly mix?: Partial<Mix>;
+  readonly arena?: Arena;
 }
 
 /** Runs threads of processes that do everything at once. Null when all is right, else what is wrong. */
 export function runWorkload(options: WorkloadOptions): { wrong: string | null; system: System } {
-  const { steps = 30, processes = 2, threads = 2 } = options;
+  const { steps = 30, processes = 2, threads = 2, arena = WIDE } = options;
   const mix = { ...MIX, ...options.mix };
-  const system = new System({ files: [FILE_PAGES, FILE_PAGES], segments, ...options, processes, threads });
+  const segments = (files: readonly Ptr<File>[]): Segment[] => segmentsOf(arena, files);
+  const files = [arena.filePages, arena.filePages];
+  const system = new System({ files, segments, ...options, processes, threads });
   for (const process of system.processes) {
     for (let i = 0; i < threads; i++) {
-      system.thread(process, (self) => new Program(system, self, mix).steps(steps, 2, mix));
+      system.thread(process, (self) => new Program(system, self, mix, arena).steps(steps, 2, mix));
     }
   }
   return { wrong: system.run(), system };
 }
 
+
+const NOTHING: Mix = { read: 0, write: 0, mmap: 0, munmap: 0, mprotect: 0, mremap: 0, dontneed: 0, fork: 0, truncate: 0, file: 0, sync: 0 };
+
+/** Tasks that meet at every step, each kind at one race. */
+export const FOCUSED: Readonly<Record<string, WorkloadOptions>> = {
+  /** C1, C2, C3: faults of both kinds of mapping against truncation. */
+  truncate: { mix: { ...NOTHING, read: 6, write: 6, truncate: 3, file: 1 }, arena: { ...NARROW, anonymous: 0 } },
+  /** First faults of threads on one page, and its going away. */
+  threads: { mix: { ...NOTHING, read: 2, write: 4, dontneed: 3 }, arena: { ...NARROW, privately: 0, shared: 0 }, processes: 1, threads: 4 },
+  /** C8: who may write in place, and what the others see. */
+  cow: { mix: { ...NOTHING, read: 8, write: 6, fork: 3 }, arena: { ...NARROW, shared: 0 }, processes: 1, threads: 3 },
+  /** C10, C11: writeback against writes through mappings. */
+  writeback: { mix: { ...NOTHING, read: 1, write: 8, sync: 4, file: 2 }, arena: { ...NARROW, anonymous: 0, privately: 0, shared: 2, filePages: 2 } },
+  /** Areas that come and go under faults. */
+  areas: { mix: { ...NOTHING, read: 4, write: 6, mmap: 2, munmap: 2, mremap: 2, mprotect: 2, fork: 1 }, arena: { ...NARROW, free: 2 } },
+};
