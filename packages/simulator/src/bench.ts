@@ -27,6 +27,8 @@ export interface SimulatorBenchRow {
   readonly accesses: number;
   readonly accessesPerSecond: number;
   readonly nsPerAccess: number;
+  /** Processor time: what the figure above would be on a computer that does nothing else. */
+  readonly cpuNsPerAccess: number;
   /** JavaScript heap after the run minus before it. Without --expose-gc this includes what the collector had not looked at yet. */
   readonly heapGrowthBytes: number;
 }
@@ -118,16 +120,17 @@ export function benchSimulator(
 
 /** The measurements as a table. */
 export function renderSimulatorBench(rows: readonly SimulatorBenchRow[]): string {
-  const lines = rows.map(({ model, cpus, accessesPerSecond, nsPerAccess, heapGrowthBytes }) =>
+  const lines = rows.map(({ model, cpus, accessesPerSecond, nsPerAccess, cpuNsPerAccess, heapGrowthBytes }) =>
     [
       model.padEnd(5),
       String(cpus).padStart(4),
       (accessesPerSecond / 1e6).toFixed(2).padStart(12),
       nsPerAccess.toFixed(0).padStart(9),
+      cpuNsPerAccess.toFixed(0).padStart(11),
       (heapGrowthBytes / 1024).toFixed(0).padStart(16),
     ].join('  '),
   );
-  return ['model  CPUs  M accesses/s  ns each  heap growth, KiB', ...lines].join('\n');
+  return ['model  CPUs  M accesses/s  ns each  CPU ns each  heap growth, KiB', ...lines].join('\n');
 }
 
 function measure(model: MemoryModel, cpus: number, accesses: number): SimulatorBenchRow {
@@ -137,9 +140,11 @@ function measure(model: MemoryModel, cpus: number, accesses: number): SimulatorB
   const before = machine.steps;
   const heap = heapUsed();
   const start = performance.now();
+  const processor = process.cpuUsage();
   const { violation } = machine.run({ maxSteps: accesses });
   if (violation !== null) throw violation;
   const seconds = (performance.now() - start) / 1000;
+  const { user } = process.cpuUsage(processor);
   const done = machine.steps - before;
   return {
     model,
@@ -147,6 +152,7 @@ function measure(model: MemoryModel, cpus: number, accesses: number): SimulatorB
     accesses: done,
     accessesPerSecond: Math.round(done / seconds),
     nsPerAccess: (seconds * 1e9) / done,
+    cpuNsPerAccess: (user * 1000) / done,
     heapGrowthBytes: heapUsed() - heap,
   };
 }

@@ -122,4 +122,37 @@ describe('replay', () => {
     expect(run(decodeToken(first.token)).traceHash).toBe(first.traceHash);
     expect(run({ cpus: 3, model: 'weak', seed: 43 }).traceHash).not.toBe(first.traceHash);
   });
+
+  it.each(['random', 'round-robin', 'pct'] as const)('goes on where it stopped, as if it had not (%s)', (scheduler) => {
+    const machine = (): Machine => {
+      const made = new Machine({ cpus: 4, scheduler, seed: 5, timerTick: 3000, history: 16 });
+      for (let i = 0; i < 6; i++) made.spawn(`inc${i}`, () => increment(100));
+      return made;
+    };
+    const whole = machine();
+    expect(whole.run().status).toBe('finished');
+    const sliced = machine();
+    let slices = 1;
+    while (sliced.run({ maxSteps: 100 }).status === 'bounded') slices++;
+    expect(slices).toBeGreaterThan(10);
+    expect(sliced.traceHash).toBe(whole.traceHash);
+    expect(sliced.steps).toBe(whole.steps);
+    expect(sliced.lastAccesses(2)).toEqual(whole.lastAccesses(2));
+    expect([0, 1, 2, 3].some((cpu) => whole.lastAccesses(cpu).length === 16)).toBe(true);
+  });
+
+  it('counts what happens', () => {
+    const machine = new Machine({ cpus: 2, seed: 3, model: 'weak' });
+    for (let i = 0; i < 2; i++) machine.spawn(`inc${i}`, () => increment(200), { cpu: i });
+    const { steps } = machine.run();
+    const { statistics, memoryStatistics } = machine;
+    expect(statistics.accesses).toBe(steps);
+    const { LK, UL, R, W } = statistics.byEvent();
+    expect({ UL, R, W }).toEqual({ UL: 400, R: 400, W: 400 });
+    expect(LK).toBe(400 + statistics.contended);
+    expect(statistics.contended).toBeGreaterThan(0);
+    // Each lock, unlock and store reaches memory once.
+    expect(memoryStatistics.commits).toBe(1200);
+    expect(memoryStatistics.bufferedStores).toBeGreaterThan(0);
+  });
 });
