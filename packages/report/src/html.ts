@@ -8,7 +8,7 @@ import type { RunResult } from './run-result.js';
 
 const require = createRequire(import.meta.url);
 const asset = (name: string): string => readFileSync(new URL(`../assets/${name}`, import.meta.url), 'utf8');
-const library = (name: string): string => readFileSync(require.resolve(`uplot/dist/${name}`), 'utf8');
+const read = (path: string): string => readFileSync(path, 'utf8');
 
 const STYLES = ['page.css', 'charts.css', 'tables.css', 'print.css'];
 
@@ -31,8 +31,8 @@ const hash = (text: string): string => `'sha256-${createHash('sha256').update(te
  * content security policy lets no script run but its own, and forbids every request.
  */
 export function renderHtml(result: RunResult): string {
-  const scripts = [library('uPlot.iife.min.js'), ...SCRIPTS.map(asset)];
-  const style = [library('uPlot.min.css'), ...STYLES.map(asset)].join('\n');
+  const scripts = [read(require.resolve('uplot/dist/uPlot.iife.min.js')), ...SCRIPTS.map(asset)];
+  const style = [read(require.resolve('uplot/dist/uPlot.min.css')), ...STYLES.map(asset)].join('\n');
   const policy = [
     "default-src 'none'",
     `script-src ${scripts.map(hash).join(' ')}`,

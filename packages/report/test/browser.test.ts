@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunResult, renderHtml } from '../src/index.js';
@@ -38,33 +38,14 @@ describe.skipIf(missing !== '')(`the page in a browser${missing}`, () => {
     page.on('request', (request) => {
       if (request.url() !== url) troubles.push(`request: ${request.url()}`);
     });
+    await page.addInitScript({ path: fileURLToPath(new URL('in-page.js', import.meta.url)) });
     await page.goto(url);
     await page.locator('body[data-ready]').waitFor({ timeout: 10_000 });
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    await page.evaluate('inPage.painted()');
     return { page, troubles };
   }
 
-  /** For each canvas the number of pixels of each of the theme's colours that it shows. */
-  const pixels = (page: Page): Promise<Record<string, number>[]> =>
-    page.evaluate(() => {
-      const style = getComputedStyle(document.documentElement);
-      const names = ['--real', ...[1, 2, 3, 4, 5, 6, 7, 8].map((n) => `--series-${n}`)];
-      const wanted = new Map(names.map((name) => [Number.parseInt(style.getPropertyValue(name).slice(1), 16), name]));
-      return [...document.querySelectorAll('canvas')].map((canvas) => {
-        // A copy: reading the page's own canvas again and again makes Chromium warn on the console.
-        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true })!;
-        copy.drawImage(canvas, 0, 0);
-        const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
-        const counts: Record<string, number> = {};
-        for (let i = 0; i < data.length; i += 4) {
-          // Translucent pixels are the broad band of the real kernel, which is drawn at 40 %.
-          const band = data[i + 3] > 90 && data[i + 3] < 115;
-          const name = band ? 'band' : wanted.get((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
-          if (name && (band || data[i + 3] === 255)) counts[name] = (counts[name] ?? 0) + 1;
-        }
-        return counts;
-      });
-    });
+  const pixels = (page: Page) => page.evaluate<Record<string, number>[]>('inPage.pixels()');
 
   const rows = (page: Page, section: string): Promise<string[][]> =>
     page
@@ -154,7 +135,7 @@ describe.skipIf(missing !== '')(`the page in a browser${missing}`, () => {
 
   it('is dark where the reader wants it dark, also when that changes', async () => {
     const { page, troubles } = await open(sampleRun(), 'dark');
-    const paper = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const paper = (): Promise<string> => page.evaluate<string>('inPage.paper()');
     expect(await paper()).toBe('rgb(19, 23, 29)');
     expect((await pixels(page))[0]['--series-1']).toBeGreaterThan(100);
     await page.emulateMedia({ colorScheme: 'light' });
@@ -182,7 +163,7 @@ describe.skipIf(missing !== '')(`the page in a browser${missing}`, () => {
     expect((await rows(page, 'processes'))[0][0]).toContain(text);
     expect(await page.locator('figcaption').allTextContents()).toContain(`Resident pages of ${text}`);
     await page.setViewportSize({ width: 390, height: 800 });
-    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await expect.poll(() => page.evaluate<number>('inPage.width()')).toBeLessThanOrEqual(390);
     expect(troubles).toEqual([]);
     await page.close();
   });
