@@ -35,7 +35,7 @@ describe.each(GENERATIONS)('generation %s', (generation) => {
     });
 
     it('loses and leaks nothing when allocations and the disk fail', () => {
-      const inject = { enomem: 0.02, eio: 0.02 };
+      const inject = { enomem: 0.02, eio: 0.15 };
       expect(firstWrong(3, { generation, model, cpus: 4, tasks: 6, truncation: true, inject })).toBeNull();
     });
   });

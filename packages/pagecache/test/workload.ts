@@ -29,6 +29,7 @@ import {
   invalidateMappingPages,
   iSizeWrite,
   removeMapping,
+  setPageDirty,
   truncateInodePages,
 } from '../src/index.js';
 import { bootSystem, runTasks, type System, type SystemOptions } from './machine-system.js';
@@ -179,6 +180,14 @@ class Workload {
     yield* putPage(page);
   }
 
+  /** What zap_pte_range does to a page that a process has written to: it holds a reference and no page lock. */
+  *dirtyUnlocked(index: number): Op<void> {
+    const page = yield* findGetPage(this.mapping, index);
+    if (page === NULL) return;
+    if (yield* pageUptodate(page)) yield* setPageDirty(page);
+    yield* putPage(page);
+  }
+
   *truncate(random: Random): Op<void> {
     const size = random.below(this.pages + 1) * PAGE_SIZE;
     yield* mutexLock(Inode.mutex(this.inode));
@@ -228,6 +237,7 @@ class Workload {
       else if (kind < 18) yield* this.lockAndLook(random);
       else if (kind < 19) yield* filemapWriteAndWait(this.mapping);
       else if (this.truncation) yield* this.truncate(random);
+      if (kind === 0) yield* this.dirtyUnlocked(random.below(this.pages));
     }
   }
 
