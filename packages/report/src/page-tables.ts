@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { RunResult } from './run-result.js';
+import type { FileResult, RunResult } from './run-result.js';
 
 /** A number, a name, nothing, or a simulated and a real number. */
 export type PageCell = number | string | null | readonly [number | null, number | null];
@@ -48,26 +48,31 @@ export function processTable({ processes }: RunResult): PageTable {
   };
 }
 
+/** Files that take part, those with the most lookups first. What only the real kernel has (a block device's pages) is no file of the program. */
+export function usedFiles(files: readonly FileResult[]): FileResult[] {
+  return files
+    .filter((f) => f.hits + f.misses + f.added.simulated > 0 || (f.kind === 'regular' && f.added.real > 0))
+    .sort((a, b) => b.hits + b.misses - a.hits - a.misses);
+}
+
 export function fileTable({ files }: RunResult): PageTable {
-  const used = files.filter((f) => f.hits + f.misses + f.added.simulated + f.added.real > 0);
+  const used = usedFiles(files);
   const untouched = files.length - used.length;
   return {
     id: 'files',
     title: 'Files',
-    note: `Pages in the page cache, and lookups. ${PAIRS}${untouched > 0 ? ` ${untouched} files without a lookup are left out.` : ''}`,
+    note: `Pages in the page cache, and lookups. ${PAIRS}${untouched > 0 ? ` ${untouched} files that the program did not read, or that are no regular files, are left out.` : ''}`,
     columns: ['file', 'KiB', 'before', 'added', 'removed', 'hits', 'misses', 'at end'],
-    rows: used
-      .sort((a, b) => b.hits + b.misses - a.hits - a.misses)
-      .map((f) => [
-        f.path || `(${f.kind}, inode ${f.inode})`,
-        Math.ceil(f.sizeBytes / 1024),
-        f.cachedBefore,
-        [f.added.simulated, f.added.real],
-        [f.removed.simulated, f.removed.real],
-        f.hits,
-        f.misses,
-        f.cachedAtEnd,
-      ]),
+    rows: used.map((f) => [
+      f.path || `(${f.kind}, inode ${f.inode})`,
+      Math.ceil(f.sizeBytes / 1024),
+      f.cachedBefore,
+      [f.added.simulated, f.added.real],
+      [f.removed.simulated, f.removed.real],
+      f.hits,
+      f.misses,
+      f.cachedAtEnd,
+    ]),
   };
 }
 

@@ -109,6 +109,7 @@ export interface ProcessResult {
 export interface FileResult {
   readonly id: number;
   readonly path: string;
+  /** `regular`; pages of other kinds (directories, block devices, tmpfs) enter the real page cache only. */
   readonly kind: string;
   readonly inode: number;
   readonly sizeBytes: number;

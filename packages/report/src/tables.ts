@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Column, Layout } from './layout.js';
 import { count, percent, plural } from './numbers.js';
+import { usedFiles } from './page-tables.js';
 import type { Comparison, Difference, FileResult, ProcessResult, RunResult } from './run-result.js';
 
 /** Rows of a table of processes or files; the JSON and the page have all. */
@@ -105,9 +106,7 @@ function processRows(p: ProcessResult, layout: Layout): string[][] {
 
 /** The files with the most lookups. */
 export function fileTable({ files }: RunResult, layout: Layout): string[] {
-  const busy = files
-    .filter((f) => f.hits + f.misses + f.added.simulated + f.added.real > 0)
-    .sort((a, b) => b.hits + b.misses - a.hits - a.misses);
+  const busy = usedFiles(files);
   if (busy.length === 0) return [];
   const columns: Column[] = [
     { head: 'file' },

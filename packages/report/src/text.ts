@@ -97,12 +97,18 @@ function memory({ memory: m }: RunResult, layout: Layout): string[] {
       `${plural(contents.fileReads, 'file page')} and ${plural(contents.anonymousReads, 'anonymous page')} read back`,
       contents.wrong > 0 ? layout.paint(['bold', 'red'], wrong) : wrong,
     ]),
-    ...layout.entry('at the end', named(m.zone, 'page')),
+    ...list('at the end', named(m.zone, 'page'), layout),
   ];
 }
 
+/** What there is none of goes without saying. */
 const named = (counts: Readonly<Record<string, number>>, unit?: string): string[] =>
-  Object.entries(counts).map(([name, n], i) => `${words(name)} ${unit && i === 0 ? plural(n, unit) : count(n)}`);
+  Object.entries(counts)
+    .filter(([, n]) => n !== 0)
+    .map(([name, n], i) => `${words(name)} ${unit && i === 0 ? plural(n, unit) : count(n)}`);
+
+const list = (label: string, parts: readonly string[], layout: Layout): string[] =>
+  parts.length > 0 ? layout.entry(label, parts) : [];
 
 function machine({ machine: m }: RunResult, layout: Layout): string[] {
   const lists = [
@@ -118,7 +124,7 @@ function machine({ machine: m }: RunResult, layout: Layout): string[] {
       plural(m.bufferedStores, 'buffered store'),
     ]),
     ...layout.entry('disk', [`${plural(m.diskReads, 'page')} read`, `${count(m.diskWrites)} written`]),
-    ...lists.flatMap(([label, counts]) => (Object.keys(counts).length > 0 ? layout.entry(label, named(counts)) : [])),
+    ...lists.flatMap(([label, counts]) => list(label, named(counts), layout)),
   ];
 }
 

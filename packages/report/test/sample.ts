@@ -75,11 +75,13 @@ function files(): FileResult[] {
     return {
       id,
       path: PATHS[id] ?? `/usr/lib/gcc/x86_64-linux-gnu/12/include/header-${id}.h`,
-      kind: 'regular',
+      kind: id === 29 ? 'block' : 'regular',
       inode: 261033 + 101 * id,
       sizeBytes: 4096 * (added + 40) - 100,
       cachedBefore: id % 3 === 0 ? 0 : 40 + next(200),
-      added: touched ? { simulated: added, real: added + extra, both: added } : { simulated: 0, real: 0, both: 0 },
+      added: touched
+        ? { simulated: added, real: added + extra, both: added }
+        : { simulated: 0, real: id === 29 ? 110 : 0, both: 0 },
       removed: { simulated: 0, real: 0 },
       hits: touched ? next(30_000) : 0,
       misses: touched ? added : 0,
@@ -127,7 +129,7 @@ function comparison(all: readonly ProcessResult[], cached: readonly FileResult[]
   const added = measure(
     'pagecache.added',
     'pages added to the page cache, by file and index',
-    cached.map((f) => [f.added.simulated, f.added.real] as const),
+    cached.filter((f) => f.kind === 'regular').map((f) => [f.added.simulated, f.added.real] as const),
   );
   return { measures: [...faults, added, ...rss], differences: differences(all, cached) };
 }
@@ -145,7 +147,7 @@ function differences(all: readonly ProcessResult[], cached: readonly FileResult[
       })),
   );
   const ofFiles = cached
-    .filter((f) => f.added.simulated !== f.added.real)
+    .filter((f) => f.kind === 'regular' && f.added.simulated !== f.added.real)
     .map((f) => ({
       measure: 'pagecache.added',
       item: f.path,
@@ -234,7 +236,7 @@ export function sampleRun(): RunResult {
     processes: all,
     files: cached,
     memory: {
-      zone: { free: 48_211, fileCache: 11_902, anonymous: 4_120, slab: 903, pageTables: 400 },
+      zone: { free: 48_211, fileCache: 11_902, anonymous: 4_120, slab: 903, pageTables: 400, writeback: 0 },
       events: { pgfault: 8_130, pgmajfault: 31, pgalloc: 22_004, pgfree: 17_481 },
       reclaim: { scanned: 0, reclaimed: 0, kswapdWakeups: 0, directReclaims: 0 },
       lookups: { total: 402_117, hits: 393_004, misses: 9_113, speculativeRetries: 27 },
