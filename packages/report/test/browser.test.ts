@@ -6,7 +6,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunResult, renderHtml } from '../src/index.js';
-import { hostile, largeRun, sampleRun, violatedRun } from './sample.js';
+import { sampleRun } from './sample.js';
+import { hostile, largeRun, violatedRun } from './unusual-runs.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 const missing = existsSync(CHROMIUM) ? '' : ` (skipped: there is no ${CHROMIUM}; on Debian, apt-get install chromium)`;

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { type RunResult, renderHtml } from '../src/index.js';
 import type { PageData } from '../src/page-data.js';
-import { hostile, largeRun, sampleRun, violatedRun } from './sample.js';
+import { sampleRun } from './sample.js';
+import { hostile, largeRun, violatedRun } from './unusual-runs.js';
 
 const scriptsOf = (html: string): string[] =>
   [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1]);

@@ -3,7 +3,8 @@ import { stripVTControlCharacters } from 'node:util';
 import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
 import { type RunResult, renderSummary } from '../src/index.js';
-import { sampleRun, violatedRun } from './sample.js';
+import { sampleRun } from './sample.js';
+import { violatedRun } from './unusual-runs.js';
 
 const golden = (name: string): string => new URL(`golden/${name}`, import.meta.url).pathname;
 const lines = (text: string): string[] => text.trimEnd().split('\n');
