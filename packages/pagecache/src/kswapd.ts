@@ -14,13 +14,16 @@ import {
   PF_MEMALLOC,
   peek,
   readOnce,
+  smpLoadAcquire,
   smpStoreMb,
+  smpStoreRelease,
   store,
   TaskStruct,
   WaitQueueHead,
   waitEvent,
   waitqueueActive,
   wakeUp,
+  writeOnce,
 } from '@lockless/cpu';
 import {
   countVmEvent,
@@ -45,6 +48,10 @@ import { isolationInit } from './vmscan-isolate.js';
 const kswapdWait: Ptr<WaitQueueHead> = defineStatic(WaitQueueHead, 'kswapd_wait');
 /** 0: nothing to do; else the largest order asked for, plus one. */
 const kswapdMaxOrder: Ref<number> = defineWord('kswapd_max_order');
+/** Not 0 while kswapd reclaims. */
+const kswapdBusy: Ref<number> = defineWord('kswapd_busy');
+/** Not 0 from when the task runs. */
+const kswapdStarted: Ref<number> = defineWord('kswapd_started');
 
 /**
  * Asks for background reclaim when memory is low. *Context*: any.
@@ -98,13 +105,27 @@ export function* kswapd(): Op<void> {
   const flags = TaskStruct.flags(current());
   // It frees memory, so it may use the reserves; and an allocation of it must not start reclaim.
   yield* store(flags, (yield* load(flags)) | PF_MEMALLOC | PF_KSWAPD);
+  yield* writeOnce(kswapdStarted, 1);
   for (;;) {
     yield* waitEvent(kswapdWait, function* () {
       return (yield* readOnce(kswapdMaxOrder)) !== 0;
     });
+    yield* writeOnce(kswapdBusy, 1);
     const order = (yield* atomicXchg(kswapdMaxOrder, 0)) - 1;
     yield* balancePgdat(order);
+    yield* smpStoreRelease(kswapdBusy, 0);
   }
+}
+
+/**
+ * Waits until kswapd, if there is one, sleeps: from then on, if nobody allocates, reclaim changes nothing. For bringing a machine to rest; ours.
+ * *Ordering*: kswapd is busy before it takes its work (the exchange is a full barrier), so who sees the work gone and then looks at busy
+ * sees that; and who sees it not busy sees all it did (release).
+ */
+export function* waitForKswapd(): Op<void> {
+  if ((yield* readOnce(kswapdStarted)) === 0) return;
+  while ((yield* smpLoadAcquire(kswapdMaxOrder)) !== 0 || (yield* smpLoadAcquire(kswapdBusy)) !== 0)
+    yield* condResched();
 }
 
 const TRY_TO_FREE_PAGES: FunctionPointer<TryToFreePages> = functionPointer<TryToFreePages>(

@@ -42,7 +42,8 @@ import { handleWriteErrors } from './vmscan-pageout.js';
 /**
  * Frees pages from the tail of the inactive list. *Context*: may sleep. *Returns* pages freed.
  * *Source*: `shrink_inactive_list`, mm/vmscan.c, 2.6.27. *Differs*: where the kernel sleeps for a time (congestion_wait), this makes a second
- * pass over what is left and waits for its writeback, as the kernel does for large blocks: the wait ends when there is a reason.
+ * pass over what is left and waits for its writeback, as the kernel does for large blocks: the wait ends when there is a reason. And
+ * at the end of the list it stops, where the kernel scans again what it has just put back.
  */
 export function* shrinkInactiveList(maxScan: number, sc: ScanControl): Op<number> {
   yield* lruAddDrain();
@@ -64,7 +65,7 @@ export function* shrinkInactiveList(maxScan: number, sc: ScanControl): Op<number
     yield* countVmEvents(PGSTEAL, freed);
     if (isolated > 0) yield* putbackLruPages(pages);
     yield* handleWriteErrors(sc);
-    if (batch.scanned === 0) break;
+    if (batch.scanned < SWAP_CLUSTER_MAX) break;
   } while (scanned < maxScan);
   return reclaimed;
 }

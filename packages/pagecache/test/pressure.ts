@@ -213,6 +213,7 @@ class Pressure {
   }
 
   *settle(): Op<void> {
+    yield* this.api.waitForKswapd();
     for (const inode of this.inodes) {
       yield* this.api.filemapWriteAndWait(Inode.data(inode));
       for (const found of yield* this.api.findGetPages(Inode.data(inode), 0, 10_000)) {
