@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { mutexLock, mutexUnlock, peek, readOnce } from '@lockless/cpu';
-import { AddressSpace, type File, FMODE_READ, FMODE_WRITE, Inode, PAGE_SIZE, Page } from '@lockless/mm-types';
+import { AddressSpace, type File, FMODE_READ, FMODE_WRITE, Inode, PAGE_SIZE, Page, PG_DIRTY } from '@lockless/mm-types';
+import { zonePageState } from '@lockless/page';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  cachedPages,
   contentOf,
   fadvise,
   filemapWriteAndWait,
@@ -175,6 +177,9 @@ function tidy(cached: CachedFile): void {
     (function* (): Op<void> {
       expect(pageCacheIsTidy([cached.mapping])).toBeNull();
       expect(pagesLeftBusy([cached.mapping])).toBeNull();
+      const pages = cachedPages(cached.mapping).map(({ page }) => peek(Page.flags(page)));
+      const dirty = pages.filter((flags) => (flags & (1 << PG_DIRTY)) !== 0).length;
+      expect(zonePageState()).toMatchObject({ nr_file_pages: pages.length, nr_dirty: dirty, nr_writeback: 0 });
     })(),
   );
 }

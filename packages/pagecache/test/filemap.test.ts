@@ -185,6 +185,24 @@ describe.each<Generation>(['freeze-refs', 'tree-lock'])('filemap, generation %s'
     expect(run(() => genericFileRead(file, 0, 100, takeAll))).toBe(100);
   });
 
+  it('a page that is truncated between lookup and lock is looked up again (kernel-facts C7)', () => {
+    system.engine.failRequest = () => true;
+    expect(run(() => genericFileRead(file, 0, 100, takeAll))).toBe(-EIO);
+    system.engine.failRequest = () => false;
+    // The page is there and not uptodate, so the next read locks it.
+    system.engine.interpose = { primitive: 'test_and_set_bit', op: () => truncateInodePages(mapping, 0) };
+    expect(run(() => genericFileRead(file, 0, 100, takeAll))).toBe(100);
+    expect(system.engine.interpose).toBeNull();
+  });
+
+  it('a page that is truncated between lookup and lock is not what find_lock_page returns', () => {
+    run(function* () {
+      yield* putPage(yield* addPage(1));
+      system.engine.interpose = { primitive: 'test_and_set_bit', op: () => truncateInodePages(mapping, 0) };
+      expect(yield* findLockPage(mapping, 1)).toBe(NULL);
+    });
+  });
+
   it('an error of writeback is reported once, by the next sync', () => {
     expect(run(() => genericFileWrite(file, 0, PAGE_SIZE, takeAll))).toBe(PAGE_SIZE);
     system.engine.failRequest = () => true;

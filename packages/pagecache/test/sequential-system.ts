@@ -12,12 +12,26 @@ class EngineWithDisk extends SequentialEngine {
   /** Decides whether the next request fails. */
   failRequest: () => boolean = () => false;
 
+  /** Before the next access by that primitive something else happens, as by another CPU. */
+  interpose: { primitive: string; op: () => Op<void> } | null = null;
+
   override step(access: Access<unknown>): IteratorResult<Access<unknown>, unknown> {
+    this.runInterposed(access);
     if (PRIMITIVES[access.code]!.event !== 'IO') return super.step(access);
     const bio = access.address as Ptr<Bio>;
     this.store.transfer(bio, this.words, this.failRequest() ? -5 : 0);
     this.interrupt(bioEndIo(bio));
     return { done: true, value: undefined };
+  }
+
+  private runInterposed(access: Access<unknown>): void {
+    if (this.interpose?.primitive !== PRIMITIVES[access.code].name) return;
+    const { op } = this.interpose;
+    this.interpose = null;
+    // There is one access object, and the other CPU's code uses it too.
+    const { code, address, operand, expected } = access;
+    for (const other = op(); !other.next().done; );
+    Object.assign(access, { code, address, operand, expected });
   }
 
   private interrupt(handler: Op<void>): void {
