@@ -15,6 +15,7 @@ import {
   rcuDereference,
   readOnce,
   type SpinLock,
+  smpRmb,
   spinLock,
   spinUnlock,
   store,
@@ -233,12 +234,14 @@ export function speculation(api: PageApi, options: Options): Speculation {
     const page = yield* lookup(number);
     if (page === NULL) return;
     counts.lookups++;
+    // Written together while the page was frozen, and never else, so they agree for whoever holds a reference.
+    if ((yield* readOnce(Page.contentVersion(page))) !== (yield* readOnce(Page.contentIdentity(page))))
+      broken('a reference was had before the unfreeze was complete');
+    // What PageUptodate() or the page lock does for callers of find_get_page(): first the slot, then what was written before publishing.
+    yield* smpRmb();
     for (let i = 0; i < 3; i++) {
       const identity = yield* readOnce(Page.index(page));
       if (identity !== number + 1) broken(`a page found in slot ${number + 1} is page ${identity}`);
-      // Written together while the page is frozen, so they agree for whoever holds a reference.
-      if ((yield* readOnce(Page.contentVersion(page))) !== (yield* readOnce(Page.contentIdentity(page))))
-        broken('a reference was had before the unfreeze was complete');
     }
     yield* api.putPage(page);
   }
@@ -246,8 +249,6 @@ export function speculation(api: PageApi, options: Options): Speculation {
     const page = yield* api.allocPage(GFP_KERNEL);
     if (page === NULL) return;
     yield* writeOnce(Page.index(page), number + 1);
-    yield* writeOnce(Page.contentVersion(page), 1);
-    yield* writeOnce(Page.contentIdentity(page), 1);
     yield* rcuAssignPointer(slots[number]!, page);
   }
   /** Changes a page that nobody may look at meanwhile, as migration does. */

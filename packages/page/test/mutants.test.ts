@@ -4,7 +4,6 @@ import * as cpu from '@lockless/cpu';
 import * as mmTypes from '@lockless/mm-types';
 import type { MemoryModel } from '@lockless/simulator';
 import { describe, expect, it } from 'vitest';
-import { type Edit, loadMutant } from '../../rcu/test/mutant.js';
 import {
   allocatorStress,
   lruStress,
@@ -14,6 +13,7 @@ import {
   speculation,
   wrongIn,
 } from './machine.js';
+import { type Edit, loadMutant } from './mutant.js';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const imports = { '@lockless/cpu': cpu, '@lockless/mm-types': mmTypes };

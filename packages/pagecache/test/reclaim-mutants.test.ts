@@ -7,8 +7,8 @@ import * as radixTree from '@lockless/radix-tree';
 import * as rcu from '@lockless/rcu';
 import * as rmap from '@lockless/rmap';
 import { describe, expect, it } from 'vitest';
-import { type Edit, loadMutant } from '../../rcu/test/mutant.js';
 import * as shipped from '../src/index.js';
+import { type Edit, loadMutant } from './mutant.js';
 import { type PagecacheApi, type PressureOptions, runPressure } from './pressure.js';
 import { dirtiedBeforeFreeze, staleLookupOfOrphan } from './reclaim-sequential.js';
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import ts from 'typescript';
+
+/** A change of one source file: a text that stands there once, and what a bug would have there instead. */
+export interface Edit {
+  /** File name in the package's src folder. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * Loads a package's sources with some of the text changed, so that a fix can be taken out for a test without a trace of it in the code
+ * that ships. `imports` are the packages that the sources use, as the test itself imported them. An edit whose text is not
+ * there exactly once is an error: a mutant must not survive the code that it changes.
+ */
+export function loadMutant<Api>(
+  sourceFolder: string,
+  edits: readonly Edit[],
+  imports: Readonly<Record<string, unknown>>,
+): Api {
+  const loaded = new Map<string, { exports: Record<string, unknown> }>();
+  const left = new Set(edits);
+  const load = (path: string): Record<string, unknown> => {
+    const known = loaded.get(path);
+    if (known !== undefined) return known.exports;
+    const module = { exports: {} };
+    loaded.set(path, module);
+    let text = readFileSync(path, 'utf8');
+    for (const edit of edits.filter(({ file }) => file === basename(path))) {
+      if (text.split(edit.from).length !== 2)
+        throw new Error(`${edit.file} does not have this exactly once: ${edit.from}`);
+      text = text.replace(edit.from, () => edit.to);
+      left.delete(edit);
+    }
+    const compilerOptions = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2023 };
+    const { outputText } = ts.transpileModule(text, { compilerOptions, fileName: path });
+    const require = (name: string): unknown => {
+      if (name.startsWith('.')) return load(join(dirname(path), name.replace(/\.js$/, '.ts')));
+      if (!(name in imports)) throw new Error(`${path} imports ${name}, which the mutant was not given`);
+      return imports[name];
+    };
+    new Function('module', 'exports', 'require', outputText)(module, module.exports, require);
+    return module.exports;
+  };
+  const api = load(join(sourceFolder, 'index.ts'));
+  if (left.size > 0) throw new Error(`no such file: ${[...left].map(({ file }) => file).join(', ')}`);
+  return api as Api;
+}
