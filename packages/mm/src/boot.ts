@@ -2,10 +2,33 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import { readOnce } from '@lockless/cpu';
 import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
-import { drainCpuPagevecs, freeAreaInit, onlineCpus, PAGEVEC_SIZE, releasePages, waitOnPageLocked } from '@lockless/page';
-import { bioEndIo, filemapWriteAndWait, findGetPages, kswapd, type PagecacheOptions, pagecacheInit, pdflush } from '@lockless/pagecache';
-import { rcuBarrier, rcuIdle, rcuInit, rcuNoteContextSwitch, rcuPending, rcuCheckCallbacks, rcuProcessCallbacks } from '@lockless/rcu';
-import { MODERN_MM, type MmOptions, mmOptionsInit } from './mm-options.js';
+import {
+  drainCpuPagevecs,
+  freeAreaInit,
+  onlineCpus,
+  PAGEVEC_SIZE,
+  releasePages,
+  waitOnPageLocked,
+} from '@lockless/page';
+import {
+  bioEndIo,
+  filemapWriteAndWait,
+  findGetPages,
+  kswapd,
+  type PagecacheOptions,
+  pagecacheInit,
+  pdflush,
+} from '@lockless/pagecache';
+import {
+  rcuBarrier,
+  rcuCheckCallbacks,
+  rcuIdle,
+  rcuInit,
+  rcuNoteContextSwitch,
+  rcuPending,
+  rcuProcessCallbacks,
+} from '@lockless/rcu';
+import { type MmOptions, MODERN_MM, mmOptionsInit } from './mm-options.js';
 
 export interface BootOptions extends PagecacheOptions {
   readonly cpus: number;

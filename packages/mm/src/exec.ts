@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { bug, current, downWrite, load, NULL, type Null, type Op, type Ptr, store, upWrite } from '@lockless/cpu';
-import { ENOMEM, type File, MmStruct, taskMm, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_SHARED } from '@lockless/mm-types';
+import {
+  ENOMEM,
+  type File,
+  MmStruct,
+  taskMm,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_SHARED,
+} from '@lockless/mm-types';
 import { mmAlloc } from '@lockless/rmap';
 import { mmput } from './exit.js';
 import { mmapRegion } from './mmap.js';

@@ -1,7 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { atomicInc, current, downWrite, load, NULL, type Null, type Op, type Ptr, store, TaskStruct, upWrite } from '@lockless/cpu';
+import {
+  atomicInc,
+  current,
+  downWrite,
+  load,
+  NULL,
+  type Null,
+  type Op,
+  type Ptr,
+  store,
+  TaskStruct,
+  upWrite,
+} from '@lockless/cpu';
 import { ENOMEM, MmStruct, taskMm, VM_DONTCOPY, VM_LOCKED, VmAreaStruct } from '@lockless/mm-types';
-import { addMapCount, anonVmaLink, copyVmAreaStruct, findVmaPrepare, flushTlbMm, mmAlloc, rbInsertColor, rbLinkNode, vmaLinkFileCopy } from '@lockless/rmap';
+import {
+  addMapCount,
+  anonVmaLink,
+  copyVmAreaStruct,
+  findVmaPrepare,
+  flushTlbMm,
+  mmAlloc,
+  rbInsertColor,
+  rbLinkNode,
+  vmaLinkFileCopy,
+} from '@lockless/rmap';
 import { copyPageRange } from './copy-page-range.js';
 import { mmput } from './exit.js';
 

@@ -1,7 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { ListHead, NR_CPUS, NULL, type Ptr, peek } from '@lockless/cpu';
-import { type AddressSpace, File, Inode, MmStruct, Page, PAGE_MAPPING_ANON, PG_DIRTY, PG_PRIVATE, PG_RESERVED, VmAreaStruct } from '@lockless/mm-types';
-import { FreeArea, freeArea, MAX_ORDER, memMapPages, PerCpuPages, pageToPfn, perCpuPages, pfnToPage, zonePageState } from '@lockless/page';
+import {
+  type AddressSpace,
+  File,
+  Inode,
+  MmStruct,
+  PAGE_MAPPING_ANON,
+  PAGE_SIZE,
+  Page,
+  PG_DIRTY,
+  PG_PRIVATE,
+  PG_RESERVED,
+  VmAreaStruct,
+} from '@lockless/mm-types';
+import {
+  FreeArea,
+  freeArea,
+  MAX_ORDER,
+  memMapPages,
+  PerCpuPages,
+  pageToPfn,
+  perCpuPages,
+  pfnToPage,
+  zonePageState,
+} from '@lockless/page';
 import { cachedPages, pageCacheIsTidy, pagesLeftBusy } from '@lockless/pagecache';
 import { areasOf, ptePfn, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
 
@@ -28,7 +50,8 @@ export interface MmInvariant {
 const PAGE_LRU_OFFSET = Page.$offset.lru ?? 0;
 
 function* listPages(head: Ptr<ListHead>): Generator<Ptr<Page>> {
-  for (let at = peek(ListHead.next(head)); at !== head; at = peek(ListHead.next(at))) yield (at - PAGE_LRU_OFFSET) as Ptr<Page>;
+  for (let at = peek(ListHead.next(head)); at !== head; at = peek(ListHead.next(at)))
+    yield (at - PAGE_LRU_OFFSET) as Ptr<Page>;
 }
 
 /** Frames that the allocator has: free blocks and the lists of CPUs. A frame that is there twice comes twice. */
@@ -113,7 +136,8 @@ function noFrameLost(universe: Universe): string | null {
     if ((peek(Page.flags(page)) & (1 << PG_RESERVED)) !== 0) continue;
     const used = holders.has(page);
     if (used && free.has(pfn)) return `page ${pfn} is free and in use`;
-    if (!used && !free.has(pfn)) return `page ${pfn} is lost: not free, and nobody has it (_count ${peek(Page._count(page))})`;
+    if (!used && !free.has(pfn))
+      return `page ${pfn} is lost: not free, and nobody has it (_count ${peek(Page._count(page))})`;
   }
   return null;
 }
@@ -135,6 +159,23 @@ function countersAgree(universe: Universe): string | null {
   return null;
 }
 
+/** C2: no entry, of a private copy either, shows a page beyond the end of its file. */
+function nothingBeyondTheEnd({ mms }: Universe): string | null {
+  for (const mm of mms) {
+    let beyond: string | null = null;
+    walkMm(mm, (vpage, pte, vma) => {
+      const file = vma === NULL ? NULL : peek(VmAreaStruct.vmFile(vma));
+      if (!ptePresent(pte) || vma === NULL || file === NULL) return;
+      const index = vpage - peek(VmAreaStruct.vmStart(vma)) + peek(VmAreaStruct.vmPgoff(vma));
+      const inode = peek(File.inode(file));
+      if (index * PAGE_SIZE < peek(Inode.size(inode))) return;
+      beyond ??= `process ${peek(MmStruct.ownerPid(mm))}: page ${vpage} shows page ${index} of inode ${peek(Inode.ino(inode))}, beyond its end`;
+    });
+    if (beyond !== null) return beyond;
+  }
+  return null;
+}
+
 /** No address space is without users, no lock of one is held, and total_vm is the size of its areas. */
 function mmsAtRest({ mms }: Universe): string | null {
   for (const mm of mms) {
@@ -142,7 +183,8 @@ function mmsAtRest({ mms }: Universe): string | null {
     if (peek(MmStruct.mmUsers(mm)) < 1) return `${who}: mm_users is ${peek(MmStruct.mmUsers(mm))}`;
     if (peek(MmStruct.pageTableLock(mm)) !== 0) return `${who}: page_table_lock is held`;
     const pages = areasOf(mm).reduce((sum, { start, end }) => sum + end - start, 0);
-    if (peek(MmStruct.totalVm(mm)) !== pages) return `${who}: total_vm is ${peek(MmStruct.totalVm(mm))}, areas have ${pages} pages`;
+    if (peek(MmStruct.totalVm(mm)) !== pages)
+      return `${who}: total_vm is ${peek(MmStruct.totalVm(mm))}, areas have ${pages} pages`;
   }
   return null;
 }
@@ -152,6 +194,7 @@ export const mmInvariants: readonly MmInvariant[] = [
   { name: 'references-conserved', check: referencesConserved },
   { name: 'no-frame-lost', check: noFrameLost },
   { name: 'zone-counters-agree', check: countersAgree },
+  { name: 'nothing-beyond-the-end', check: nothingBeyondTheEnd },
   { name: 'address-spaces-at-rest', check: mmsAtRest },
   { name: 'page-cache-tidy', check: (universe) => pageCacheIsTidy(mappingsOf(universe)) },
   { name: 'no-page-left-busy', check: (universe) => pagesLeftBusy(mappingsOf(universe)) },

@@ -3,8 +3,8 @@ import { current, downRead, downWrite, load, NULL, type Op, type Ptr, upRead, up
 import {
   EBADF,
   EINVAL,
-  File,
   ENOMEM,
+  File,
   MmStruct,
   taskMm,
   VM_DONTCOPY,

@@ -11,9 +11,25 @@ import {
   store,
 } from '@lockless/cpu';
 import { MmStruct, Page, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
-import { allocPage, getPage, lockPage, lruCacheAddActiveAnon, putPage, setPageUptodate, unlockPage } from '@lockless/page';
+import {
+  allocPage,
+  getPage,
+  lockPage,
+  lruCacheAddActiveAnon,
+  putPage,
+  setPageUptodate,
+  unlockPage,
+} from '@lockless/page';
 import { type FaultResult, filemapFault, VM_FAULT_MAJOR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from '@lockless/pagecache';
-import { anonVmaPrepare, mkPte, pageAddFileRmap, pageAddNewAnonRmap, pteMkdirty, setPteAt, vmaMapping } from '@lockless/rmap';
+import {
+  anonVmaPrepare,
+  mkPte,
+  pageAddFileRmap,
+  pageAddNewAnonRmap,
+  pteMkdirty,
+  setPteAt,
+  vmaMapping,
+} from '@lockless/rmap';
 import { copyContent } from './content.js';
 import { mapCachedAround } from './fault-around.js';
 import { mmOption } from './mm-options.js';
@@ -53,7 +69,6 @@ export function* doLinearFault(fault: Fault): Op<number> {
   return major | (yield* shared ? doSharedFault(fault, page) : doCowFault(fault, page));
 }
 
-// biome-ignore lint/correctness/useYield: ends an Op
 function* mappedAround(fault: Fault, major: number): Op<number> {
   countFault(MmStruct.faultsFile(fault.mm));
   return major;

@@ -3,7 +3,16 @@ import { bug, load, NULL, type Op, type Ptr, readOnce, spinLock, spinUnlock } fr
 import { MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { countVmEvent, PGFAULT } from '@lockless/page';
 import { VM_FAULT_OOM } from '@lockless/pagecache';
-import { pteAllocMap, pteNone, ptePresent, pteWrite, ptepSetAccessFlags, pteMkdirty, pteMkyoung, readPte } from '@lockless/rmap';
+import {
+  pteAllocMap,
+  pteMkdirty,
+  pteMkyoung,
+  pteNone,
+  ptePresent,
+  ptepSetAccessFlags,
+  pteWrite,
+  readPte,
+} from '@lockless/rmap';
 import { doAnonymousPage } from './memory-anonymous.js';
 import { doWpPage } from './memory-cow.js';
 import { doLinearFault } from './memory-fault.js';
@@ -17,12 +26,7 @@ import { countFault, type Fault } from './vm-fault.js';
  * says that a copy-on-write is done although the entry may be read-only.
  * *Source*: `handle_mm_fault`, mm/memory.c, 2.6.27.
  */
-export function* handleMmFault(
-  mm: Ptr<MmStruct>,
-  vma: Ptr<VmAreaStruct>,
-  address: number,
-  write: boolean,
-): Op<number> {
+export function* handleMmFault(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, address: number, write: boolean): Op<number> {
   yield* countVmEvent(PGFAULT);
   const pte = yield* pteAllocMap(mm, address);
   if (pte === NULL) return VM_FAULT_OOM;

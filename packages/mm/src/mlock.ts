@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { current, downRead, downWrite, load, NULL, type Op, type Ptr, store, upRead, upWrite } from '@lockless/cpu';
-import { EINVAL, ENOMEM, MmStruct, taskMm, VM_IO, VM_LOCKED, VM_PFNMAP, VM_SHARED, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
+import {
+  EINVAL,
+  ENOMEM,
+  MmStruct,
+  taskMm,
+  VM_IO,
+  VM_LOCKED,
+  VM_PFNMAP,
+  VM_SHARED,
+  VM_WRITE,
+  VmAreaStruct,
+} from '@lockless/mm-types';
 import { pteOffsetMap, ptePresent, pteWrite, readPte } from '@lockless/rmap';
 import { handleMmFault } from './memory.js';
-import { VM_FAULT_ERROR } from './vm-fault.js';
 import { checkRange } from './unmapped-area.js';
+import { VM_FAULT_ERROR } from './vm-fault.js';
 import { changeVmFlags } from './vma-flags.js';
 import { forEachPiece, type Piece } from './vma-range.js';
 

@@ -36,7 +36,7 @@ import {
   VmAreaStruct,
 } from '@lockless/mm-types';
 import { filePut } from '@lockless/pagecache';
-import { findVmaIntersection, findVmaPrepare, vmaLink, vmaMerge, vmAreaCachep } from '@lockless/rmap';
+import { findVmaIntersection, findVmaPrepare, vmAreaCachep, vmaLink, vmaMerge } from '@lockless/rmap';
 import { makePagesPresent } from './mlock.js';
 import { doMunmap } from './munmap.js';
 import { calcVmProtBits } from './page-prot.js';
@@ -85,7 +85,8 @@ export function* doMmap(mm: Ptr<MmStruct>, request: MmapRequest): Op<number> {
   if ((yield* load(MmStruct.mapCount(mm))) > MAX_MAP_COUNT) return -ENOMEM;
   const vmFlags = yield* areaFlags(request);
   if (vmFlags < 0) return vmFlags;
-  if (file !== NULL || (vmFlags & VM_SHARED) === 0) return yield* mmapRegion(mm, address, pages, vmFlags, file, request.pgoff);
+  if (file !== NULL || (vmFlags & VM_SHARED) === 0)
+    return yield* mmapRegion(mm, address, pages, vmFlags, file, request.pgoff);
   // Shared anonymous memory is a file without a name.
   const shmem = yield* shmemFileSetup(pages);
   if (shmem === NULL) return -ENOMEM;
@@ -98,7 +99,8 @@ function* chooseAddress(mm: Ptr<MmStruct>, { address, pages, flags }: MmapReques
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) return yield* getUnmappedArea(mm, address, pages);
   const error = checkRange(address, pages);
   if (error !== 0) return error;
-  const taken = (flags & MAP_FIXED_NOREPLACE) !== 0 && (yield* findVmaIntersection(mm, address, address + pages)) !== NULL;
+  const taken =
+    (flags & MAP_FIXED_NOREPLACE) !== 0 && (yield* findVmaIntersection(mm, address, address + pages)) !== NULL;
   return taken ? -EEXIST : address;
 }
 

@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { current, downWrite, load, NULL, type Op, type Ptr, type Ref, readOnce, spinLock, spinUnlock, upWrite } from '@lockless/cpu';
+import {
+  current,
+  downWrite,
+  load,
+  NULL,
+  type Op,
+  type Ptr,
+  type Ref,
+  readOnce,
+  spinLock,
+  spinUnlock,
+  upWrite,
+} from '@lockless/cpu';
 import {
   EACCES,
   EINVAL,
@@ -21,15 +33,15 @@ import {
   type Pgprot,
   type Pte,
   pteDirty,
-  ptepModifyProtCommit,
-  ptepModifyProtStart,
   pteMkwrite,
   pteModify,
   ptePresent,
+  ptepModifyProtCommit,
+  ptepModifyProtStart,
   vmNormalPage,
 } from '@lockless/rmap';
-import { accountedFlags } from './mmap.js';
 import { mmOption } from './mm-options.js';
+import { accountedFlags } from './mmap.js';
 import { calcVmProtBits, vmaPageProt } from './page-prot.js';
 import { checkRange } from './unmapped-area.js';
 import { changeVmFlags } from './vma-flags.js';

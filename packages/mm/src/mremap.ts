@@ -1,14 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { current, downWrite, load, NULL, type Null, type Op, type Ptr, type Ref, readOnce, spinLock, spinUnlock, store, upWrite } from '@lockless/cpu';
-import { AddressSpace, EFAULT, EINVAL, ENOMEM, MmStruct, taskMm, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP, VmAreaStruct } from '@lockless/mm-types';
+import {
+  current,
+  downWrite,
+  load,
+  NULL,
+  type Null,
+  type Op,
+  type Ptr,
+  type Ref,
+  readOnce,
+  spinLock,
+  spinUnlock,
+  store,
+  upWrite,
+} from '@lockless/cpu';
+import {
+  AddressSpace,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  MmStruct,
+  taskMm,
+  VM_DONTEXPAND,
+  VM_LOCKED,
+  VM_PFNMAP,
+  VmAreaStruct,
+} from '@lockless/mm-types';
 import {
   copyVma,
   findVma,
   nextPteRange,
   type Pte,
   pteAllocMap,
-  ptepClearFlush,
   pteNone,
+  ptepClearFlush,
   setPteAt,
   vmaAdjust,
   vmaMapping,
@@ -61,7 +86,8 @@ function* doMremap(mm: Ptr<MmStruct>, request: MremapRequest): Op<Remapped> {
   const { oldPages, newPages } = request;
   const fixed = (flags & MREMAP_FIXED) !== 0;
   const mayMove = (flags & MREMAP_MAYMOVE) !== 0;
-  if (oldPages <= 0 || newPages <= 0 || checkRange(address, oldPages) !== 0 || (fixed && !mayMove)) return failed(-EINVAL);
+  if (oldPages <= 0 || newPages <= 0 || checkRange(address, oldPages) !== 0 || (fixed && !mayMove))
+    return failed(-EINVAL);
   if (fixed) {
     const overlaps = newAddress < address + oldPages && newAddress + newPages > address;
     if (overlaps || checkRange(newAddress, newPages) !== 0) return failed(-EINVAL);

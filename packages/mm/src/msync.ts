@@ -63,7 +63,8 @@ function* describeArea(vma: Ptr<VmAreaStruct> | 0, flags: number): Op<Step> {
   const vmFlags = yield* load(VmAreaStruct.vmFlags(vma));
   if ((flags & MS_INVALIDATE) !== 0 && (vmFlags & VM_LOCKED) !== 0) return { error: -EBUSY, start, end, file: NULL };
   const file = yield* load(VmAreaStruct.vmFile(vma));
-  if ((flags & MS_SYNC) === 0 || file === NULL || (vmFlags & VM_SHARED) === 0) return { error: 0, start, end, file: NULL };
+  if ((flags & MS_SYNC) === 0 || file === NULL || (vmFlags & VM_SHARED) === 0)
+    return { error: 0, start, end, file: NULL };
   yield* atomicInc(File.count(file));
   return { error: 0, start, end, file };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { load, NULL, type Op, type Ptr, readOnce } from '@lockless/cpu';
-import { EFAULT, EINVAL, File, Inode, Page, PAGE_SHIFT, PAGE_SIZE, VmAreaStruct } from '@lockless/mm-types';
+import { EFAULT, EINVAL, File, Inode, PAGE_SHIFT, PAGE_SIZE, Page, VmAreaStruct } from '@lockless/mm-types';
 import { lockPage, pageMapping, unlockPage } from '@lockless/page';
 import { balanceDirtyPages, setPageDirty } from '@lockless/pagecache';
 

@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { load, mutexLock, mutexUnlock, type Op, type Ptr, readOnce } from '@lockless/cpu';
-import { EBADF, EFAULT, EINVAL, File, FMODE_READ, FMODE_WRITE, Inode, PAGE_SHIFT, PAGE_SIZE, Page } from '@lockless/mm-types';
+import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+  File,
+  FMODE_READ,
+  FMODE_WRITE,
+  Inode,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  Page,
+} from '@lockless/mm-types';
 import { genericFileRead, genericFileWrite, genericFileWriteLocked } from '@lockless/pagecache';
 import { type Content, readContent } from './content.js';
 import { userAccess, userWrite } from './user-access.js';
@@ -25,7 +36,12 @@ const ignore: Observer = () => undefined;
 const PIPE_PAGES = 16;
 
 /** Touches the pages of `count` bytes, `done` bytes into the buffer. 0 or -EFAULT. */
-function* touchBuffer(buffer: UserBuffer, done: number, count: number, touch: (page: number) => ReturnType<typeof userWrite>): Op<number> {
+function* touchBuffer(
+  buffer: UserBuffer,
+  done: number,
+  count: number,
+  touch: (page: number) => ReturnType<typeof userWrite>,
+): Op<number> {
   const first = buffer.offset + done;
   for (let page = first >> PAGE_SHIFT; page <= (first + count - 1) >> PAGE_SHIFT; page++) {
     if ((yield* touch(buffer.page + page)).error !== 0) return -EFAULT;
@@ -84,7 +100,13 @@ export function* sysPwrite(
   if (((yield* readOnce(File.mode(file))) & FMODE_WRITE) === 0) return -EBADF;
   if (pos < 0 || count < 0) return -EINVAL;
   if (count === 0) return 0;
-  return yield* genericFileWrite(file, pos, count, copyFromUser(yield* load(File.inode(file)), observe), prefault(buffer));
+  return yield* genericFileWrite(
+    file,
+    pos,
+    count,
+    copyFromUser(yield* load(File.inode(file)), observe),
+    prefault(buffer),
+  );
 }
 
 /** write(2) with O_APPEND: as {@link sysPwrite} at the end of the file, whoever else appends. */
@@ -117,7 +139,12 @@ function* touchSource(buffer: UserBuffer | null, done: number, count: number): O
 const copyFromUser = (inode: Ptr<Inode>, observe: Observer) =>
   function* (page: Ptr<Page>, _offset: number, count: number): Op<number> {
     const { identity, version } = yield* readContent(page);
-    observe({ ino: yield* load(Inode.ino(inode)), index: yield* readOnce(Page.index(page)), identity, version: version + 1 });
+    observe({
+      ino: yield* load(Inode.ino(inode)),
+      index: yield* readOnce(Page.index(page)),
+      identity,
+      version: version + 1,
+    });
     return count;
   };
 

@@ -19,7 +19,7 @@ import {
   AddressSpace,
   type AddressSpaceOperations,
   AOP_WRITEPAGE_ACTIVATE,
-  File,
+  type File,
   FMODE_READ,
   FMODE_WRITE,
   Inode,
@@ -54,7 +54,6 @@ function* readpage(_file: Ptr<File> | Null, page: Ptr<Page>): Op<number> {
   return 0;
 }
 
-// biome-ignore lint/correctness/useYield: an Op, as every writepage
 function* writepage(_page: Ptr<Page>, _forReclaim: boolean): Op<number> {
   return AOP_WRITEPAGE_ACTIVATE;
 }

@@ -45,4 +45,3 @@ export function checkRange(address: number, pages: number): number {
   if (address < 0 || pages <= 0) return -EINVAL;
   return address + pages > TASK_PAGES ? -ENOMEM : 0;
 }
-

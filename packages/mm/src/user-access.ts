@@ -24,6 +24,7 @@ import {
   VM_WRITE,
   VmAreaStruct,
 } from '@lockless/mm-types';
+import { pageAnon, pfnToPage } from '@lockless/page';
 import { contentWritten, VM_FAULT_OOM } from '@lockless/pagecache';
 import {
   beginTranslation,
@@ -39,11 +40,10 @@ import {
   ptePfn,
   readPte,
 } from '@lockless/rmap';
-import { pageAnon, pfnToPage } from '@lockless/page';
 import { type Content, readContent } from './content.js';
 import { handleMmFault } from './memory.js';
-import { VM_FAULT_ERROR } from './vm-fault.js';
 import { expandStack } from './stack.js';
+import { VM_FAULT_ERROR } from './vm-fault.js';
 
 export type AccessKind = 'read' | 'write' | 'exec';
 
@@ -151,7 +151,6 @@ function* areaFor(mm: Ptr<MmStruct>, address: number): Op<Ptr<VmAreaStruct> | Nu
 }
 
 /** Touches one page: nothing of its content is read or changed. See {@link access}. */
-// biome-ignore lint/correctness/useYield: an instruction without accesses of its own
 export const userAccess = (address: number, kind: AccessKind): Op<UserAccess> =>
   access(address, kind, function* () {
     return NOTHING;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { load, NULL, type Null, type Op, type Ptr } from '@lockless/cpu';
-import { ENOMEM, MmStruct, VmAreaStruct } from '@lockless/mm-types';
+import { ENOMEM, type MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { findVmaPrev } from '@lockless/rmap';
 
 /** One area, or a part of one, of a range that a system call works on. */

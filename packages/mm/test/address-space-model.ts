@@ -115,7 +115,7 @@ export class SpaceModel {
     this.unmap(from, count);
     this.unmap(to, newCount);
     const kept = moved.slice(0, newCount);
-    kept.forEach((page, i) => this.pages.set(to + i, page));
+    for (const [i, page] of kept.entries()) this.pages.set(to + i, page);
     const last = kept.at(-1) as PageModel;
     for (let i = kept.length; i < newCount; i++) {
       this.pages.set(to + i, { ...last, index: last.index + 1 + i - kept.length, own: null });

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu';
-import { NULL } from '@lockless/cpu';
+import { NULL, peek } from '@lockless/cpu';
 import type { File, MmStruct } from '@lockless/mm-types';
-import { invalidateMappingPages } from '@lockless/pagecache';
 import { File as FileFields } from '@lockless/mm-types';
-import { peek } from '@lockless/cpu';
+import { invalidateMappingPages } from '@lockless/pagecache';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -50,7 +49,10 @@ const command = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('mmap' as const), who, at, length, kind, prot, which, index }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('munmap' as const), who, at, length }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('mprotect' as const), who, at, length, prot }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('mremap' as const), who, at, length, to: at, newLength: length }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('mremap' as const), who, at, length, to: at, newLength: length }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('dontneed' as const), who, at, length }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('mlock' as const), who, at, length, lock: fc.boolean() }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('read' as const), who, at }) },
@@ -58,7 +60,14 @@ const command = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('touch' as const), who, at }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('fork' as const), who }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('exit' as const), who }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('truncate' as const), which, pages: fc.integer({ min: 0, max: FILE_PAGES }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('truncate' as const),
+      which,
+      pages: fc.integer({ min: 0, max: FILE_PAGES }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pwrite' as const), who, which, index, at }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pread' as const), who, which, index, at }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('msync' as const), who, at, length }) },
@@ -103,11 +112,21 @@ class Run {
     if (c.do === 'truncate' || c.do === 'drop') {
       const { file, model } = this.files[c.which];
       if (c.do === 'drop') {
-        machine.run(invalidateMappingPages(machine.look(() => peek(FileFields.mapping(file))), 0, FILE_PAGES));
+        machine.run(
+          invalidateMappingPages(
+            machine.look(() => peek(FileFields.mapping(file))),
+            0,
+            FILE_PAGES,
+          ),
+        );
         return;
       }
       expect(machine.run(sysFtruncate(file, c.pages * 4096))).toBe(0);
-      truncateModel(this.processes.map((process) => process.model), model, c.pages);
+      truncateModel(
+        this.processes.map((process) => process.model),
+        model,
+        c.pages,
+      );
       return;
     }
     const process = this.processes[c.who % this.processes.length];
@@ -122,16 +141,30 @@ class Run {
         const { file, model: fileModel } = this.files[c.which];
         const backed = c.kind !== 'anonymous';
         const flags = MAP_FIXED | (c.kind === 'shared' ? MAP_SHARED : MAP_PRIVATE) | (backed ? 0 : MAP_ANONYMOUS);
-        const request = { address: FIRST + c.at, pages: c.length, prot: c.prot, flags, file: backed ? file : NULL, pgoff: c.index };
+        const request = {
+          address: FIRST + c.at,
+          pages: c.length,
+          prot: c.prot,
+          flags,
+          file: backed ? file : NULL,
+          pgoff: c.index,
+        };
         expect(machine.mmap(mm, request)).toBe(FIRST + c.at);
-        model.map(FIRST + c.at, c.length, { prot: c.prot, file: backed ? fileModel : null, shared: c.kind === 'shared' }, c.index);
+        model.map(
+          FIRST + c.at,
+          c.length,
+          { prot: c.prot, file: backed ? fileModel : null, shared: c.kind === 'shared' },
+          c.index,
+        );
         return;
       }
       case 'munmap':
         expect(machine.as(mm, sysMunmap(FIRST + c.at, c.length))).toBe(0);
         return model.unmap(FIRST + c.at, c.length);
       case 'mprotect':
-        expect(machine.as(mm, sysMprotect(FIRST + c.at, c.length, c.prot)) === 0).toBe(model.protect(FIRST + c.at, c.length, c.prot));
+        expect(machine.as(mm, sysMprotect(FIRST + c.at, c.length, c.prot)) === 0).toBe(
+          model.protect(FIRST + c.at, c.length, c.prot),
+        );
         return;
       case 'mremap':
         return this.mremap(process, c);
@@ -189,7 +222,10 @@ class Run {
       case 'pread': {
         const { file, model: fileModel } = this.files[c.which];
         const seen: Seen[] = [];
-        const result = machine.as(mm, sysPread(file, c.index * 4096, 4096, null, (page) => seen.push(page)));
+        const result = machine.as(
+          mm,
+          sysPread(file, c.index * 4096, 4096, null, (page) => seen.push(page)),
+        );
         expect(result).toBe(c.index < fileModel.pages ? 4096 : 0);
         if (result > 0) expect(seen).toEqual([{ ino: fileModel.ino, index: c.index, ...fileModel.content(c.index) }]);
         return;
@@ -240,7 +276,7 @@ describe('any sequence of system calls and accesses', () => {
           for (const { mm } of run.processes) run.machine.exit(mm);
           expect(run.machine.verify()).toBeNull();
         }),
-        { numRuns: Number(process.env.MM_RUNS ?? 40) },
+        { numRuns: Number(process.env.MM_RUNS ?? 30) },
       );
     });
   }

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Access, Op, Ptr } from '@lockless/cpu';
-import { HARDIRQ_OFFSET, NULL, peek, PRIMITIVES, poke, SequentialEngine, STATIC_WORDS } from '@lockless/cpu';
+import {
+  HARDIRQ_OFFSET,
+  NULL,
+  PRIMITIVES,
+  peek,
+  poke,
+  SequentialEngine,
+  STATIC_WORDS,
+  TaskStruct,
+} from '@lockless/cpu';
 import type { Bio, File, MmStruct } from '@lockless/mm-types';
 import { FMODE_READ, FMODE_WRITE, Inode, taskMm, VM_GROWSDOWN } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore, bioEndIo, fileOpen, inodeAlloc } from '@lockless/pagecache';
@@ -24,11 +33,24 @@ import {
   userWrite,
 } from '../src/index.js';
 
+/** Another task's work, done as a whole right before an access of the task that runs. */
+export interface Interposition {
+  /** Whether this is the access. */
+  readonly before: (name: string, address: number) => boolean;
+  readonly mm: Ptr<MmStruct> | 0;
+  readonly op: () => Op<unknown>;
+}
+
 /** One CPU whose disk is done with a request at once: the interrupt comes within submit_io. */
 class EngineWithDisk extends SequentialEngine {
   readonly store: BackingStore = new BackingStore();
+  interposition: Interposition | null = null;
+  private readonly other: Ptr<TaskStruct> = this.heap.reserve(TaskStruct.$size) as Ptr<TaskStruct>;
 
   override step(access: Access<unknown>): IteratorResult<Access<unknown>, unknown> {
+    const { interposition } = this;
+    if (interposition?.before(PRIMITIVES[access.code].name, access.address) === true)
+      this.interpose(interposition, access);
     if (PRIMITIVES[access.code].event !== 'IO') return super.step(access);
     const bio = access.address as Ptr<Bio>;
     this.store.transfer(bio, this.words, 0);
@@ -41,6 +63,18 @@ class EngineWithDisk extends SequentialEngine {
     this.cpu.irqsDisabled = before;
     return { done: true, value: undefined };
   }
+
+  private interpose({ mm, op }: Interposition, access: Access<unknown>): void {
+    this.interposition = null;
+    const { code, address, operand, expected } = access;
+    const { preemptCount, irqsDisabled, current } = this.cpu;
+    Object.assign(this.cpu, { preemptCount: 0, irqsDisabled: false, current: this.other });
+    poke(taskMm(this.other), mm);
+    const running = op();
+    while (!running.next().done);
+    Object.assign(this.cpu, { preemptCount, irqsDisabled, current });
+    Object.assign(access, { code, address, operand, expected });
+  }
 }
 
 export const RW: number = PROT_READ | PROT_WRITE;
@@ -52,7 +86,10 @@ export class SequentialMachine {
   readonly mms: Set<Ptr<MmStruct>> = new Set();
 
   constructor(options: Partial<BootOptions> = {}, failAllocation?: () => boolean) {
-    this.engine = new EngineWithDisk({ words: STATIC_WORDS + (1 << 21), ...(failAllocation ? { failAllocation } : {}) });
+    this.engine = new EngineWithDisk({
+      words: STATIC_WORDS + (1 << 21),
+      ...(failAllocation ? { failAllocation } : {}),
+    });
     attachBlockMap(this.engine.store);
     this.run(boot({ cpus: 1, memoryPages: 4096, minFreeKbytes: 128, ...options }));
   }
@@ -64,7 +101,6 @@ export class SequentialMachine {
   /** Reads a word from outside. */
   look<T>(read: () => T): T {
     return this.run(
-      // biome-ignore lint/correctness/useYield: only looks
       (function* (): Op<T> {
         return read();
       })(),
@@ -147,7 +183,9 @@ export class SequentialMachine {
   verify(): string | null {
     this.run(settle(this.inodes));
     this.run(rcuIdle());
-    return this.look(() => checkMmInvariants({ mms: [...this.mms], inodes: this.inodes.filter((inode) => peek(Inode.count(inode)) >= 0) }));
+    return this.look(() =>
+      checkMmInvariants({ mms: [...this.mms], inodes: this.inodes.filter((inode) => peek(Inode.count(inode)) >= 0) }),
+    );
   }
 }
 

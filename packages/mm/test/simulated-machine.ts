@@ -3,6 +3,7 @@ import type { Op, Ptr } from '@lockless/cpu';
 import { NULL, STATIC_WORDS, smpMb, store } from '@lockless/cpu';
 import type { Bio, File } from '@lockless/mm-types';
 import { DISK_DEVICE, EIO, FMODE_READ, FMODE_WRITE, type Inode, MmStruct } from '@lockless/mm-types';
+import { vmEvents } from '@lockless/page';
 import { attachBlockMap, BackingStore, contentOf, fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
 import { Machine, type MachineOptions, Random, type RunOutcome } from '@lockless/simulator';
 import {
@@ -71,6 +72,8 @@ export class System {
   readonly complaints: string[] = [];
   /** Writes to each datum so far. */
   readonly writes: Map<number, number> = new Map();
+  /** Pages that reclaim freed. */
+  pagesReclaimed = 0;
   private living: Process[] = [];
   private nextId = 1;
   private tasks = 0;
@@ -135,7 +138,8 @@ export class System {
       for (let index = 0; index < pages; index++) {
         const writes = this.writes.get(contentOf(i + 3, index)) ?? 0;
         const version = this.store.versionOf(i + 3, index);
-        if (writes !== version) lost.push(`page ${index} of inode ${i + 3}: ${writes} writes, version ${version} on the disk`);
+        if (writes !== version)
+          lost.push(`page ${index} of inode ${i + 3}: ${writes} writes, version ${version} on the disk`);
       }
     }
     return lost;
@@ -176,7 +180,9 @@ export class System {
   private *finish(): Op<void> {
     yield* smpMb();
     this.tasks -= 1;
-    if (this.tasks === 0) yield* shutdown(this.inodes);
+    if (this.tasks !== 0) return;
+    yield* shutdown(this.inodes);
+    this.pagesReclaimed = vmEvents().pgsteal;
   }
 
   /** Runs to rest and checks; then ends all processes, closes all files, and checks again. Null when all is right. */

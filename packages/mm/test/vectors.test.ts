@@ -44,6 +44,22 @@ function faultsDuring(machine: SequentialMachine, mm: Ptr<MmStruct>, action: () 
 }
 
 const pages = (start: number, count: number): number[] => Array.from({ length: count }, (_, i) => start + i);
+function touchAll(
+  machine: SequentialMachine,
+  mm: Ptr<MmStruct>,
+  vpages: number[],
+  kind: 'read' | 'write' = 'read',
+): void {
+  for (const page of vpages) machine.touch(mm, page, kind);
+}
+function writeAll(
+  machine: SequentialMachine,
+  mm: Ptr<MmStruct>,
+  vpages: number[],
+  datum: (page: number) => number,
+): void {
+  for (const page of vpages) machine.write(mm, page, datum(page));
+}
 const state = (machine: SequentialMachine) => machine.look(zonePageState);
 const mapcountAt = (machine: SequentialMachine, mm: Ptr<MmStruct>, vpage: number): number =>
   machine.look(() => residentPages(mm).find((page) => page.vpage === vpage)?.mapcount ?? 0);
@@ -52,10 +68,12 @@ describe('anonymous memory', () => {
   it('1000 pages read: 1000 zero pages; then written: 1000 more faults, and 1000 anonymous pages until munmap', () => {
     const machine = new SequentialMachine();
     const mm = machine.process([anonymous(2000, 1000)]);
-    expect(faultsDuring(machine, mm, () => pages(2000, 1000).forEach((page) => machine.touch(mm, page)))).toEqual({ zero: 1000 });
+    expect(faultsDuring(machine, mm, () => touchAll(machine, mm, pages(2000, 1000)))).toEqual({
+      zero: 1000,
+    });
     expect(machine.look(() => rssOf(mm))).toEqual({ file: 0, anon: 0 });
     expect(machine.look(() => residentPages(mm)).every(({ kind }) => kind === 'zero')).toBe(true);
-    expect(faultsDuring(machine, mm, () => pages(2000, 1000).forEach((page) => machine.touch(mm, page, 'write')))).toEqual({ cow: 1000 });
+    expect(faultsDuring(machine, mm, () => touchAll(machine, mm, pages(2000, 1000), 'write'))).toEqual({ cow: 1000 });
     expect(machine.look(() => rssOf(mm))).toEqual({ file: 0, anon: 1000 });
     expect(state(machine).nr_anon_pages).toBe(1000);
     expect(machine.as(mm, sysMunmap(2000, 1000))).toBe(0);
@@ -66,8 +84,10 @@ describe('anonymous memory', () => {
   it('without the zero page, as 2.6.24 to 2.6.31: a read gives a page', () => {
     const machine = new SequentialMachine({ mm: { zeroPageReads: 0 } });
     const mm = machine.process([anonymous(2000, 10)]);
-    expect(faultsDuring(machine, mm, () => pages(2000, 10).forEach((page) => machine.touch(mm, page)))).toEqual({ anonymous: 10 });
-    expect(faultsDuring(machine, mm, () => pages(2000, 10).forEach((page) => machine.touch(mm, page, 'write')))).toEqual({});
+    expect(faultsDuring(machine, mm, () => touchAll(machine, mm, pages(2000, 10)))).toEqual({
+      anonymous: 10,
+    });
+    expect(faultsDuring(machine, mm, () => touchAll(machine, mm, pages(2000, 10), 'write'))).toEqual({});
   });
 
   it('fork: both map each page; the child copies, the parent then writes in place', () => {
@@ -77,12 +97,16 @@ describe('anonymous memory', () => {
     const child = machine.fork(parent);
     expect(mapcountAt(machine, parent, 2000)).toBe(2);
     expect(machine.look(() => residentPages(child)).some(({ young }) => young)).toBe(false);
-    expect(faultsDuring(machine, child, () => pages(2000, 1000).forEach((page) => machine.write(child, page, -page)))).toEqual({ cow: 1000 });
+    expect(faultsDuring(machine, child, () => writeAll(machine, child, pages(2000, 1000), (page) => -page))).toEqual({
+      cow: 1000,
+    });
     expect(mapcountAt(machine, parent, 2000)).toBe(1);
     expect(machine.read(parent, 2000).content).toEqual({ identity: 2000, version: 1 });
     expect(machine.read(child, 2000).content).toEqual({ identity: -2000, version: 1 });
     machine.exit(child);
-    expect(faultsDuring(machine, parent, () => pages(2000, 1000).forEach((page) => machine.write(parent, page, 7)))).toEqual({ reuse: 1000 });
+    expect(faultsDuring(machine, parent, () => writeAll(machine, parent, pages(2000, 1000), () => 7))).toEqual({
+      reuse: 1000,
+    });
     expect(machine.verify()).toBeNull();
   });
 
@@ -111,7 +135,14 @@ describe('anonymous memory', () => {
   it('MAP_SHARED survives fork: each sees what the other writes', () => {
     const machine = new SequentialMachine();
     const parent = machine.process();
-    const request = { address: 3000, pages: 4, prot: RW, flags: MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, file: NULL, pgoff: 0 };
+    const request = {
+      address: 3000,
+      pages: 4,
+      prot: RW,
+      flags: MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED,
+      file: NULL,
+      pgoff: 0,
+    };
     expect(machine.mmap(parent, request)).toBe(3000);
     expect(machine.write(parent, 3001, 0).content.version).toBe(1);
     const child = machine.fork(parent);
@@ -140,10 +171,14 @@ describe('a file of 256 pages in the cache', () => {
 
   it('read in sequence through a mapping at a page that is 10 modulo 16: 17 faults; then written: one each', () => {
     const { machine, mm } = mapped();
-    expect(faultsDuring(machine, mm, () => pages(FIRST, 256).forEach((page) => machine.touch(mm, page)))).toEqual({ file: 17 });
+    expect(faultsDuring(machine, mm, () => touchAll(machine, mm, pages(FIRST, 256)))).toEqual({
+      file: 17,
+    });
     expect(state(machine).nr_mapped).toBe(256);
     expect(machine.look(() => rssOf(mm))).toEqual({ file: 256, anon: 0 });
-    expect(faultsDuring(machine, mm, () => pages(FIRST, 256).forEach((page) => machine.touch(mm, page, 'write')))).toEqual({ mkwrite: 256 });
+    expect(faultsDuring(machine, mm, () => touchAll(machine, mm, pages(FIRST, 256), 'write'))).toEqual({
+      mkwrite: 256,
+    });
     expect(state(machine).nr_dirty).toBe(256);
     expect(machine.verify()).toBeNull();
   });
@@ -161,9 +196,13 @@ describe('a file of 256 pages in the cache', () => {
     const random = mapped();
     random.machine.as(random.mm, sysMadvise(FIRST, 256, MADV_RANDOM));
     const { machine, mm } = random;
-    expect(faultsDuring(machine, mm, () => pages(FIRST, 256).forEach((page) => machine.touch(mm, page)))).toEqual({ file: 17 });
+    expect(faultsDuring(machine, mm, () => touchAll(machine, mm, pages(FIRST, 256)))).toEqual({
+      file: 17,
+    });
     const era = mapped({ faultAroundPages: 1 });
-    expect(faultsDuring(era.machine, era.mm, () => pages(FIRST, 256).forEach((page) => era.machine.touch(era.mm, page)))).toEqual({ file: 256 });
+    expect(faultsDuring(era.machine, era.mm, () => touchAll(era.machine, era.mm, pages(FIRST, 256)))).toEqual({
+      file: 256,
+    });
   });
 
   it('write, msync, write: the second write is noticed again', () => {

@@ -5,7 +5,6 @@ import type { File } from '@lockless/mm-types';
 import { Inode } from '@lockless/mm-types';
 import { contentOf } from '@lockless/pagecache';
 import {
-
   dupMm,
   fileFsync,
   MADV_DONTNEED,
@@ -57,17 +56,17 @@ export const NARROW: Arena = { first: 1023, anonymous: 1, privately: 1, shared: 
 
 const segmentsOf = ({ first, anonymous, privately, shared }: Arena, [file]: readonly Ptr<File>[]): Segment[] =>
   [
-  { start: first, end: first + anonymous, prot: RW, shared: false, file: NULL, pgoff: 0 },
-  { start: first + anonymous, end: first + anonymous + privately, prot: RW, shared: false, file, pgoff: 0 },
-  {
-    start: first + anonymous + privately,
-    end: first + anonymous + privately + shared,
-    prot: RW,
-    shared: true,
-    file,
-    pgoff: 0,
-  },
-].filter(({ start, end }) => end > start);
+    { start: first, end: first + anonymous, prot: RW, shared: false, file: NULL, pgoff: 0 },
+    { start: first + anonymous, end: first + anonymous + privately, prot: RW, shared: false, file, pgoff: 0 },
+    {
+      start: first + anonymous + privately,
+      end: first + anonymous + privately + shared,
+      prot: RW,
+      shared: true,
+      file,
+      pgoff: 0,
+    },
+  ].filter(({ start, end }) => end > start);
 
 /** What a step may do, and how often. */
 export interface Mix {
@@ -83,7 +82,19 @@ export interface Mix {
   readonly file: number;
   readonly sync: number;
 }
-const MIX: Mix = { read: 12, write: 12, mmap: 3, munmap: 2, mprotect: 2, mremap: 1, dontneed: 2, fork: 1, truncate: 1, file: 4, sync: 1 };
+const MIX: Mix = {
+  read: 12,
+  write: 12,
+  mmap: 3,
+  munmap: 2,
+  mprotect: 2,
+  mremap: 1,
+  dontneed: 2,
+  fork: 1,
+  truncate: 1,
+  file: 4,
+  sync: 1,
+};
 
 class Program {
   readonly system: System;
@@ -121,7 +132,9 @@ class Program {
   private *fork(count: number, depth: number, mix: Mix): Op<void> {
     const mm = yield* dupMm(this.process.mm);
     if (mm === NULL) return;
-    this.system.child(mm, this.process, (child) => new Program(this.system, child, mix, this.arena).steps(count, depth, mix));
+    this.system.child(mm, this.process, (child) =>
+      new Program(this.system, child, mix, this.arena).steps(count, depth, mix),
+    );
   }
 
   private *step(what: Exclude<keyof Mix, 'fork'>): Op<void> {
@@ -148,7 +161,13 @@ class Program {
       case 'mremap': {
         const to = this.page();
         const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-        yield* sysMremap({ address: page, oldPages: pages, newPages: 1 + this.below(this.arena.longest), flags, newAddress: to });
+        yield* sysMremap({
+          address: page,
+          oldPages: pages,
+          newPages: 1 + this.below(this.arena.longest),
+          flags,
+          newAddress: to,
+        });
         return;
       }
       case 'dontneed':
@@ -156,7 +175,7 @@ class Program {
         return;
       case 'truncate':
         yield* sysFtruncate(file, this.below(this.arena.filePages * 4096));
-        yield* sysFtruncate(file, this.arena.filePages * 4096);
+        if (this.below(2) === 0) yield* sysFtruncate(file, this.arena.filePages * 4096);
         return;
       case 'file':
         yield* this.useFile(file, page);
@@ -172,19 +191,28 @@ class Program {
     const anonymous = this.below(2) === 0;
     const shared = this.below(2) === 0;
     const flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE) | (anonymous ? MAP_ANONYMOUS : 0);
-    yield* sysMmap({ address: page, pages, prot: RW, flags, file: anonymous ? NULL : file, pgoff: this.below(this.arena.filePages) });
+    yield* sysMmap({
+      address: page,
+      pages,
+      prot: RW,
+      flags,
+      file: anonymous ? NULL : file,
+      pgoff: this.below(this.arena.filePages),
+    });
   }
 
   private *useFile(file: Ptr<File>, page: number): Op<void> {
     const pos = this.below(this.arena.filePages) * 4096;
     const count = (1 + this.below(3)) * 4096;
     const buffer = this.below(4) === 0 ? { page, offset: 100 } : null;
-    if (this.below(2) === 0) yield* sysPwrite(file, pos, count, buffer, ({ identity }) => this.system.written(identity));
+    if (this.below(2) === 0)
+      yield* sysPwrite(file, pos, count, buffer, ({ identity }) => this.system.written(identity));
     else {
       const { complaints } = this.system;
       // A read into a shared mapping of a file is a write to that file, which nobody would count.
       yield* sysPread(file, pos, count, this.mixed.truncate === 0 ? null : buffer, ({ ino, index, identity }) => {
-        if (identity !== contentOf(ino, index)) complaints.push(`read of page ${index} of inode ${ino} found datum ${identity}`);
+        if (identity !== contentOf(ino, index))
+          complaints.push(`read of page ${index} of inode ${ino} found datum ${identity}`);
       });
     }
   }
@@ -199,9 +227,11 @@ class Program {
 
   private isOfFile(identity: number): boolean {
     const inos = [...this.system.inodes.map((inode) => peek(Inode.ino(inode)))];
-    for (const ino of inos) for (let i = 0; i < this.arena.filePages + 8; i++) if (contentOf(ino, i) === identity) return true;
+    for (const ino of inos)
+      for (let i = 0; i < this.arena.filePages + 8; i++) if (contentOf(ino, i) === identity) return true;
     // Shared anonymous memory: numbers of nameless files.
-    for (let ino = 1; ino < 400; ino++) for (let i = 0; i < 8; i++) if (contentOf(0x7000_0000 + ino, i) === identity) return true;
+    for (let ino = 1; ino < 400; ino++)
+      for (let i = 0; i < 8; i++) if (contentOf(0x7000_0000 + ino, i) === identity) return true;
     return false;
   }
 }
@@ -227,19 +257,41 @@ export function runWorkload(options: WorkloadOptions): { wrong: string | null; s
   return { wrong: system.run(), system };
 }
 
-
-const NOTHING: Mix = { read: 0, write: 0, mmap: 0, munmap: 0, mprotect: 0, mremap: 0, dontneed: 0, fork: 0, truncate: 0, file: 0, sync: 0 };
+const NOTHING: Mix = {
+  read: 0,
+  write: 0,
+  mmap: 0,
+  munmap: 0,
+  mprotect: 0,
+  mremap: 0,
+  dontneed: 0,
+  fork: 0,
+  truncate: 0,
+  file: 0,
+  sync: 0,
+};
 
 /** Tasks that meet at every step, each kind at one race. */
 export const FOCUSED: Readonly<Record<string, WorkloadOptions>> = {
   /** C1, C2, C3: faults of both kinds of mapping against truncation. */
   truncate: { mix: { ...NOTHING, read: 6, write: 6, truncate: 3, file: 1 }, arena: { ...NARROW, anonymous: 0 } },
   /** First faults of threads on one page, and its going away. */
-  threads: { mix: { ...NOTHING, read: 2, write: 4, dontneed: 3 }, arena: { ...NARROW, privately: 0, shared: 0 }, processes: 1, threads: 4 },
+  threads: {
+    mix: { ...NOTHING, read: 2, write: 4, dontneed: 3 },
+    arena: { ...NARROW, privately: 0, shared: 0 },
+    processes: 1,
+    threads: 4,
+  },
   /** C8: who may write in place, and what the others see. */
   cow: { mix: { ...NOTHING, read: 8, write: 6, fork: 3 }, arena: { ...NARROW, shared: 0 }, processes: 1, threads: 3 },
   /** C10, C11: writeback against writes through mappings. */
-  writeback: { mix: { ...NOTHING, read: 1, write: 8, sync: 4, file: 2 }, arena: { ...NARROW, anonymous: 0, privately: 0, shared: 2, filePages: 2 } },
+  writeback: {
+    mix: { ...NOTHING, read: 1, write: 8, sync: 4, file: 2 },
+    arena: { ...NARROW, anonymous: 0, privately: 0, shared: 2, filePages: 2 },
+  },
   /** Areas that come and go under faults. */
-  areas: { mix: { ...NOTHING, read: 4, write: 6, mmap: 2, munmap: 2, mremap: 2, mprotect: 2, fork: 1 }, arena: { ...NARROW, free: 2 } },
+  areas: {
+    mix: { ...NOTHING, read: 4, write: 6, mmap: 2, munmap: 2, mremap: 2, mprotect: 2, fork: 1 },
+    arena: { ...NARROW, free: 2 },
+  },
 };
