@@ -1,8 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, type Op, type Ptr } from '@lockless/cpu';
-import { fileFsync, doTruncate, openInode, sysFallocate, sysPread, sysPwrite, sysSendfile, type Seen, type UserBuffer, unlinkInode } from '@lockless/mm';
+import {
+  doTruncate,
+  fileFsync,
+  openInode,
+  type Seen,
+  sysFallocate,
+  sysPread,
+  sysPwrite,
+  sysSendfile,
+  type UserBuffer,
+  unlinkInode,
+} from '@lockless/mm';
 import { ENOMEM, type File, FMODE_READ, FMODE_WRITE, PAGE_SIZE } from '@lockless/mm-types';
-import { fadvise, filePut, POSIX_FADV_DONTNEED, POSIX_FADV_NOREUSE, POSIX_FADV_NORMAL, POSIX_FADV_RANDOM, POSIX_FADV_SEQUENTIAL, POSIX_FADV_WILLNEED } from '@lockless/pagecache';
+import {
+  fadvise,
+  filePut,
+  POSIX_FADV_DONTNEED,
+  POSIX_FADV_NOREUSE,
+  POSIX_FADV_NORMAL,
+  POSIX_FADV_RANDOM,
+  POSIX_FADV_SEQUENTIAL,
+  POSIX_FADV_WILLNEED,
+} from '@lockless/pagecache';
 import type { FileRecord, UserBuffer as RecordedBuffer } from '@lockless/recording';
 import type { Space } from './user-memory.js';
 import { inoOf, type World } from './world.js';
@@ -34,12 +54,18 @@ export function* replayFileCall(world: World, space: Space | null, rec: FileReco
     case 'truncate':
       return yield* replayTruncate(world, rec.file, rec.length);
     case 'fallocate':
-      return rec.mode > 1 ? 0 : orNoMemory(yield* world.withFile(null, rec.file, (file) => sysFallocate(file, rec.mode, rec.offset, rec.length)));
+      return rec.mode > 1
+        ? 0
+        : orNoMemory(
+            yield* world.withFile(null, rec.file, (file) => sysFallocate(file, rec.mode, rec.offset, rec.length)),
+          );
     case 'fsync':
       return rec.file === null ? 0 : orNoMemory(yield* world.withFile(null, rec.file, fileFsync));
     case 'fadvise': {
       const advice = FADVISE[rec.advice];
-      return advice === undefined ? 0 : orNoMemory(yield* world.withFile(null, rec.file, (file) => fadvise(file, rec.offset, rec.length, advice)));
+      return advice === undefined
+        ? 0
+        : orNoMemory(yield* world.withFile(null, rec.file, (file) => fadvise(file, rec.offset, rec.length, advice)));
     }
     case 'unlink':
       return rec.last ? yield* replayUnlink(world, rec.file) : 0;
@@ -84,7 +110,9 @@ function* replayRead(world: World, space: Space | null, rec: FileRecord & { kind
     world.contents.buffer(space.id, page, page + Math.ceil((offset + rec.result) / PAGE_SIZE));
   }
   const check = (seen: Seen): void => world.contents.fileRead(seen.ino, seen.index, seen, begun);
-  return orNoMemory(yield* world.withFile(rec.ofd, rec.file, (file) => sysPread(file, rec.offset, rec.length, buffer, check)));
+  return orNoMemory(
+    yield* world.withFile(rec.ofd, rec.file, (file) => sysPread(file, rec.offset, rec.length, buffer, check)),
+  );
 }
 
 /** Collects the versions that a write makes, and makes them count when it is over. */
@@ -97,7 +125,9 @@ function* recordingVersions(world: World, write: (observe: (seen: Seen) => void)
 
 function* replayWrite(world: World, rec: FileRecord & { kind: 'write' }): Op<number> {
   const buffer = simulatedBuffer(world, rec.buffers, rec.result);
-  return yield* recordingVersions(world, (observe) => world.withFile(rec.ofd, rec.file, (file) => sysPwrite(file, rec.offset, rec.result, buffer, observe)));
+  return yield* recordingVersions(world, (observe) =>
+    world.withFile(rec.ofd, rec.file, (file) => sysPwrite(file, rec.offset, rec.result, buffer, observe)),
+  );
 }
 
 function* replayCopy(world: World, rec: FileRecord & { kind: 'copy' }): Op<number> {

@@ -73,12 +73,16 @@ function* perform(world: World, rec: MemoryRecord): Op<number> {
       return yield* sysMsync(at(rec.page), pagesOf(rec.length), msyncBits(rec.flags));
     case 'mlock':
       if (rec.call === 'mlockall' || rec.call === 'munlockall') return 0;
-      return rec.call === 'munlock' ? yield* sysMunlock(at(rec.page), pagesOf(rec.length)) : yield* sysMlock(at(rec.page), pagesOf(rec.length));
+      return rec.call === 'munlock'
+        ? yield* sysMunlock(at(rec.page), pagesOf(rec.length))
+        : yield* sysMlock(at(rec.page), pagesOf(rec.length));
   }
 }
 
 const msyncBits = (flags: readonly string[]): number =>
-  (flags.includes('sync') ? MS_SYNC : 0) | (flags.includes('async') ? MS_ASYNC : 0) | (flags.includes('invalidate') ? MS_INVALIDATE : 0);
+  (flags.includes('sync') ? MS_SYNC : 0) |
+  (flags.includes('async') ? MS_ASYNC : 0) |
+  (flags.includes('invalidate') ? MS_INVALIDATE : 0);
 
 function* replayMmap(world: World, rec: MemoryRecord & { kind: 'mmap' }): Op<number> {
   const request = {
@@ -119,7 +123,8 @@ function follow(world: World, space: Space, rec: MemoryRecord): void {
       if (rec.advice === 'dontneed') contents.forget(space.id, rec.page, rec.page + pagesOf(rec.length));
       break;
     case 'mremap':
-      if (rec.newLength < rec.oldLength) contents.forget(space.id, rec.page + pagesOf(rec.newLength), rec.page + pagesOf(rec.oldLength));
+      if (rec.newLength < rec.oldLength)
+        contents.forget(space.id, rec.page + pagesOf(rec.newLength), rec.page + pagesOf(rec.oldLength));
       if (rec.result !== rec.page) {
         contents.forget(space.id, rec.result, rec.result + pagesOf(rec.newLength));
         contents.move(space.id, rec.page, rec.result, pagesOf(Math.min(rec.oldLength, rec.newLength)));

@@ -59,7 +59,9 @@ export class Contents {
     // A page that was truncated, or never written, may be a hole that reads as zeroes.
     if (seen.identity === 0 && oldest === 0) return;
     if (seen.identity === contentOf(ino, index) && seen.version >= oldest) return;
-    this.wrong(`page ${index} of inode ${ino} reads as ${show(seen)}, expected ${show({ identity: contentOf(ino, index), version: oldest })} or later`);
+    this.wrong(
+      `page ${index} of inode ${ino} reads as ${show(seen)}, expected ${show({ identity: contentOf(ino, index), version: oldest })} or later`,
+    );
   }
 
   /** Anonymous pages of an address space: begins a write; call the result when it is over. */

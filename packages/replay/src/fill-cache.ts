@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { GFP_HIGHUSER, NULL, type Op, type Ptr, store } from '@lockless/cpu';
+import { GFP_HIGHUSER, load, NULL, type Op, type Ptr, store } from '@lockless/cpu';
 import { Inode, Page } from '@lockless/mm-types';
 import { allocPage, putPage, setPageUptodate, unlockPage } from '@lockless/page';
 import { addToPageCacheLru, contentOf } from '@lockless/pagecache';
-import { load } from '@lockless/cpu';
 
 /**
  * Puts pages into the page cache that were there before the program started, as an earlier reader left them: uptodate, clean, on the LRU.

@@ -32,11 +32,18 @@ function peakAnonymous(recording: Recording, truth: Truth): number {
   return peak;
 }
 
+/** Without swap anonymous memory stays, whatever reclaim does; and file pages need some room to come and go. */
+const unreclaimable = (recording: Recording, truth: Truth): number => Math.ceil(peakAnonymous(recording, truth) * 1.25);
+
 /** Frames to simulate. Throws SimulationInputError when they are too few. */
 export function framesFor(memory: MemorySize | undefined, recording: Recording, truth: Truth): number {
   if (memory === undefined) return DEFAULT_PAGES;
   if ('pages' in memory) return memory.pages;
-  const frames = Math.floor((footprint(recording, truth) * memory.percent) / 100);
-  if (frames < SMALLEST) throw new SimulationInputError(`${memory.percent} % of the footprint is ${frames} pages; at least ${SMALLEST} are needed`);
+  const share = Math.floor((footprint(recording, truth) * memory.percent) / 100);
+  const frames = Math.max(share, unreclaimable(recording, truth));
+  if (frames < SMALLEST)
+    throw new SimulationInputError(
+      `${memory.percent} % of the footprint is ${frames} pages; at least ${SMALLEST} are needed`,
+    );
   return frames;
 }

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export { AddressMap } from './address-map.js';
 export { footprint } from './footprint.js';
-export { describePlant, type MemorySize, PLANTS, type SimulateOptions, SimulationInputError, type SimulationProgress } from './options.js';
+export {
+  describePlant,
+  type MemorySize,
+  PLANTS,
+  type SimulateOptions,
+  SimulationInputError,
+  type SimulationProgress,
+} from './options.js';
 export { type Action, type Program, programOf } from './program.js';
 export { simulate } from './simulate.js';
 export { type Truth, truthOf } from './truth.js';

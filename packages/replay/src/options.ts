@@ -17,6 +17,8 @@ export interface SimulateOptions {
   readonly inject?: { readonly enomem?: number; readonly eio?: number; readonly signal?: number };
   /** A planted bug of {@link PLANTS}. */
   readonly plant?: string | null;
+  /** Other processes that read the program's files and drop them from the cache; default 0. */
+  readonly neighbours?: number;
   /** Stop after so many operations. */
   readonly limit?: number | null;
   /** How the recording is called in the result. */

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '@lockless/mm';
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_GROWSDOWN,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from '@lockless/mm';
 
 /** `rw-` as PROT_* bits. */
 export const protBits = (prot: string): number =>

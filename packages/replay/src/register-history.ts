@@ -38,7 +38,10 @@ export class RegisterHistory<V> {
 
   /** Whether a read that began then may return this. */
   allows(value: V, begun: Moment): boolean {
-    return this.writes.some((write) => this.same(write.value, value) && !this.writes.some((other) => other.begun > write.ended && other.ended < begun));
+    return this.writes.some(
+      (write) =>
+        this.same(write.value, value) && !this.writes.some((other) => other.begun > write.ended && other.ended < begun),
+    );
   }
 
   /** What a read that begins now could return, for messages. */

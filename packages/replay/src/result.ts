@@ -3,7 +3,16 @@ import { installEngine, peek } from '@lockless/cpu';
 import { AddressSpace, Inode } from '@lockless/mm-types';
 import { vmEvents, zonePageState } from '@lockless/page';
 import { rcuStatistics } from '@lockless/rcu';
-import type { FaultCounts, FileResult, InvariantResult, MachineResult, MemoryResult, ProcessResult, RunResult, ViolationReport } from '@lockless/report';
+import type {
+  FaultCounts,
+  FileResult,
+  InvariantResult,
+  MachineResult,
+  MemoryResult,
+  ProcessResult,
+  RunResult,
+  ViolationReport,
+} from '@lockless/report';
 import type { RunOutcome, Violation } from '@lockless/simulator';
 import { compare } from './compare.js';
 import type { Setup } from './machine-setup.js';
@@ -42,7 +51,15 @@ function assemble(finished: Finished): RunResult {
   const { world, setup, outcome, options, memoryPages, seconds } = finished;
   const { recording, program } = world;
   const processes = recording.header.spaces.map(({ id }) => processResult(world, setup, id));
-  const { cpus = 4, seed = 1, model = 'weak', scheduler = 'random', generation = 'freeze-refs', inject = {}, plant = null } = options;
+  const {
+    cpus = 4,
+    seed = 1,
+    model = 'weak',
+    scheduler = 'random',
+    generation = 'freeze-refs',
+    inject = {},
+    plant = null,
+  } = options;
   return {
     recording: {
       path: options.path ?? '',
@@ -76,7 +93,12 @@ function violationReport(violation: Violation): ViolationReport {
     message: violation.message,
     cpu: violation.cpu,
     task: violation.task,
-    stacks: violation.stacks.map(({ cpu, context, status, frames }) => ({ cpu, task: `${context} (${status})`, frames: frames.map(({ name, location }) => `${name}  ${location}`) })),
+    stacks: violation.stacks.map(({ cpu, context, status, frames }) => ({
+      cpu,
+      task: context,
+      status,
+      frames: frames.map(({ name, location }) => `${name} (${location})`),
+    })),
     time: violation.time,
   };
 }
@@ -116,7 +138,11 @@ function fileResult(world: World, { added, removed }: Setup, id: number): FileRe
     inode: file.inode,
     sizeBytes: file.size,
     cachedBefore: file.cached.reduce((sum, [first, last]) => sum + last - first + 1, 0),
-    added: { simulated: added[id].size, real: real.size, both: [...real].filter((index) => added[id].has(index)).length },
+    added: {
+      simulated: added[id].size,
+      real: real.size,
+      both: [...real].filter((index) => added[id].has(index)).length,
+    },
     removed: { simulated: removed[id], real: world.truth.removed[id] },
     hits: peek(AddressSpace.hits(mapping)),
     misses: peek(AddressSpace.misses(mapping)),
@@ -130,7 +156,12 @@ function memoryResult(world: World, { sampler }: Setup): MemoryResult {
   return {
     zone: zonePageState(),
     events,
-    reclaim: { scanned: events.pgscan_kswapd + events.pgscan_direct, reclaimed: events.pgsteal, kswapdWakeups: events.pageoutrun, directReclaims: events.allocstall },
+    reclaim: {
+      scanned: events.pgscan_kswapd + events.pgscan_direct,
+      reclaimed: events.pgsteal,
+      kswapdWakeups: events.pageoutrun,
+      directReclaims: events.allocstall,
+    },
     lookups: {
       total: events.find_get_page_lookups,
       hits: events.filemap_hit,
@@ -164,7 +195,17 @@ function invariantResults(world: World, outcome: RunOutcome): InvariantResult[] 
 }
 
 function replayCommand(options: SimulateOptions, memoryPages: number): string {
-  const { path = '', cpus = 4, seed = 1, model = 'weak', scheduler = 'random', generation = 'freeze-refs', inject = {}, plant } = options;
+  const {
+    path = '',
+    cpus = 4,
+    seed = 1,
+    model = 'weak',
+    scheduler = 'random',
+    generation = 'freeze-refs',
+    inject = {},
+    plant,
+    neighbours = 0,
+  } = options;
   const faults = Object.entries(inject).map(([kind, rate]) => ` --inject ${kind}=${rate}`);
-  return `lockless run ${path} --cpus ${cpus} --memory ${memoryPages * 4}K --seed ${seed} --model ${model} --scheduler ${scheduler} --generation ${generation}${faults.join('')}${plant == null ? '' : ` --plant ${plant}`}`;
+  return `lockless run ${path} --cpus ${cpus} --memory ${memoryPages * 4}K --seed ${seed} --model ${model} --scheduler ${scheduler} --generation ${generation}${faults.join('')}${neighbours > 0 ? ` --neighbours ${neighbours}` : ''}${plant == null ? '' : ` --plant ${plant}`}`;
 }

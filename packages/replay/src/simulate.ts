@@ -29,12 +29,24 @@ export async function simulate(recording: Recording, options: SimulateOptions = 
   let stopped: 'bounded' | 'interrupted' | null = null;
   do {
     outcome = setup.machine.run({ maxSteps: SLICE });
-    options.onProgress?.({ operations: world.operations, operationsTotal: world.program.operations, accesses: outcome.steps });
+    options.onProgress?.({
+      operations: world.operations,
+      operationsTotal: world.program.operations,
+      accesses: outcome.steps,
+    });
     await setImmediate();
     if (options.signal?.aborted) stopped = 'interrupted';
     else if (options.limit != null && world.operations >= options.limit) stopped = 'bounded';
   } while (outcome.status === 'bounded' && stopped === null);
-  return resultOf({ world, setup, outcome, stopped, options, memoryPages, seconds: (performance.now() - started) / 1000 });
+  return resultOf({
+    world,
+    setup,
+    outcome,
+    stopped,
+    options,
+    memoryPages,
+    seconds: (performance.now() - started) / 1000,
+  });
 }
 
 function worldOf(recording: Recording): World {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
+
+import type { TaskStruct } from '@lockless/cpu';
 import { NULL, type Null, type Ptr, peek } from '@lockless/cpu';
 import { type FaultCounts, faultsOf, rssOf } from '@lockless/mm';
 import { type MmStruct, taskMm } from '@lockless/mm-types';
-import type { TaskStruct } from '@lockless/cpu';
 
 /** What became of one simulated address space. */
 export interface SpaceOutcome {
@@ -20,14 +21,23 @@ export interface SpaceOutcome {
 const NO_FAULTS: FaultCounts = { anonymous: 0, zero: 0, file: 0, cow: 0, reuse: 0, mkwrite: 0, spurious: 0, major: 0 };
 
 const minus = (a: FaultCounts, b: FaultCounts): FaultCounts =>
-  Object.fromEntries(Object.entries(a).map(([kind, count]) => [kind, count - b[kind as keyof FaultCounts]])) as unknown as FaultCounts;
+  Object.fromEntries(
+    Object.entries(a).map(([kind, count]) => [kind, count - b[kind as keyof FaultCounts]]),
+  ) as unknown as FaultCounts;
 
 /** Follows the address spaces of a program from outside, without an access. */
 export class SpaceTracker {
   readonly outcomes: SpaceOutcome[];
 
   constructor(spaces: number) {
-    this.outcomes = Array.from({ length: spaces }, () => ({ mm: NULL, users: 0, before: NO_FAULTS, faults: NO_FAULTS, rss: null, peak: { file: 0, anon: 0 } }));
+    this.outcomes = Array.from({ length: spaces }, () => ({
+      mm: NULL,
+      users: 0,
+      before: NO_FAULTS,
+      faults: NO_FAULTS,
+      rss: null,
+      peak: { file: 0, anon: 0 },
+    }));
   }
 
   /** A task begins to use a space. */

@@ -88,7 +88,11 @@ export class TimelineSampler {
     const real = this.realRss();
     const pick = (kind: 'file' | 'anon'): Item[] =>
       this.samples.flatMap(({ spaces }, i) =>
-        spaces.map((rss, space) => ({ item: `space ${space}, sample ${i}`, simulated: rss?.[kind] ?? 0, real: real[i][space]?.[kind] ?? 0 })),
+        spaces.map((rss, space) => ({
+          item: `space ${space}, sample ${i}`,
+          simulated: rss?.[kind] ?? 0,
+          real: real[i][space]?.[kind] ?? 0,
+        })),
       );
     return { file: pick('file'), anon: pick('anon') };
   }
@@ -110,4 +114,5 @@ export class TimelineSampler {
   }
 }
 
-const total = (rss: { file: number; anon: number } | null | undefined): number | null => (rss == null ? null : rss.file + rss.anon);
+const total = (rss: { file: number; anon: number } | null | undefined): number | null =>
+  rss == null ? null : rss.file + rss.anon;

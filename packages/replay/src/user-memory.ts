@@ -39,7 +39,8 @@ export class UserMemory {
     // Shared anonymous memory is written by other address spaces too.
     if (seen.error !== 0 || area === null || (area.shared && area.file === null)) return seen;
     const file = fileOf(area, page);
-    if (file === null || this.contents.isWritten(space.id, page)) this.contents.anonymousRead(space.id, page, seen.content, begun);
+    if (file === null || this.contents.isWritten(space.id, page))
+      this.contents.anonymousRead(space.id, page, seen.content, begun);
     else this.contents.fileRead(this.inodeOf(file.id), file.index, seen.content, begun);
     return seen;
   }

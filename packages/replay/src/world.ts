@@ -37,6 +37,8 @@ export class World {
   /** Exit code by process id. */
   readonly exits: Map<number, number> = new Map();
   operations = 0;
+  /** All threads are gone. */
+  ended = false;
 
   constructor(recording: Recording) {
     this.recording = recording;

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: MIT
-import { record } from '@lockless/recording';
+import { type Recorded, RecorderError, type RecorderFailure, record, recordingTotals } from '@lockless/recording';
 import { Command, Option } from 'commander';
+import { EXIT, UsageError } from '../exit-code.js';
 
 interface RecordFlags {
   output: string;
   dropCaches: boolean;
   json?: true;
 }
+
+/** What the user can mend by calling differently; everything else is the machine's or the program's. */
+const USAGE: ReadonlySet<RecorderFailure> = new Set([
+  'not-root',
+  'unsupported-machine',
+  'no-tracefs',
+  'no-strace',
+  'command-not-found',
+  'cannot-write',
+]);
 
 /** `lockless record -- COMMAND`: root on Linux, with strace and tracefs. */
 export function recordCommand(): Command {
@@ -22,13 +33,48 @@ export function recordCommand(): Command {
 }
 
 async function run(command: string[], flags: RecordFlags): Promise<void> {
-  const abort = new AbortController();
-  const interrupt = (): void => abort.abort();
-  process.once('SIGINT', interrupt);
   try {
-    const summary = await record({ command, output: flags.output, dropCaches: flags.dropCaches, signal: abort.signal });
-    process.stdout.write(flags.json ? `${JSON.stringify(summary)}\n` : `${flags.output}: ${JSON.stringify(summary)}\n`);
-  } finally {
-    process.off('SIGINT', interrupt);
+    const { output, dropCaches } = flags;
+    const recorded = await record({ command, output, dropCaches, stdio: flags.json ? 'stderr' : 'inherit' });
+    process.stdout.write(flags.json ? `${JSON.stringify(summary(recorded, output))}\n` : describe(recorded, output));
+  } catch (error) {
+    if (!(error instanceof RecorderError)) throw error;
+    if (error.failure === 'interrupted') {
+      process.stderr.write(`lockless: ${error.message}\n`);
+      process.exitCode = EXIT.interrupted;
+    } else if (USAGE.has(error.failure)) throw new UsageError(error.message);
+    else throw error;
   }
+}
+
+function summary({ recording, code, signal }: Recorded, output: string): Record<string, unknown> {
+  const { command, threads, warnings } = recording.header;
+  return {
+    output,
+    command,
+    exit: code,
+    signal,
+    threads: threads.length,
+    files: recording.files.length,
+    ...recordingTotals(recording),
+    warnings,
+  };
+}
+
+function describe(recorded: Recorded, output: string): string {
+  const { threads, files, warnings, exit, signal, ...totals } = summary(recorded, output) as Record<string, never> & {
+    threads: number;
+    files: number;
+    warnings: string[];
+    exit: number | null;
+    signal: string | null;
+  };
+  const counts = Object.entries(totals).filter(([, value]) => typeof value === 'number');
+  const lines = [
+    `${output}: ${threads} threads, ${files} files, ${counts.map(([name, value]) => `${name} ${value}`).join(', ')}`,
+    `the program ended with ${signal ?? `exit status ${exit}`}`,
+    ...warnings.map((warning) => `warning: ${warning}`),
+    `replay it: lockless run ${output}`,
+  ];
+  return `${lines.join('\n')}\n`;
 }

@@ -21,6 +21,7 @@ interface RunFlags {
   generation: 'freeze-refs' | 'tree-lock';
   inject?: Injection;
   plant?: string;
+  neighbours: number;
   limit?: number;
   report?: string;
   json?: true;
@@ -109,7 +110,7 @@ async function replay(path: string, flags: RunFlags): Promise<RunResult> {
 }
 
 function optionsOf(flags: RunFlags): SimulateOptions {
-  const { cpus, memory, seed, model, scheduler, generation, inject, plant, limit } = flags;
+  const { cpus, memory, seed, model, scheduler, generation, inject, plant, neighbours, limit } = flags;
   return {
     cpus,
     memory,
@@ -119,6 +120,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     generation,
     inject: inject ?? {},
     plant: plant ?? null,
+    neighbours,
     limit: limit ?? null,
   };
 }
