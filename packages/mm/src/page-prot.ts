@@ -29,7 +29,7 @@ export function* vmaPageProt(vma: Ptr<VmAreaStruct>): Op<Pgprot> {
 }
 
 /** vma_wants_writenotify(). *Context*: mmap_sem. */
-export function* vmaWantsWritenotify(vma: Ptr<VmAreaStruct>): Op<boolean> {
+function* vmaWantsWritenotify(vma: Ptr<VmAreaStruct>): Op<boolean> {
   if (((yield* load(VmAreaStruct.vmFlags(vma))) & SHARED_WRITABLE) !== SHARED_WRITABLE) return false;
   const file = yield* load(VmAreaStruct.vmFile(vma));
   if (file === NULL) return false;

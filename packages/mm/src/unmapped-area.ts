@@ -5,7 +5,7 @@ import { EINVAL, ENOMEM, MmStruct, VmAreaStruct } from '@lockless/mm-types';
 /** One past the last user page. A word has 32 bits, so a user address space has 2^31 pages here. */
 export const TASK_PAGES = 0x7fffffff;
 /** Lowest page that may be mapped: mmap_min_addr of 64 KiB. */
-export const MMAP_MIN_PAGE = 16;
+const MMAP_MIN_PAGE = 16;
 /** sysctl vm.max_map_count. */
 export const MAX_MAP_COUNT = 65_536;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { contentOf } from '@lockless/pagecache';
-import { PROT_READ, PROT_WRITE, SIGBUS, SIGSEGV } from '../src/index.js';
+import { PROT_WRITE, SIGBUS, SIGSEGV } from '../src/index.js';
 
 /*
  * What a program may rely on, in a few lines: which datum each page of each process holds. No page tables, no cache, no frames.
@@ -130,5 +130,3 @@ export function truncateModel(spaces: Iterable<SpaceModel>, file: FileModel, pag
   }
   file.truncate(pages);
 }
-
-export const READ_WRITE: number = PROT_READ | PROT_WRITE;

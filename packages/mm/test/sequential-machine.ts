@@ -11,7 +11,7 @@ import {
   TaskStruct,
 } from '@lockless/cpu';
 import type { Bio, File, MmStruct } from '@lockless/mm-types';
-import { FMODE_READ, FMODE_WRITE, Inode, taskMm, VM_GROWSDOWN } from '@lockless/mm-types';
+import { FMODE_READ, FMODE_WRITE, Inode, taskMm } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore, bioEndIo, fileOpen, inodeAlloc } from '@lockless/pagecache';
 import { rcuIdle } from '@lockless/rcu';
 import {
@@ -87,7 +87,7 @@ export class SequentialMachine {
 
   constructor(options: Partial<BootOptions> = {}, failAllocation?: () => boolean) {
     this.engine = new EngineWithDisk({
-      words: STATIC_WORDS + (1 << 21),
+      words: STATIC_WORDS + (1 << 19),
       ...(failAllocation ? { failAllocation } : {}),
     });
     attachBlockMap(this.engine.store);
@@ -199,5 +199,3 @@ export const anonymous = (start: number, pages: number, flags = 0): Segment => (
   pgoff: 0,
   flags,
 });
-
-export const stack = (start: number, pages: number): Segment => anonymous(start, pages, VM_GROWSDOWN);

@@ -52,7 +52,7 @@ export interface Arena {
 /** Across the border of two page tables. */
 const WIDE: Arena = { first: 1024 - 16, anonymous: 8, privately: 10, shared: 10, free: 4, filePages: 12, longest: 6 };
 /** So narrow that tasks meet at every step. */
-export const NARROW: Arena = { first: 1023, anonymous: 1, privately: 1, shared: 1, free: 0, filePages: 1, longest: 2 };
+const NARROW: Arena = { first: 1023, anonymous: 1, privately: 1, shared: 1, free: 0, filePages: 1, longest: 2 };
 
 const segmentsOf = ({ first, anonymous, privately, shared }: Arena, [file]: readonly Ptr<File>[]): Segment[] =>
   [

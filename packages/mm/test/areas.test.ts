@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op } from '@lockless/cpu';
+import { current, load, NULL, peek } from '@lockless/cpu';
+import { MmStruct, taskMm, VM_GROWSDOWN } from '@lockless/mm-types';
+import { describe, expect, it } from 'vitest';
+import {
+  areas,
+  execMm,
+  MAP_ANONYMOUS,
+  MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
+  MREMAP_MAYMOVE,
+  PROT_READ,
+  rssOf,
+  SIGSEGV,
+  sysBrk,
+  sysMprotect,
+  sysMremap,
+} from '../src/index.js';
+import { anonymous, RW, SequentialMachine } from './sequential-machine.js';
+
+const NEW = { pages: 10, prot: RW, flags: MAP_PRIVATE | MAP_ANONYMOUS, file: NULL, pgoff: 0 };
+
+describe('areas', () => {
+  it('the stack grows down to its limit, and not near to another area', () => {
+    const machine = new SequentialMachine({ mm: { stackLimit: 100, stackGuardGap: 16 } });
+    const mm = machine.process([anonymous(5000, 4, VM_GROWSDOWN), anonymous(4930, 10)]);
+    expect(machine.touch(mm, 4990, 'write').error).toBe(0);
+    expect(machine.look(() => areas(mm).map(({ start, end }) => [start, end]))).toEqual([
+      [4930, 4940],
+      [4990, 5004],
+    ]);
+    expect(machine.touch(mm, 4950, 'write').error).toBe(SIGSEGV); // 10 pages from the other one
+    expect(machine.touch(mm, 4956, 'write').error).toBe(0);
+    const alone = machine.process([anonymous(5000, 4, VM_GROWSDOWN)]);
+    expect(machine.touch(alone, 5004 - 101, 'write').error).toBe(SIGSEGV);
+    expect(machine.touch(alone, 5004 - 100, 'write').error).toBe(0);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('brk moves the end of one area; shrinking gives its pages back; it stops at another area', () => {
+    const machine = new SequentialMachine();
+    const mm = machine.process([anonymous(0x1100, 4)]);
+    expect(machine.as(mm, sysBrk(0x1010))).toBe(0x1010);
+    expect(machine.as(mm, sysBrk(0x1020))).toBe(0x1020);
+    expect(machine.look(() => areas(mm).length)).toBe(2);
+    machine.write(mm, 0x101f, 1);
+    expect(machine.as(mm, sysBrk(0x1010))).toBe(0x1010);
+    expect(machine.look(() => rssOf(mm)).anon).toBe(0);
+    expect(machine.as(mm, sysBrk(0x1101))).toBe(0x1010);
+    expect(machine.as(mm, sysBrk(0))).toBe(0x1010);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('mmap without a place goes to the highest gap; neighbours become one area; rights split it and join it again', () => {
+    const machine = new SequentialMachine();
+    const mm = machine.process();
+    const first = machine.mmap(mm, { ...NEW, address: 0 });
+    const second = machine.mmap(mm, { ...NEW, address: 0 });
+    expect([first, second]).toEqual([0x700000 - 10, 0x700000 - 20]);
+    const bounds = () => machine.look(() => areas(mm).map(({ start, end }) => end - start));
+    expect(bounds()).toEqual([20]);
+    machine.as(mm, sysMprotect(second + 5, 3, PROT_READ));
+    expect(bounds()).toEqual([5, 3, 12]);
+    machine.as(mm, sysMprotect(second + 5, 3, RW));
+    expect(bounds()).toEqual([20]);
+    expect(machine.mmap(mm, { ...NEW, address: first, flags: NEW.flags | MAP_FIXED_NOREPLACE })).toBe(-17);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('mremap grows in place where there is room, else moves with the pages', () => {
+    const machine = new SequentialMachine();
+    const mm = machine.process([anonymous(2000, 4), anonymous(2100, 4)]);
+    machine.write(mm, 2003, 5);
+    const grow = (oldPages: number, newPages: number) =>
+      machine.as(mm, sysMremap({ address: 2000, oldPages, newPages, flags: MREMAP_MAYMOVE, newAddress: 0 }));
+    expect(grow(4, 50)).toBe(2000);
+    const moved = grow(50, 200);
+    expect(moved).toBe(0x700000 - 200);
+    expect(machine.read(mm, moved + 3).content.identity).toBe(5);
+    expect(machine.touch(mm, 2003).error).toBe(SIGSEGV);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('exec: another address space, and nothing is left of the old one', () => {
+    const machine = new SequentialMachine();
+    const mm = machine.process([anonymous(2000, 4)]);
+    machine.write(mm, 2000, 5);
+    const image = { segments: [anonymous(9000, 2)], brk: 9100, mmapBase: 0x700000, pid: 2 };
+    machine.mms.delete(mm);
+    const next = machine.as(
+      mm,
+      (function* (): Op<number> {
+        expect(yield* execMm(image)).toBe(0);
+        return yield* load(taskMm(current()));
+      })(),
+    ) as typeof mm;
+    machine.mms.add(next);
+    expect(machine.touch(next, 9000, 'write').error).toBe(0);
+    expect(machine.touch(next, 2000).error).toBe(SIGSEGV);
+    expect(machine.look(() => peek(MmStruct.ownerPid(next)))).toBe(2);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('any allocation of a fork may fail: no child, and nothing leaks', () => {
+    for (let nth = 1; nth <= 12; nth++) {
+      let left = Number.POSITIVE_INFINITY;
+      const machine = new SequentialMachine({}, () => --left === 0);
+      const parent = machine.process([anonymous(2000, 4), anonymous(4000, 4)]);
+      machine.write(parent, 2000, 1);
+      machine.write(parent, 4000, 2);
+      left = nth;
+      try {
+        machine.fork(parent);
+      } catch {
+        // no memory for a fork
+      }
+      left = Number.POSITIVE_INFINITY;
+      expect(machine.verify(), `allocation ${nth}`).toBeNull();
+      expect(machine.read(parent, 4000).content.identity).toBe(2);
+    }
+  });
+});
