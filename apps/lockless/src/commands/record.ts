@@ -61,18 +61,12 @@ function summary({ recording, code, signal }: Recorded, output: string): Record<
   };
 }
 
-function describe(recorded: Recorded, output: string): string {
-  const { threads, files, warnings, exit, signal, ...totals } = summary(recorded, output) as Record<string, never> & {
-    threads: number;
-    files: number;
-    warnings: string[];
-    exit: number | null;
-    signal: string | null;
-  };
-  const counts = Object.entries(totals).filter(([, value]) => typeof value === 'number');
+function describe({ recording, code, signal }: Recorded, output: string): string {
+  const { threads, warnings } = recording.header;
+  const counts = Object.entries(recordingTotals(recording)).map(([name, value]) => `${name} ${value}`);
   const lines = [
-    `${output}: ${threads} threads, ${files} files, ${counts.map(([name, value]) => `${name} ${value}`).join(', ')}`,
-    `the program ended with ${signal ?? `exit status ${exit}`}`,
+    `${output}: ${threads.length} threads, ${recording.files.length} files, ${counts.join(', ')}`,
+    `the program ended with ${signal ?? `exit status ${code}`}`,
     ...warnings.map((warning) => `warning: ${warning}`),
     `replay it: lockless run ${output}`,
   ];
