@@ -219,7 +219,8 @@ function* allocByReclaim(order: number, gfp: number, allocFlags: number): Op<Ptr
     const progress = yield* reclaim(order, gfp);
     reclaimed += progress;
     fruitless = progress > 0 ? 0 : fruitless + 1;
-    if (order !== 0) yield* drainLocalPages();
+    // What reclaim freed is on this CPU's list, where the watermark does not see it.
+    yield* drainLocalPages();
     const page = yield* getPageFromFreelist(order, gfp, allocFlags);
     if (page !== NULL) return page;
     if ((gfp & GFP_NOFAIL) !== 0) continue;

@@ -67,16 +67,23 @@ export function* wakeupKswapd(order: number): Op<void> {
 
 const memoryIsFine = (order: number): Op<boolean> => zoneWatermarkOk(order, peek(Zone.pagesHigh(zone)));
 
+/** Descents without a page freed before kswapd gives up until it is woken again, as since 4.12. */
+const MAX_RECLAIM_RETRIES = 16;
+
 /**
  * Reclaims until free memory is above the high watermark, or until it is clear that there is nothing to reclaim. A large block that does
  * not come about is given up for single pages.
- * *Source*: `balance_pgdat`, mm/vmscan.c, 2.6.28.
+ * *Source*: `balance_pgdat`, mm/vmscan.c, 2.6.28. *Differs*: there kswapd goes on for ever when counters that lag say that pages are left.
  */
 export function* balancePgdat(order: number): Op<void> {
-  for (;;) {
+  let failures = 0;
+  while (failures < MAX_RECLAIM_RETRIES) {
     const result = yield* descend(order);
     if (result === 'done') return;
-    if (result === 'no-progress') order = 0;
+    if (result === 'no-progress') {
+      order = 0;
+      failures++;
+    }
     yield* condResched();
   }
 }
@@ -95,7 +102,7 @@ function* descend(order: number): Op<'done' | 'progress' | 'no-progress'> {
     if (reclaimed >= SWAP_CLUSTER_MAX) return 'progress';
     if (sc.nrScanned > SWAP_CLUSTER_MAX * 2 && sc.nrScanned > reclaimed + reclaimed / 2) yield* wakeupPdflush();
   }
-  return 'no-progress';
+  return reclaimed > 0 ? 'progress' : 'no-progress';
 }
 
 /**

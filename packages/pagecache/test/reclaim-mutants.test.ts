@@ -50,6 +50,7 @@ const MUTANTS: readonly Mutant[] = [
       },
     ],
     as: /VM_BUG|invariant|bad-page|BUG/,
+    options: { cpus: 8, truncation: true, rounds: 80, runLength: 3 },
   },
   {
     bug: 'a truncated page is freed because its count was 1 when we looked (A12)',
@@ -94,7 +95,7 @@ const MUTANTS: readonly Mutant[] = [
       },
     ],
     as: /deadlock/,
-    options: { cpus: 8, pages: 72, filePages: 120, rounds: 80 },
+    options: { cpus: 8, pages: 56, filePages: 120, rounds: 80, runLength: 12 },
   },
 ];
 
