@@ -69,6 +69,8 @@ export interface AddressSpaceOperations {
   readonly readpage: (file: Ptr<File> | Null, page: Ptr<Page>) => Op<number>;
   /** Starts writing a locked page whose dirty flag is cleared; unlocks it. 0, -errno or AOP_WRITEPAGE_ACTIVATE. */
   readonly writepage: (page: Ptr<Page>, forReclaim: boolean) => Op<number>;
+  /** Whether a read fault maps the cached pages around it as well. Absent: yes. Special mappings (the vdso) have no `map_pages`. */
+  readonly mapPages?: boolean;
   /** Marks dirty; true when it was clean. Absent: the generic one. */
   readonly setPageDirty?: (page: Ptr<Page>) => Op<boolean>;
   /** Frees private data of a locked page; true when done. */

@@ -18,6 +18,7 @@ import {
   type PagecacheOptions,
   pagecacheInit,
   pdflush,
+  waitForKswapd,
 } from '@lockless/pagecache';
 import {
   rcuBarrier,
@@ -91,6 +92,7 @@ export const diskInterrupt = (request: Ptr<unknown>): Op<void> => bioEndIo(reque
  */
 export function* settle(inodes: readonly Ptr<Inode>[]): Op<number> {
   let error = 0;
+  yield* waitForKswapd();
   for (const inode of inodes) {
     const result = yield* filemapWriteAndWait(Inode.data(inode));
     error ||= result;

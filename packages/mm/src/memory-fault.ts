@@ -5,12 +5,13 @@ import {
   NULL,
   type Op,
   type Ptr,
+  pointedFunction,
   readOnce,
   spinLock,
   spinUnlock,
   store,
 } from '@lockless/cpu';
-import { MmStruct, Page, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { AddressSpace, MmStruct, Page, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import {
   allocPage,
   getPage,
@@ -47,7 +48,7 @@ import { countFault, type Fault, VM_FAULT_ERROR } from './vm-fault.js';
  * *Source*: `do_linear_fault`, `__do_fault`, mm/memory.c, 2.6.27; split by kind as in 3.15 (`do_read_fault`, `do_cow_fault`, `do_shared_fault`).
  */
 export function* doLinearFault(fault: Fault): Op<number> {
-  const around = !fault.write && mmOption('faultAroundPages') > 1;
+  const around = !fault.write && mmOption('faultAroundPages') > 1 && (yield* hasMapPages(fault.vma));
   if (around && (yield* mapCachedAround(fault))) return yield* mappedAround(fault, 0);
   const { vma, address } = fault;
   const pgoff = address - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
@@ -80,6 +81,12 @@ function* truncatedMeanwhile({ mm }: Fault, page: Ptr<Page>): Op<number> {
   yield* putPage(page);
   countFault(MmStruct.faultsSpurious(mm));
   return 0;
+}
+
+/** vma->vm_ops->map_pages. */
+function* hasMapPages(vma: Ptr<VmAreaStruct>): Op<boolean> {
+  const mapping = yield* vmaMapping(vma);
+  return mapping !== NULL && pointedFunction(yield* load(AddressSpace.aOps(mapping))).mapPages !== false;
 }
 
 /** vma->vm_ops->fault(): the page, locked and with a reference, or why not. */

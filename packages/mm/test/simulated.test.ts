@@ -36,9 +36,7 @@ describe('programs with several threads, all system calls at once', () => {
   });
 
   it('allocations and disk requests fail: errors, but no leak and no broken rule', () => {
-    expect(failures({ memoryPages: 44, minFreeKbytes: 16, inject: { enomem: 0.01, eio: 0.02 } })).toEqual(
-      [],
-    );
+    expect(failures({ memoryPages: 44, minFreeKbytes: 16, inject: { enomem: 0.01, eio: 0.02 } })).toEqual([]);
   });
 
   it('in the older generation of the page cache, and without fault-around', () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { current, type Op, type Ptr, type TaskStruct } from '@lockless/cpu';
 import { copyMm, exitMm } from '@lockless/mm';
-import { ENOMEM } from '@lockless/mm-types';
+import { ENOMEM, PAGE_SIZE } from '@lockless/mm-types';
 import type { Fork, Rec, Touch } from '@lockless/recording';
 import { AreaMap } from './area-map.js';
 import { replayFileCall } from './calls-file.js';
@@ -33,6 +33,22 @@ export interface ThreadHost {
 /** Signals that the simulated kernel sends and the recording does not have. */
 const SIGNAL_NAMES: Readonly<Record<number, string>> = { 7: 'SIGBUS', 11: 'SIGSEGV', [-ENOMEM]: 'OOM' };
 
+/** Calls whose paths the recorder's strace reads; the paths of others are read by the kernel alone. */
+const READ_BY_TRACER: ReadonlySet<string> = new Set([
+  'open',
+  'openat',
+  'openat2',
+  'creat',
+  'chdir',
+  'unlink',
+  'unlinkat',
+  'rename',
+  'renameat',
+  'renameat2',
+  'link',
+  'linkat',
+]);
+
 /** One thread of the recorded program, as a task of the simulated machine. */
 export class ReplayedThread {
   private readonly host: ThreadHost;
@@ -58,6 +74,7 @@ export class ReplayedThread {
       yield* this.waitForOthers(actions[this.next]);
       this.host.setUserMode(false);
       if (!goesOn()) break;
+      yield* this.tracerReads(actions[this.next].rec);
       yield* this.perform(actions[this.next].rec);
       this.next += 1;
       yield* world.gates.finishOne(this.index);
@@ -70,6 +87,20 @@ export class ReplayedThread {
   /** User space waits for other threads in ways of its own; here it sleeps until they have come as far as they had then. */
   private *waitForOthers(action: Action): Op<void> {
     for (const { thread, count } of action.after) yield* this.host.world.gates.waitFor(thread, count);
+  }
+
+  /**
+   * When the recording was made, strace read the paths of these calls out of the program's memory, which mapped the pages (and those around
+   * them) without a fault of the program.
+   */
+  private *tracerReads(rec: Rec): Op<void> {
+    if (this.space === null || !(rec.kind === 'open' || (rec.kind === 'call' && READ_BY_TRACER.has(rec.call)))) return;
+    const start = this.host.spaces.faults(this.space.id);
+    for (const { page, offset, length } of rec.buffers) {
+      for (let i = 0; i * PAGE_SIZE < offset + length; i++)
+        yield* this.host.world.memory.touch(this.space, page + i, 'read');
+    }
+    this.host.spaces.discount(this.space.id, start);
   }
 
   private *perform(rec: Rec): Op<void> {

@@ -7,7 +7,7 @@ import type { Recording } from '@lockless/recording';
 import { type AddressMap, addressMapOf } from './address-map.js';
 import { AreaMap, VDSO_FILE } from './area-map.js';
 import { Contents } from './contents.js';
-import { fillCache } from './fill-cache.js';
+import { fillCache, makeSpecial } from './fill-cache.js';
 import { Gates } from './gate.js';
 import { type Program, programOf } from './program.js';
 import { type Truth, truthOf } from './truth.js';
@@ -56,6 +56,7 @@ export class World {
       const inode = yield* inodeAlloc(inoOf(id), size);
       if (inode === NULL) throw new Error('no memory for the files of the recording');
       this.inodes.set(id, inode);
+      if (id === VDSO_FILE) yield* makeSpecial(inode);
       for (const [first, last] of cached) yield* fillCache(inode, first, last);
     }
   }
