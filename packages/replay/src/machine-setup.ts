@@ -167,6 +167,7 @@ function* shutDown(world: World, neighbours: number): Op<void> {
   for (let thread = 0; thread < threads; thread++) yield* world.gates.waitForEnd(thread);
   world.ended = true;
   for (let i = 0; i < neighbours; i++) yield* world.gates.waitForEnd(threads + i);
+  yield* world.closeAll();
   yield* shutdown(world.allInodes());
 }
 
