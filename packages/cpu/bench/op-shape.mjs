@@ -113,6 +113,10 @@ const best = (measure) => Math.min(...Array.from({ length: 5 }, measure));
 
 console.log('ns per access, 4 accesses per call of the innermost function');
 for (const depth of [0, 4, 10]) {
-  const row = [Infinity, 20, 5, 1].map((runLength) => `every ${runLength}: ${best(() => inline(depth, runLength)).toFixed(0)}`);
-  console.log(`depth ${depth}: performed on the spot, suspended ${row.join(', ')}; always yielded to a driver: ${best(() => yielded(depth)).toFixed(0)}`);
+  const row = [Infinity, 20, 5, 1].map(
+    (runLength) => `every ${runLength}: ${best(() => inline(depth, runLength)).toFixed(0)}`,
+  );
+  console.log(
+    `depth ${depth}: performed on the spot, suspended ${row.join(', ')}; always yielded to a driver: ${best(() => yielded(depth)).toFixed(0)}`,
+  );
 }

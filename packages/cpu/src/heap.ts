@@ -3,7 +3,7 @@ import { KernelBug } from './bug.js';
 import { STATIC_WORDS, staticSymbols } from './memory.js';
 import type { KmemCache } from './slab.js';
 import { kmemCacheOf } from './slab.js';
-import type { Layout } from './struct.js';
+import { fieldAt, type Layout } from './struct.js';
 import { CACHE_LINE_WORDS, NULL_GUARD_WORDS } from './word.js';
 
 const UNALLOCATED = 0;
@@ -55,7 +55,8 @@ export class Heap {
   /** Boot memory for arrays whose size is known at boot only (mem_map): `size` words, zeroed, never freed. Throws RangeError when full. */
   reserve(size: number): number {
     const base = this.bump(size);
-    if (base === 0) throw new RangeError(`no room for ${size} words: the memory has ${this.words.length}, ${this.top} are taken`);
+    if (base === 0)
+      throw new RangeError(`no room for ${size} words: the memory has ${this.words.length}, ${this.top} are taken`);
     this.state.fill(LIVE, base, base + size);
     return base;
   }
@@ -121,14 +122,8 @@ export class Heap {
     const at = this.locate(address);
     if (at === null) return `word ${address}`;
     const offset = address - at.base;
-    const fields = Object.entries(at.layout?.$offset ?? {});
-    const field = fields.filter(([, start]) => start <= offset).at(-1);
-    const suffix =
-      field === undefined
-        ? offset === 0
-          ? ''
-          : `+${offset}`
-        : `.${field[0]}${offset === field[1] ? '' : `[${offset - field[1]}]`}`;
+    const field = at.layout === null ? '' : fieldAt(at.layout, offset);
+    const suffix = field !== '' ? `.${field}` : offset === 0 ? '' : `+${offset}`;
     return at.base < STATIC_WORDS ? `${at.name}${suffix}` : `${at.name}@${at.base}${suffix}`;
   }
 

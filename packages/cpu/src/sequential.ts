@@ -86,8 +86,7 @@ export class SequentialEngine implements Engine {
         this.words[address] = 0;
         return undefined;
       case 'RLK':
-        if (this.words[address] > 0)
-          throw new KernelBug('deadlock', `${name}: held by a writer, and nobody else runs`);
+        if (this.words[address] > 0) throw new KernelBug('deadlock', `${name}: held by a writer, and nobody else runs`);
         this.words[address] -= 1;
         return undefined;
       case 'RUL':
@@ -119,7 +118,10 @@ export class SequentialEngine implements Engine {
     }
   }
 
-  private readModifyWrite({ address, operand, expected }: Access<unknown>, { operation, result }: Required<Primitive>): unknown {
+  private readModifyWrite(
+    { address, operand, expected }: Access<unknown>,
+    { operation, result }: Required<Primitive>,
+  ): unknown {
     this.heap.check(address);
     const old = this.words[address];
     const success = rmwSucceeds(operation, old, expected);

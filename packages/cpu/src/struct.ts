@@ -15,6 +15,8 @@ export interface Layout {
   readonly $size: number;
   /** Field name to offset in words, in declaration order. */
   readonly $offset: Readonly<Record<string, number>>;
+  /** Layouts of the fields that are structs themselves. */
+  readonly $embedded: Readonly<Record<string, Layout>>;
 }
 
 /** Field accessors of `S` plus its layout. `Page.flags(page)` is `&page->flags`. */
@@ -34,20 +36,39 @@ export type FieldSize = number | Layout;
  */
 export function struct<S>(name: string, fields: { readonly [K in keyof S]: FieldSize }, alignTo = 1): StructOf<S> {
   const offsets: Record<string, number> = {};
+  const embedded: Record<string, Layout> = {};
   const accessors: Record<string, (p: number, index?: number) => number> = {};
   let size = 0;
   for (const [field, fieldSize] of Object.entries<FieldSize>(fields)) {
     const offset = size;
     const words = typeof fieldSize === 'number' ? fieldSize : fieldSize.$size;
     offsets[field] = offset;
+    if (typeof fieldSize !== 'number') embedded[field] = fieldSize;
     accessors[field] = words > 1 ? (p, index = 0) => p + offset + index : (p) => p + offset;
     size += words;
   }
-  const layout: Layout = { $name: name, $size: Math.ceil(size / alignTo) * alignTo, $offset: offsets };
+  const layout: Layout = {
+    $name: name,
+    $size: Math.ceil(size / alignTo) * alignTo,
+    $offset: offsets,
+    $embedded: embedded,
+  };
   return Object.assign(accessors, layout) as unknown as StructOf<S>;
 }
 
 /** The struct that contains an embedded one: `container_of(ptr, type, member)`. */
 export function containerOf<S>(ptr: Ptr<unknown>, type: StructOf<S>, member: keyof S & string): Ptr<S> {
   return (ptr - type.$offset[member]) as Ptr<S>;
+}
+
+/** The field that lies `offset` words into a struct, as C would write it: `data.treeLock`, `slots[3]`. Empty for a struct without fields. */
+export function fieldAt(layout: Layout, offset: number): string {
+  const found = Object.entries(layout.$offset)
+    .filter(([, start]) => start <= offset)
+    .at(-1);
+  if (found === undefined) return '';
+  const [name, start] = found;
+  const inner = layout.$embedded[name];
+  if (inner !== undefined) return `${name}.${fieldAt(inner, offset - start)}`;
+  return offset === start ? name : `${name}[${offset - start}]`;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Heap } from '@lockless/cpu';
-import { KernelBug } from '@lockless/cpu';
+import { fieldAt, KernelBug } from '@lockless/cpu';
 import type { Processor } from './processor.js';
 
 const UNKNOWN = 0;
@@ -71,19 +71,11 @@ export class Lockdep {
   private classify(address: number): number {
     const at = this.heap.locate(address);
     if (at === null) return (this.classOf[address] = UNNAMED);
-    const offset = address - at.base;
-    const field = Object.entries(at.layout?.$offset ?? {})
-      .filter(([, start]) => start <= offset)
-      .at(-1);
+    const field = at.layout === null ? '' : fieldAt(at.layout, address - at.base);
     // The elements of a per-CPU variable are one class; so are all heap objects of a cache.
     const owner = at.name.replace(/\[\d+\]$/, '');
     // A lock inside an embedded struct (a wait queue's) belongs to the place it is embedded in.
-    const name =
-      field === undefined
-        ? owner
-        : field[1] === offset
-          ? `${owner}.${field[0]}`
-          : `${owner}.${field[0]}+${offset - field[1]}`;
+    const name = field === '' ? owner : `${owner}.${field}`;
     let lockClass = this.byName.get(name) ?? UNKNOWN;
     if (lockClass === UNKNOWN) {
       lockClass = this.names.push(name) - 1;
