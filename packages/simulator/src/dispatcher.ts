@@ -12,7 +12,7 @@ import {
 } from '@lockless/cpu';
 import { INTERRUPT_COST, SPIN_COST } from './cost.js';
 import type { Executor } from './executor.js';
-import type { Hooks } from './options.js';
+import type { Hooks, Observer } from './options.js';
 import type { Processor } from './processor.js';
 import type { RunQueues } from './run-queues.js';
 import type { Spinners } from './spinners.js';
@@ -25,16 +25,24 @@ export class Dispatcher {
   private readonly executor: Executor;
   private readonly queues: RunQueues;
   private readonly hooks: Hooks;
+  private readonly observer: Observer;
   private readonly statistics: Statistics;
   /** CPUs that can execute, the first `count` of the array. */
   readonly runnable: Processor[] = [];
   count = 0;
   private readonly spinners: Spinners;
 
-  constructor(executor: Executor, queues: RunQueues, hooks: Hooks, statistics: Statistics, spinners: Spinners) {
+  constructor(
+    executor: Executor,
+    queues: RunQueues,
+    code: { readonly hooks?: Hooks; readonly observer?: Observer },
+    statistics: Statistics,
+    spinners: Spinners,
+  ) {
     this.executor = executor;
     this.queues = queues;
-    this.hooks = hooks;
+    this.hooks = code.hooks ?? {};
+    this.observer = code.observer ?? {};
     this.statistics = statistics;
     this.spinners = spinners;
     spinners.release = (cpu) => {
@@ -180,6 +188,7 @@ export class Dispatcher {
     cpu.irqsDisabled = task.context.irqsDisabled;
     cpu.needResched = false;
     this.executor.memory.full();
+    this.observer.onSwitch?.(cpu.id, cpu.clock, task.name);
     return task.context;
   }
 
@@ -197,6 +206,7 @@ export class Dispatcher {
     cpu.switching = true;
     this.statistics.contextSwitches++;
     this.executor.memory.full();
+    this.observer.onSwitch?.(cpu.id, cpu.clock, null);
     return task;
   }
 

@@ -8,7 +8,7 @@ export type { DeviceSpec } from './devices.js';
 export type { PerformedAccess } from './history.js';
 export type { Invariant, InvariantResult } from './invariants.js';
 export { Machine } from './machine.js';
-export type { Hooks, MachineConfig, MachineOptions, MemoryModel, SchedulerName } from './options.js';
+export type { Hooks, MachineConfig, MachineOptions, MemoryModel, Observer, SchedulerName } from './options.js';
 export type { RunLimits, RunOutcome, RunStatus } from './outcome.js';
 export { Random } from './random.js';
 export { Statistics } from './statistics.js';

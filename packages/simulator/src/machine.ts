@@ -86,7 +86,7 @@ export class Machine {
       history: this.history,
     });
     this.queues = new RunQueues(this.processors, random(2));
-    this.dispatcher = new Dispatcher(this.executor, this.queues, options.hooks ?? {}, this.statistics, spinners);
+    this.dispatcher = new Dispatcher(this.executor, this.queues, options, this.statistics, spinners);
     const interruptTarget = random(3);
     this.devices = new Devices({
       events: this.events,

@@ -50,9 +50,16 @@ export interface Hooks {
   readonly onIdle?: (cpu: number) => Op<void>;
 }
 
+/** Host code that looks on. It must not change the run. */
+export interface Observer {
+  /** From virtual time `time` on the CPU is the named task's; null: nobody's. Never goes back in time on one CPU. */
+  readonly onSwitch?: (cpu: number, time: number, task: string | null) => void;
+}
+
 export interface MachineOptions extends Partial<Omit<MachineConfig, 'inject'>> {
   readonly inject?: Partial<MachineConfig['inject']>;
   readonly hooks?: Hooks;
+  readonly observer?: Observer;
   readonly cost?: CostModel;
   /** Keep the last so many accesses of each CPU for reports. */
   readonly history?: number;
