@@ -5,6 +5,7 @@ import { Bio, DISK_DEVICE, EIO, Inode, Page } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore, pagesKnowTheirPlace, setPageCacheObserver } from '@lockless/pagecache';
 import { rcuStatistics } from '@lockless/rcu';
 import { Machine } from '@lockless/simulator';
+import { CpuLanes } from './cpu-lanes.js';
 import { Neighbour } from './neighbours.js';
 import type { SimulateOptions } from './options.js';
 import { SpaceTracker } from './space-tracker.js';
@@ -32,6 +33,7 @@ export interface Setup {
   readonly machine: Machine;
   readonly tracker: SpaceTracker;
   readonly sampler: TimelineSampler;
+  readonly lanes: CpuLanes;
   readonly disk: BackingStore;
   /** Page indexes that entered the page cache, per file id, and how many left it. */
   readonly added: readonly Set<number>[];
@@ -42,6 +44,7 @@ export interface Setup {
 export function setUp(world: World, options: SimulateOptions, memoryPages: number): Setup {
   const { cpus = 4, model = 'weak', seed = 1, scheduler = 'random', inject = {} } = options;
   const memoryWords = STATIC_WORDS + memoryPages * Page.$size + HEAP_WORDS;
+  const lanes = new CpuLanes(cpus);
   const machine = new Machine({
     cpus,
     model,
@@ -51,6 +54,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
     inject,
     memoryWords,
     hooks: machineHooks,
+    observer: { onSwitch: (cpu, time, task) => lanes.switched(cpu, time, task) },
   });
   const disk = new BackingStore();
   const added = world.recording.files.map(() => new Set<number>());
@@ -66,7 +70,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   for (const { name, body } of backgroundTasks) machine.spawn(name, body, { daemon: true });
   spawnProgram(machine, world, tracker, sampler, options.neighbours ?? 0);
   addInvariants(machine, world);
-  return { machine, tracker, sampler, disk, added, removed };
+  return { machine, tracker, sampler, lanes, disk, added, removed };
 }
 
 /**

@@ -82,7 +82,7 @@ function assemble(finished: Finished): RunResult {
     machine: machineResult(world, setup),
     comparison: compare(recording, world.truth, processes, setup.added, setup.sampler.rssSamples()),
     invariants: invariantResults(world, outcome),
-    timeline: { ...setup.sampler.timeline(), cpus: [] },
+    timeline: { ...setup.sampler.timeline(), cpus: setup.lanes.at(outcome.time) },
     replay: replayCommand(options, memoryPages),
   };
 }
