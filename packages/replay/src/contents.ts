@@ -9,8 +9,13 @@ export interface Content {
   readonly version: number;
 }
 
-const sameContent = (a: Content, b: Content): boolean => a.identity === b.identity && a.version === b.version;
-const show = ({ identity, version }: Content): string => `${(identity >>> 0).toString(16)} version ${version}`;
+/** Of the page of a file: whichever version is there. */
+const ANY_VERSION = -1;
+
+const sameContent = (a: Content, b: Content): boolean =>
+  a.identity === b.identity && (a.version === b.version || a.version === ANY_VERSION || b.version === ANY_VERSION);
+const show = ({ identity, version }: Content): string =>
+  `${(identity >>> 0).toString(16)} ${version === ANY_VERSION ? 'of any version' : `version ${version}`}`;
 const ZEROES: Content = { identity: 0, version: 0 };
 
 /** A page that the kernel wrote to on the program's behalf (a buffer of read): what it holds is not followed. */
@@ -64,19 +69,23 @@ export class Contents {
     );
   }
 
-  /** Anonymous pages of an address space: begins a write; call the result when it is over. */
-  anonymousWrite(space: number, page: number, datum: Content): () => void {
+  /**
+   * Private pages of an address space: begins a write; call the result when it is over. `file`: where the page comes from when the area maps a file.
+   * Until the write is over, others may still find that.
+   */
+  anonymousWrite(space: number, page: number, datum: Content, file: { ino: number; index: number } | null): () => void {
     const pages = this.pagesOf(space);
     let history = pages.get(page);
     if (history === undefined || history === UNKNOWN) {
-      history = new RegisterHistory([ZEROES], sameContent);
+      const before = file === null ? [] : [{ identity: contentOf(file.ino, file.index), version: ANY_VERSION }];
+      history = new RegisterHistory([ZEROES, ...before], sameContent);
       pages.set(page, history);
     }
     const end = history.begin(datum, this.moment());
     return () => end(this.moment());
   }
 
-  /** The kernel writes to these pages as to a buffer. */
+  /** What these pages hold is not known from here on: the kernel writes to them, as to a buffer, or a write failed. */
   buffer(space: number, from: number, to: number): void {
     const pages = this.pagesOf(space);
     for (let page = from; page < to; page++) pages.set(page, UNKNOWN);

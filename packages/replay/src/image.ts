@@ -35,7 +35,6 @@ function* openAll(world: World, maps: readonly Vma[], files: Map<number, Ptr<Fil
   return 0;
 }
 
-// biome-ignore lint/correctness/useYield: the bytes go nowhere
 function* readHeader(file: Ptr<File>): Op<number> {
   const read = yield* genericFileRead(file, 0, HEADER_BYTES, function* (_page, _offset, count) {
     return count;

@@ -9,13 +9,19 @@ interface Write<V> {
   ended: Moment;
 }
 
+/** Writes that are kept; older ones that no new read can return are dropped. */
+const KEPT = 8;
+
 /**
  * What a page may hold, judged from outside: a register that several CPUs read and write. A read may return any value whose write had begun
- * before the read ended and that no later write had certainly replaced before the read began. Keeps only writes that can still be seen.
+ * before the read ended and that no later write had certainly replaced before the read began. A read so long under way that
+ * writes were forgotten meanwhile is not judged: it may return anything.
  */
 export class RegisterHistory<V> {
   private writes: Write<V>[];
   private readonly same: (a: V, b: V) => boolean;
+  /** Reads that began up to here may have seen a write that is forgotten. */
+  private horizon: Moment = Number.NEGATIVE_INFINITY;
 
   /** `initial`: what it may hold at the start, one value or, after writes that nobody ordered, any of several. */
   constructor(initial: readonly V[], same: (a: V, b: V) => boolean) {
@@ -29,15 +35,19 @@ export class RegisterHistory<V> {
     this.writes.push(write);
     return (ended) => {
       write.ended = ended;
-      // Whatever was over before this one began cannot be seen by reads that begin from now on; reads under way may still see the last such.
-      const replaced = this.writes.filter((other) => other.ended < write.begun);
-      const last = Math.max(...replaced.map((other) => other.ended), Number.NEGATIVE_INFINITY);
-      this.writes = this.writes.filter((other) => other.ended >= last);
+      if (this.writes.length > KEPT) this.forget(write);
     };
+  }
+
+  /** Drops what was over before this write began: reads that begin from now on cannot see it. */
+  private forget(write: Write<V>): void {
+    this.writes = this.writes.filter((other) => other.ended >= write.begun);
+    this.horizon = Math.max(this.horizon, write.ended);
   }
 
   /** Whether a read that began then may return this. */
   allows(value: V, begun: Moment): boolean {
+    if (begun <= this.horizon) return true;
     return this.writes.some(
       (write) =>
         this.same(write.value, value) && !this.writes.some((other) => other.begun > write.ended && other.ended < begun),
@@ -46,6 +56,6 @@ export class RegisterHistory<V> {
 
   /** What a read that begins now could return, for messages. */
   expected(begun: Moment): V[] {
-    return this.writes.filter((write) => this.allows(write.value, begun)).map((write) => write.value);
+    return this.writes.filter(({ value }) => this.allows(value, begun)).map(({ value }) => value);
   }
 }

@@ -49,6 +49,13 @@ const READ_BY_TRACER: ReadonlySet<string> = new Set([
   'linkat',
 ]);
 
+/** How often something is tried that fails for want of memory. */
+const ATTEMPTS = 4;
+
+function* nothing(): Op<number> {
+  return 0;
+}
+
 /** One thread of the recorded program, as a task of the simulated machine. */
 export class ReplayedThread {
   private readonly host: ThreadHost;
@@ -122,8 +129,9 @@ export class ReplayedThread {
       case 'madvise':
       case 'msync':
       case 'mlock':
-        if (this.space !== null) this.note(rec.kind, yield* replayMemoryCall(this.host.world, this.space, rec));
-        return;
+        return yield* this.call(rec.kind, (space) =>
+          space === null ? nothing() : replayMemoryCall(this.host.world, space, rec),
+        );
       case 'sync':
       case 'call':
       case 'added':
@@ -133,7 +141,16 @@ export class ReplayedThread {
       case 'file-fault':
         return; // what these touched is recorded as touches
       default:
-        this.note(rec.kind, yield* replayFileCall(this.host.world, this.space, rec));
+        return yield* this.call(rec.kind, (space) => replayFileCall(this.host.world, space, rec));
+    }
+  }
+
+  /** A program that is told ENOMEM tries again, a few times; other errors it takes. */
+  private *call(name: string, perform: (space: Space | null) => Op<number>): Op<void> {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const error = yield* perform(this.space);
+      this.note(name, error);
+      if (error !== -ENOMEM) return;
     }
   }
 
@@ -143,7 +160,12 @@ export class ReplayedThread {
 
   private *touch(rec: Touch): Op<void> {
     if (this.space === null) return;
-    const { error } = yield* this.host.world.memory.touch(this.space, rec.page, rec.access);
+    let error = 0;
+    // Without memory for a fault the kernel lets others free some, and the access is tried again, before it kills.
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      ({ error } = yield* this.host.world.memory.touch(this.space, rec.page, rec.access));
+      if (error !== -ENOMEM) break;
+    }
     if (error === 0) return;
     if (rec.kernel) this.note('copy to or from user memory', -14);
     else this.die(SIGNAL_NAMES[error] ?? `signal ${error}`);
@@ -164,7 +186,8 @@ export class ReplayedThread {
     const shareVm = rec.shares.includes('vm');
     const space = shareVm ? this.space : world.spaces[rec.space];
     const task = this.host.spawn(child, space, { thread: this.index, count: this.next + 1 });
-    const error = yield* copyMm(task, shareVm);
+    let error = yield* copyMm(task, shareVm);
+    for (let attempt = 1; attempt < ATTEMPTS && error === -ENOMEM; attempt++) error = yield* copyMm(task, shareVm);
     if (error !== 0) {
       this.note('fork', error);
       world.stillborn.add(child);
@@ -180,7 +203,8 @@ export class ReplayedThread {
     const before = this.space;
     // What was resident in the old image is known only before it goes.
     if (before !== null) spaces.leave(before.id);
-    const error = yield* replayExec(world, rec);
+    let error = yield* replayExec(world, rec);
+    for (let attempt = 1; attempt < ATTEMPTS && error === -ENOMEM; attempt++) error = yield* replayExec(world, rec);
     if (error !== 0) {
       this.note('execve', error);
       return this.die('a failed execve');

@@ -53,9 +53,11 @@ export class UserMemory {
       return written;
     }
     const datum: Content = { identity: ++this.tokens | 0x40000000, version: 1 };
-    const end = this.contents.anonymousWrite(space.id, page, datum);
+    const source = file === null ? null : { ino: this.inodeOf(file.id), index: file.index };
+    const end = this.contents.anonymousWrite(space.id, page, datum, source);
     const written = yield* userWrite(this.addresses.toSimulated(page), datum);
     end();
+    if (written.error !== 0) this.contents.buffer(space.id, page, page + 1);
     return written;
   }
 }
