@@ -74,7 +74,8 @@ function checkExports({ app, path, dir, manifest }) {
 }
 
 /** @param {Workspace} workspace */
-function checkReadme({ app, path, dir }) {
+function checkReadme({ app, path, dir, manifest }) {
+  if (manifest.private) return [];
   const file = join(dir, 'README.md');
   if (!existsSync(file)) return [`${path}/README.md: missing`];
   if (app) return [];
@@ -82,11 +83,14 @@ function checkReadme({ app, path, dir }) {
   return typeof example === 'string' ? [`${path}/README.md: ${example}`] : [];
 }
 
-/** A dependency on another workspace admits the version that is here. @param {Workspace} workspace @param {Workspace[]} workspaces */
+/** A dependency on another workspace admits the version that is here, and a published package needs published ones only. @param {Workspace} workspace @param {Workspace[]} workspaces */
 function checkInternalRanges({ path, manifest }, workspaces) {
   const ranges = { ...manifest.devDependencies, ...manifest.dependencies };
-  return workspaces.flatMap(({ manifest: { name, version } }) => {
+  return workspaces.flatMap(({ manifest: { name, version, private: unpublished } }) => {
     const range = ranges[name];
+    if (unpublished && !manifest.private && manifest.dependencies?.[name] !== undefined) {
+      return [`${path}/package.json: dependencies name ${name}, which is not published`];
+    }
     if (range === undefined || range === version || range === `^${version}`) return [];
     return [`${path}/package.json: names ${name} as "${range}", expected "${version}" or "^${version}"`];
   });

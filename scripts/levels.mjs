@@ -19,6 +19,7 @@ export const places = {
   cpu: { level: 0, kind: 'base', license: 'MIT' },
   'memory-model': { level: 1, kind: 'base', license: 'MIT' },
   recording: { level: 1, kind: 'base', license: 'MIT' },
+  mutant: { level: 0, kind: 'base', license: 'MIT' },
   'mm-types': { level: 1, kind: 'kernel', license: 'GPL-2.0-only' },
   rcu: { level: 2, kind: 'kernel', license: 'GPL-2.0-only' },
   page: { level: 2, kind: 'kernel', license: 'GPL-2.0-only' },

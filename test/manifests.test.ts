@@ -11,6 +11,16 @@ test('a sound repository passes', () => {
   expect(checkManifests(plantedRepository())).toEqual([]);
 });
 
+test('a private package needs no README and no changeset', () => {
+  const offence = {
+    'packages/cpu/package.json': manifest('cpu', 'MIT', { private: true }),
+    'packages/cpu/README.md': null,
+    'packages/rcu/package.json': manifest('rcu', 'GPL-2.0-only', { devDependencies: { '@lockless/cpu': '0.0.0' } }),
+    '.changeset/first.md': "---\n'@lockless/rcu': minor\n---\n",
+  };
+  expect(checkManifests(plantedRepository(offence))).toEqual([]);
+});
+
 const cpu = (more: object): Record<string, object> => ({ 'packages/cpu/package.json': manifest('cpu', 'MIT', more) });
 const locked = (entry: object): Record<string, object> => ({
   'package-lock.json': { packages: { 'node_modules/x': { version: '1.0.0', integrity: 'sha512-x', ...entry } } },
@@ -72,6 +82,14 @@ test.each([
       'packages/rcu/package.json': manifest('rcu', 'GPL-2.0-only', { dependencies: { '@lockless/cpu': '^1.0.0' } }),
     },
     'packages/rcu/package.json: names @lockless/cpu as "^1.0.0", expected "0.0.0" or "^0.0.0"',
+  ],
+  [
+    'a published package that needs a private one',
+    {
+      'packages/cpu/package.json': manifest('cpu', 'MIT', { private: true }),
+      'packages/rcu/package.json': manifest('rcu', 'GPL-2.0-only', { dependencies: { '@lockless/cpu': '0.0.0' } }),
+    },
+    'packages/rcu/package.json: dependencies name @lockless/cpu, which is not published',
   ],
   [
     'a registry in the lock file',

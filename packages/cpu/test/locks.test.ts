@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Op, Ptr, Ref, SpinLock } from '../src/index.js';
 import {
-  bugOn,
+  bug,
   Completion,
   complete,
   defineStatic,
@@ -166,7 +166,7 @@ describe('the heap', () => {
   it('finds use after free, double free, null and wild pointers', () => {
     const alloc = function* (): Op<Ptr<ListHead>> {
       const p = yield* kmemCacheAlloc(cache, GFP_KERNEL);
-      bugOn(p === NULL, 'no memory');
+      if (p === NULL) bug('no memory');
       return p;
     };
     expect(

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import * as cpu from '@lockless/cpu';
 import * as mmTypes from '@lockless/mm-types';
+import { type Edit, loadMutant } from '@lockless/mutant';
 import type { MemoryModel } from '@lockless/simulator';
 import { describe, expect, it } from 'vitest';
 import {
@@ -13,7 +14,6 @@ import {
   speculation,
   wrongIn,
 } from './machine.js';
-import { type Edit, loadMutant } from './mutant.js';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const imports = { '@lockless/cpu': cpu, '@lockless/mm-types': mmTypes };

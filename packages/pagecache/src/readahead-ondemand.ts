@@ -16,7 +16,7 @@ import { readPagesAhead } from './readahead-pages.js';
  */
 
 /** Smallest power of two that is at least `n`. */
-export const roundupPowOfTwo = (n: number): number => (n <= 1 ? 1 : 2 ** (32 - Math.clz32(n - 1)));
+const roundupPowOfTwo = (n: number): number => (n <= 1 ? 1 : 2 ** (32 - Math.clz32(n - 1)));
 
 /** First window, pages: double or quadruple the request while it is small. *Source*: `get_init_ra_size`. */
 export function initialWindow(request: number, max: number): number {
@@ -27,7 +27,7 @@ export function initialWindow(request: number, max: number): number {
 }
 
 /** Next window, pages: quadruple, then double, up to the largest. *Source*: `get_next_ra_size`, 2.6.27. */
-export function nextWindow(size: number, max: number): number {
+function nextWindow(size: number, max: number): number {
   return Math.min(size < max / 16 ? 4 * size : 2 * size, max);
 }
 

@@ -34,7 +34,7 @@ export interface System {
 }
 
 /** Every frame is free, or in the cache with the cache's reference and no other: nothing leaked, nothing freed too early. */
-export function referencesAreConserved(mappings: readonly Ptr<AddressSpace>[]): string | null {
+function referencesAreConserved(mappings: readonly Ptr<AddressSpace>[]): string | null {
   const cached = new Map(mappings.flatMap((mapping) => cachedPages(mapping).map(({ page, index }) => [page, index])));
   for (let pfn = 1; pfn < memMapPages(); pfn++) {
     const page = pfnToPage(pfn);
@@ -89,7 +89,7 @@ export function bootSystem(options: SystemOptions): System {
 }
 
 /** What the last task of a run does: waits for the disk, then gives what the CPUs' pagevecs hold to the LRU lists. */
-export function* settle({ machine, mappings }: System): Op<void> {
+function* settle({ machine, mappings }: System): Op<void> {
   for (const mapping of mappings) {
     while ((yield* filemapWriteAndWait(mapping)) !== 0);
     for (const page of yield* findGetPages(mapping, 0, 10_000)) {

@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import * as cpu from '@lockless/cpu';
 import * as mmTypes from '@lockless/mm-types';
+import { type Edit, loadMutant } from '@lockless/mutant';
 import * as page from '@lockless/page';
 import * as radixTree from '@lockless/radix-tree';
 import * as rcu from '@lockless/rcu';
 import * as rmap from '@lockless/rmap';
 import { describe, expect, it } from 'vitest';
 import * as shipped from '../src/index.js';
-import { type Edit, loadMutant } from './mutant.js';
 import { type PagecacheApi, type PressureOptions, runPressure } from './pressure.js';
 import { dirtiedBeforeFreeze, staleLookupOfOrphan } from './reclaim-sequential.js';
 

@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import * as cpu from '@lockless/cpu';
 import * as mmTypes from '@lockless/mm-types';
+import { type Edit, loadMutant } from '@lockless/mutant';
 import * as rcu from '@lockless/rcu';
 import type { MachineOptions, RunOutcome } from '@lockless/simulator';
 import { describe, expect, it } from 'vitest';
 import * as radixTree from '../src/index.js';
 import type { Tree } from './kernel-suite.js';
 import { iterationCheck, regression1, regression4 } from './machine.js';
-import { type Edit, loadMutant } from './mutant.js';
 
 const models = ['sc', 'tso', 'weak'] as const;
 const sizes = [2, 4, 8].flatMap((cpus) => models.map((model) => ({ cpus, model })));

@@ -2,11 +2,11 @@
 import { fileURLToPath } from 'node:url';
 import * as cpu from '@lockless/cpu';
 import * as mmTypes from '@lockless/mm-types';
+import { type Edit, loadMutant } from '@lockless/mutant';
 import * as rcu from '@lockless/rcu';
 import { describe, expect, it } from 'vitest';
 import * as suite from './kernel-suite.js';
 import { behavesAsModel } from './model.js';
-import { type Edit, loadMutant } from './mutant.js';
 import * as races from './races.js';
 
 type Tree = suite.Tree;

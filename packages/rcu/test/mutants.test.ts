@@ -2,10 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import * as cpu from '@lockless/cpu';
 import * as mmTypes from '@lockless/mm-types';
+import { type Edit, loadMutant } from '@lockless/mutant';
 import type { MachineOptions, RunOutcome } from '@lockless/simulator';
 import { describe, expect, it } from 'vitest';
 import { barrierAfterCallbacks, type Rcu, readersAndUpdaters, sleepersWithoutTick } from './machine.js';
-import { type Edit, loadMutant } from './mutant.js';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const imports = { '@lockless/cpu': cpu, '@lockless/mm-types': mmTypes };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Null, Op, Ptr, Ref, SpinLock } from '@lockless/cpu';
+import type { Null, Op, Ptr, SpinLock } from '@lockless/cpu';
 import {
   atomicDec,
   atomicInc,

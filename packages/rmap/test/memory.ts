@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, GFP_KERNEL, load, NULL, spinLock, spinUnlock, store } from '@lockless/cpu';
+import { bug, bugOn, GFP_KERNEL, load, NULL, spinLock, spinUnlock, store } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { File, MmStruct, Page as PageFields, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import {
@@ -57,7 +57,7 @@ export const bootMemory = (pages = 512, nrCpus = 1): Op<void> => freeAreaInit({ 
 
 export function* newPage(): Op<Ptr<Page>> {
   const page = yield* allocPage(GFP_KERNEL);
-  bugOn(page === NULL, 'the test needs more memory');
+  if (page === NULL) bug('the test needs more memory');
   yield* setPageUptodate(page);
   return page;
 }
@@ -84,7 +84,7 @@ export function* faultAnon(vma: Ptr<VmAreaStruct>, address: number): Op<boolean>
   bugOn((yield* anonVmaPrepare(vma)) !== 0, 'out of memory');
   const page = yield* newPage();
   const ptep = yield* pteAllocMapLock(mm, address);
-  bugOn(ptep === NULL, 'out of memory');
+  if (ptep === NULL) bug('out of memory');
   const free = pteNone(yield* readPte(ptep));
   if (free) {
     yield* addRss(MmStruct.anonRss(mm), 1);
@@ -111,7 +111,7 @@ export function* faultFile(
     return false;
   }
   const ptep = yield* pteAllocMapLock(mm, address);
-  bugOn(ptep === NULL, 'out of memory');
+  if (ptep === NULL) bug('out of memory');
   const free = pteNone(yield* readPte(ptep));
   if (free) {
     yield* getPage(page);
@@ -128,7 +128,7 @@ export function* faultFile(
 }
 
 /** unmap_region(): zap, page tables, flush. */
-export const unmapPages = (mm: Ptr<MmStruct>): Unmapper =>
+const unmapPages = (mm: Ptr<MmStruct>): Unmapper =>
   function* (first, start, end, floor, ceiling) {
     const tlb = tlbGatherMmu(mm, false);
     yield* unmapVmas(tlb, first, start, end);
@@ -162,7 +162,7 @@ function* copyPages(child: Ptr<MmStruct>, parent: Ptr<MmStruct>, vma: Ptr<VmArea
     if (range === NULL) return;
     for (address = range.address; address < range.end; address++) {
       const ptep = yield* pteAllocMap(child, address);
-      bugOn(ptep === NULL, 'out of memory');
+      if (ptep === NULL) bug('out of memory');
       yield* copyOne(child, parent, address, ptep, (range.ptes + (address - range.address)) as Ref<Pte>);
     }
   }
