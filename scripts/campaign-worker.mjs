@@ -5,10 +5,19 @@ import { simulate } from '@lockless/replay';
 const recordings = new Map();
 
 /** One run of the campaign: what is worth keeping of its result. */
-export async function replayOne({ path, name, cpus, model, seed, memory, inject, plant }) {
+export async function replayOne({ path, name, cpus, model, seed, memory, inject, plant, neighbours }) {
   if (!recordings.has(path)) recordings.set(path, await readRecording(path));
   try {
-    const result = await simulate(recordings.get(path), { path: name, cpus, memory, seed, model, inject, plant });
+    const result = await simulate(recordings.get(path), {
+      path: name,
+      cpus,
+      memory,
+      seed,
+      model,
+      inject,
+      plant,
+      neighbours,
+    });
     const { verdict, violation, accesses, seconds, operations, operationsTotal, memory: used, machine } = result;
     return {
       verdict,

@@ -31,6 +31,7 @@ const options = new Command('campaign')
   .option('--memory <percent>', 'memory as a share of the footprint; without it there is plenty', Number)
   .option('--inject <list>', 'kinds of faults to inject, separated by commas', list, [])
   .option('--rate <share>', 'how often each is injected', Number, 0.01)
+  .option('--neighbours <n>', 'other processes beside the program', Number, 0)
   .option('--plant <bug>', 'plant a known bug: the campaign succeeds when it is found')
   .option('--jobs <n>', 'processes', Number, availableParallelism())
   .option('--output <file>', 'results as JSON lines; appended', 'campaign.jsonl')
@@ -53,6 +54,7 @@ function* configurations() {
             memory,
             inject,
             plant: options.plant ?? null,
+            neighbours: options.neighbours,
           };
       }
     }

@@ -12,15 +12,16 @@ export interface Content {
 /** Of the page of a file: whichever version is there. */
 const ANY_VERSION = -1;
 
+/** What a page holds that the kernel wrote to on the program's behalf (a buffer of read): it is not followed. */
+const ANYTHING: Content = { identity: -1, version: ANY_VERSION };
+
 const sameContent = (a: Content, b: Content): boolean =>
-  a.identity === b.identity && (a.version === b.version || a.version === ANY_VERSION || b.version === ANY_VERSION);
+  a === ANYTHING ||
+  b === ANYTHING ||
+  (a.identity === b.identity && (a.version === b.version || a.version === ANY_VERSION || b.version === ANY_VERSION));
 const show = ({ identity, version }: Content): string =>
   `${(identity >>> 0).toString(16)} ${version === ANY_VERSION ? 'of any version' : `version ${version}`}`;
 const ZEROES: Content = { identity: 0, version: 0 };
-
-/** A page that the kernel wrote to on the program's behalf (a buffer of read): what it holds is not followed. */
-const UNKNOWN = 'unknown';
-type AnonymousPage = RegisterHistory<Content> | typeof UNKNOWN;
 
 /**
  * Knows what every page must hold, from outside the simulated kernel, and checks all that the program reads. File pages have a version that
@@ -32,7 +33,7 @@ export class Contents {
   private now: Moment = 1;
   /** Versions that were complete, by ino and page index: ascending pairs of moment and version. */
   private readonly files = new Map<number, Map<number, { at: Moment; version: number }[]>>();
-  private readonly spaces: Map<number, AnonymousPage>[] = [];
+  private readonly spaces: Map<number, RegisterHistory<Content>>[] = [];
 
   /** A read or write begins now. */
   moment(): Moment {
@@ -76,7 +77,7 @@ export class Contents {
   anonymousWrite(space: number, page: number, datum: Content, file: { ino: number; index: number } | null): () => void {
     const pages = this.pagesOf(space);
     let history = pages.get(page);
-    if (history === undefined || history === UNKNOWN) {
+    if (history === undefined) {
       const before = file === null ? [] : [{ identity: contentOf(file.ino, file.index), version: ANY_VERSION }];
       history = new RegisterHistory([ZEROES, ...before], sameContent);
       pages.set(page, history);
@@ -88,7 +89,7 @@ export class Contents {
   /** What these pages hold is not known from here on: the kernel writes to them, as to a buffer, or a write failed. */
   buffer(space: number, from: number, to: number): void {
     const pages = this.pagesOf(space);
-    for (let page = from; page < to; page++) pages.set(page, UNKNOWN);
+    for (let page = from; page < to; page++) pages.set(page, new RegisterHistory([ANYTHING], sameContent));
   }
 
   /** Whether the page was written since it was mapped: then it is private memory, whatever the area. */
@@ -100,7 +101,6 @@ export class Contents {
   anonymousRead(space: number, page: number, seen: Content, begun: Moment): void {
     this.counts.anonymousReads += 1;
     const history = this.pagesOf(space).get(page);
-    if (history === UNKNOWN) return;
     if (history === undefined ? sameContent(seen, ZEROES) : history.allows(seen, begun)) return;
     const expected = (history?.expected(begun) ?? [ZEROES]).map(show).join(' or ');
     this.wrong(`page 0x${page.toString(16)} of address space ${space} reads as ${show(seen)}, expected ${expected}`);
@@ -120,7 +120,7 @@ export class Contents {
   move(space: number, from: number, to: number, pages: number): void {
     if (from === to) return;
     const all = this.pagesOf(space);
-    const moved: [number, AnonymousPage][] = [];
+    const moved: [number, RegisterHistory<Content>][] = [];
     for (let i = 0; i < pages; i++) {
       const history = all.get(from + i);
       if (history !== undefined) moved.push([to + i, history]);
@@ -129,13 +129,11 @@ export class Contents {
     for (const [page, history] of moved) all.set(page, history);
   }
 
-  /** fork: the child has the parent's pages, each a register of its own from now on. */
-  fork(parent: number, child: number): void {
+  /** fork, begun then: the child has the parent's pages, each a register of its own from now on. */
+  fork(parent: number, child: number, begun: Moment): void {
     const copy = this.pagesOf(child);
-    const begun = this.moment();
-    for (const [page, history] of this.pagesOf(parent)) {
-      copy.set(page, history === UNKNOWN ? UNKNOWN : new RegisterHistory(history.expected(begun), sameContent));
-    }
+    for (const [page, history] of this.pagesOf(parent))
+      copy.set(page, new RegisterHistory(history.expected(begun), sameContent));
   }
 
   private pagesOf(space: number): Map<number, AnonymousPage> {

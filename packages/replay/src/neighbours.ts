@@ -4,6 +4,7 @@ import { sysPread } from '@lockless/mm';
 import { type AddressSpace, Inode, PAGE_SIZE, Page } from '@lockless/mm-types';
 import { putPage } from '@lockless/page';
 import { filePut, findGetPage, invalidateMappingPages } from '@lockless/pagecache';
+import type { Rec } from '@lockless/recording';
 import { inoOf, type World } from './world.js';
 
 /** What a neighbour does in eight turns: one drop of hot pages, one read anywhere, two reads and four lookups of hot pages. */
@@ -18,6 +19,10 @@ interface Target {
   readonly file: number;
   readonly pages: number;
 }
+
+type Removal = Rec & { readonly kind: 'truncate' | 'unlink' | 'open' };
+const removes = (rec: Rec): rec is Removal =>
+  rec.kind === 'truncate' || rec.kind === 'unlink' || (rec.kind === 'open' && rec.flags.includes('truncate'));
 
 /**
  * Another process on the machine, at work on the program's files: looks pages up, reads them and checks what it read, drops clean pages
@@ -38,15 +43,14 @@ export class Neighbour {
     );
     this.all = readable.map(({ id, size }) => ({ file: id, pages: Math.min(READ_PAGES, Math.ceil(size / PAGE_SIZE)) }));
     const bySize = [...this.all].sort((a, b) => a.pages - b.pages || a.file - b.file);
-    const several = bySize.filter(({ pages }) => pages > 1);
-    this.hot = (several.length > 0 ? several : bySize)
-      .slice(0, HOT_FILES)
-      .map(({ file, pages }) => ({ file, pages: Math.min(HOT_PAGES, pages) }));
+    const cut = new Set(world.recording.records.flatMap((rec) => (removes(rec) ? [rec.file] : [])));
+    const several = bySize.filter(({ file, pages }) => pages > 1 && !cut.has(file));
+    this.hot = several.slice(0, HOT_FILES).map(({ file, pages }) => ({ file, pages: Math.min(HOT_PAGES, pages) }));
   }
 
   /** The task's body: goes on until `over` says that the program is done. */
   *run(over: () => boolean): Op<void> {
-    while (!over() && this.all.length > 0) {
+    while (!over() && this.hot.length > 0) {
       const turn = this.below(TURNS);
       const { file, pages } = turn === 1 ? this.pick(this.all) : this.pick(this.hot);
       const index = this.below(pages);
@@ -62,18 +66,21 @@ export class Neighbour {
     for (let index = pages - 1; index >= 0; index--) yield* this.readPage(file, index);
   }
 
-  /** A page that a lookup returns is the one asked for, and stays it while we hold our reference (I1, I5). */
+  /**
+   * A page that a lookup returns is the one asked for, and stays it while we hold our reference (I1, I5): reclaim and invalidation remove
+   * only what nobody else holds. (Truncation removes anything, so hot files are files that the program does not cut or unlink.)
+   */
   private *lookUp(file: number, index: number): Op<void> {
     const mapping = this.mapping(file);
     const page = yield* findGetPage(mapping, index);
     if (page === NULL) return;
     const itsIndex = yield* readOnce(Page.index(page));
     const itsMapping = yield* readOnce(Page.mapping(page));
-    // Removed meanwhile: no mapping any more.
-    if (itsIndex !== index || (itsMapping !== mapping && itsMapping !== 0)) {
+    if (itsIndex !== index || itsMapping !== mapping) {
+      const whose = itsMapping === mapping ? '' : itsMapping === 0 ? ' of no mapping' : ' of another mapping';
       throw new KernelBug(
         'wrong-page',
-        `find_get_page(page ${index} of inode ${inoOf(file)}) returned a page with index ${itsIndex}${itsMapping === mapping ? '' : ' of another mapping'}`,
+        `find_get_page(page ${index} of inode ${inoOf(file)}) returned a page with index ${itsIndex}${whose}`,
       );
     }
     yield* putPage(page);

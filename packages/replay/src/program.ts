@@ -64,7 +64,7 @@ interface Ended {
   readonly count: number;
 }
 
-/** Ended actions that touch one thing, by kind of interest; each list ascends by `end`. */
+/** Actions that touch one thing, by kind of interest, in order of their start. */
 interface History {
   readonly changes: Ended[];
   readonly uses: Ended[];

@@ -13,6 +13,7 @@ import type {
   RunResult,
   ViolationReport,
 } from '@lockless/report';
+import { shellWords } from '@lockless/report';
 import type { RunOutcome, Violation } from '@lockless/simulator';
 import { compare } from './compare.js';
 import type { Setup } from './machine-setup.js';
@@ -194,6 +195,7 @@ function invariantResults(world: World, outcome: RunOutcome): InvariantResult[] 
   return [{ name: 'contents', checked: fileReads + anonymousReads, violations: wrong }, ...outcome.invariants];
 }
 
+/** A shell command that repeats the run. */
 function replayCommand(options: SimulateOptions, memoryPages: number): string {
   const {
     path = '',
@@ -203,9 +205,17 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
     scheduler = 'random',
     generation = 'freeze-refs',
     inject = {},
-    plant,
+    plant = null,
     neighbours = 0,
+    limit = null,
   } = options;
-  const faults = Object.entries(inject).map(([kind, rate]) => ` --inject ${kind}=${rate}`);
-  return `lockless run ${path} --cpus ${cpus} --memory ${memoryPages * 4}K --seed ${seed} --model ${model} --scheduler ${scheduler} --generation ${generation}${faults.join('')}${neighbours > 0 ? ` --neighbours ${neighbours}` : ''}${plant == null ? '' : ` --plant ${plant}`}`;
+  const always = { cpus, memory: `${memoryPages * 4}K`, seed, model, scheduler, generation };
+  const sometimes = [
+    ...Object.entries(inject).map(([kind, rate]) => ['inject', `${kind}=${rate}`]),
+    ...(neighbours > 0 ? [['neighbours', String(neighbours)]] : []),
+    ...(plant === null ? [] : [['plant', plant]]),
+    ...(limit === null ? [] : [['limit', String(limit)]]),
+  ];
+  const flags = [...Object.entries(always), ...sometimes].flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return shellWords(['lockless', 'run', path.startsWith('-') ? `./${path}` : path, ...flags]);
 }

@@ -11,6 +11,8 @@ import { World } from './world.js';
 
 /** Accesses between two looks at the clock, the signal and the progress line. */
 const SLICE = 250_000;
+/** The same when the run is to stop after so many operations: it stops soon after the last of them. */
+const SHORT_SLICE = 1_000;
 
 /**
  * Replays a recording on a simulated machine, and compares with what the real kernel did.
@@ -25,19 +27,21 @@ export async function simulate(recording: Recording, options: SimulateOptions = 
   const memoryPages = framesFor(options.memory, recording, world.truth);
   const started = performance.now();
   const setup = setUp(world, options, memoryPages);
+  const maxSteps = options.limit == null ? SLICE : SHORT_SLICE;
   let outcome: RunOutcome;
   let stopped: 'bounded' | 'interrupted' | null = null;
   do {
-    outcome = setup.machine.run({ maxSteps: SLICE });
+    outcome = setup.machine.run({ maxSteps });
     options.onProgress?.({
       operations: world.operations,
       operationsTotal: world.program.operations,
       accesses: outcome.steps,
     });
     await setImmediate();
+    if (outcome.status !== 'bounded') break;
     if (options.signal?.aborted) stopped = 'interrupted';
     else if (options.limit != null && world.operations >= options.limit) stopped = 'bounded';
-  } while (outcome.status === 'bounded' && stopped === null);
+  } while (stopped === null);
   return resultOf({
     world,
     setup,

@@ -186,6 +186,7 @@ export class ReplayedThread {
     const shareVm = rec.shares.includes('vm');
     const space = shareVm ? this.space : world.spaces[rec.space];
     const task = this.host.spawn(child, space, { thread: this.index, count: this.next + 1 });
+    const begun = world.contents.moment();
     let error = yield* copyMm(task, shareVm);
     for (let attempt = 1; attempt < ATTEMPTS && error === -ENOMEM; attempt++) error = yield* copyMm(task, shareVm);
     if (error !== 0) {
@@ -195,7 +196,7 @@ export class ReplayedThread {
     }
     if (shareVm || this.space === null || space === null) return;
     space.areas = this.space.areas.clone();
-    world.contents.fork(this.space.id, space.id);
+    world.contents.fork(this.space.id, space.id, begun);
   }
 
   private *exec(rec: Rec & { kind: 'exec' }): Op<void> {
