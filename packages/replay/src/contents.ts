@@ -136,7 +136,7 @@ export class Contents {
       copy.set(page, new RegisterHistory(history.expected(begun), sameContent));
   }
 
-  private pagesOf(space: number): Map<number, AnonymousPage> {
+  private pagesOf(space: number): Map<number, RegisterHistory<Content>> {
     this.spaces[space] ??= new Map();
     return this.spaces[space];
   }
