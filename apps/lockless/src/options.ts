@@ -41,7 +41,7 @@ export type Injection = Partial<Record<(typeof INJECTABLE)[number], number>>;
 
 /** `enomem=1%`, `eio=0.01`; may be repeated. */
 export function injection(text: string, before: Injection = {}): Injection {
-  const match = /^([a-z]+)=(\d+(?:\.\d+)?)(%?)$/.exec(text);
+  const match = /^([a-z]+)=(\d+(?:\.\d+)?(?:e-\d+)?)(%?)$/.exec(text);
   const kind = INJECTABLE.find((name) => name === match?.[1]);
   if (match === null || kind === undefined) {
     throw new InvalidArgumentError(

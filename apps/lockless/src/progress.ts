@@ -2,22 +2,19 @@
 import type { SimulationProgress } from '@lockless/replay';
 import type { Ora } from 'ora';
 import ora from 'ora';
+import type { Output } from './io.js';
 
 /** One line on stderr while a run goes on; nothing when stderr is no terminal. */
 export class RunProgress {
-  private readonly spinner: Ora;
+  private readonly spinner: Ora | null;
   private readonly started = performance.now();
 
-  constructor() {
-    this.spinner = ora({
-      stream: process.stderr,
-      isEnabled: process.stderr.isTTY === true,
-      isSilent: process.stderr.isTTY !== true,
-      discardStdin: false,
-    });
+  constructor(stream: Output) {
+    this.spinner = stream.isTTY === true ? ora({ stream, isEnabled: true, discardStdin: false }) : null;
   }
 
   show(at: SimulationProgress): void {
+    if (this.spinner === null) return;
     if (!this.spinner.isSpinning) this.spinner.start();
     const seconds = (performance.now() - this.started) / 1000;
     const share = at.operationsTotal === 0 ? 1 : at.operations / at.operationsTotal;
@@ -27,6 +24,6 @@ export class RunProgress {
   }
 
   stop(): void {
-    this.spinner.stop();
+    this.spinner?.stop();
   }
 }

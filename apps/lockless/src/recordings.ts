@@ -4,27 +4,38 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from './exit-code.js';
 
-/** The recordings that come with the repository. */
-const FOLDER = fileURLToPath(new URL('../../../recordings/', import.meta.url));
+/** The recordings that come with the program: in its package, or in the repository. */
+const FOLDERS = ['../recordings/', '../../../recordings/'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
 const SUFFIX = '.lkr.gz';
 const DEFAULT = 'git-status';
 
+/** A recording, and how the user calls it. */
+export interface ChosenRecording {
+  readonly file: string;
+  /** Name of a bundled recording, or the path as it was given. */
+  readonly name: string;
+}
+
+function bundledFolder(): string | undefined {
+  return FOLDERS.find((folder) => existsSync(join(folder, `${DEFAULT}${SUFFIX}`)));
+}
+
 /** Names of the recordings that are here. */
 export function bundledRecordings(): string[] {
-  if (!existsSync(FOLDER)) return [];
-  return readdirSync(FOLDER)
+  const folder = bundledFolder();
+  if (folder === undefined) return [];
+  return readdirSync(folder)
     .filter((file) => file.endsWith(SUFFIX))
     .map((file) => file.slice(0, -SUFFIX.length))
     .sort();
 }
 
-/** A path, or the name of a bundled recording; nothing means the default one. */
-export function recordingPath(argument: string | undefined): string {
+/** The name of a bundled recording, or a path (`./git-status` for a file with the name of a bundled one); nothing means the default one. */
+export function chooseRecording(argument: string | undefined): ChosenRecording {
   const name = argument ?? DEFAULT;
-  if (argument !== undefined && existsSync(argument)) return argument;
-  const bundled = join(FOLDER, `${name}${SUFFIX}`);
-  if (existsSync(bundled)) return bundled;
   const known = bundledRecordings();
+  if (known.includes(name)) return { file: join(bundledFolder() as string, `${name}${SUFFIX}`), name };
+  if (existsSync(name)) return { file: name, name };
   throw new UsageError(
     `no recording "${name}": expected a file${known.length > 0 ? ` or one of ${known.join(', ')}` : ''}`,
   );

@@ -6,11 +6,12 @@ import type { RunResult } from '@lockless/report';
 import { renderHtml, renderSummary } from '@lockless/report';
 import { Argument, Command, Option } from 'commander';
 import { EXIT, UsageError } from '../exit-code.js';
+import type { Exit, Io } from '../io.js';
 import type { Injection, MemorySize } from '../options.js';
 import { injection, memorySize, wholeNumber } from '../options.js';
 import { OutputFile } from '../output.js';
 import { RunProgress } from '../progress.js';
-import { bundledRecordings, recordingPath } from '../recordings.js';
+import { bundledRecordings, type ChosenRecording, chooseRecording } from '../recordings.js';
 
 interface RunFlags {
   cpus: number;
@@ -28,7 +29,7 @@ interface RunFlags {
 }
 
 /** `lockless run`: the product's main job. */
-export function runCommand(): Command {
+export function runCommand(io: Io, exit: Exit): Command {
   return new Command('run')
     .description(
       'replay a recording of a real program on the simulated machine and compare with what the real kernel did',
@@ -64,47 +65,50 @@ export function runCommand(): Command {
     )
     .addOption(new Option('--plant <bug>', 'run with a known bug of the kernel put back').choices([...PLANTS]))
     .addOption(
+      new Option('--neighbours <n>', "other processes that read the program's files and drop them from the cache")
+        .argParser(wholeNumber(0, 64))
+        .default(0),
+    )
+    .addOption(
       new Option('--limit <operations>', 'stop after that many replayed operations').argParser(wholeNumber(1, 2 ** 31)),
     )
     .addOption(new Option('--report <file>', 'write a self-contained HTML page'))
     .addOption(new Option('--json', 'print one JSON document and nothing else'))
-    .action(run);
+    .action((argument: string | undefined, flags: RunFlags) => run(argument, flags, io, exit));
 }
 
-async function run(argument: string | undefined, flags: RunFlags): Promise<void> {
-  const html = flags.report === undefined ? null : new OutputFile(flags.report, '--report');
+async function run(argument: string | undefined, flags: RunFlags, io: Io, exit: Exit): Promise<void> {
+  const page = flags.report === undefined ? null : new OutputFile(flags.report, '--report');
+  const result = await replay(chooseRecording(argument), flags, io);
+  exit(exitCode(result));
   try {
-    const result = await replay(recordingPath(argument), flags);
-    html?.commit(await renderHtml(result));
-    process.stdout.write(
-      flags.json
-        ? `${JSON.stringify(result)}\n`
-        : renderSummary(result, { color: process.stdout.isTTY === true, width: process.stdout.columns ?? 120 }),
-    );
-    process.exitCode = exitCode(result);
+    page?.write(await renderHtml(result));
+  } finally {
+    const color = io.stdout.isTTY === true && !process.env.NO_COLOR;
+    const text = flags.json
+      ? `${JSON.stringify(result)}\n`
+      : renderSummary(result, { color, width: io.stdout.columns ?? 120 });
+    io.stdout.write(text);
+  }
+}
+
+async function replay({ file, name }: ChosenRecording, flags: RunFlags, io: Io): Promise<RunResult> {
+  const recording = readRecording(file);
+  const abort = new AbortController();
+  const progress = new RunProgress(io.stderr);
+  const ignoreInterrupt = io.onInterrupt(() => abort.abort());
+  try {
+    return await simulate(recording, {
+      ...optionsOf(flags),
+      path: name,
+      signal: abort.signal,
+      onProgress: (at) => progress.show(at),
+    });
   } catch (error) {
     if (error instanceof SimulationInputError) throw new UsageError(error.message);
     throw error;
   } finally {
-    html?.abandon();
-  }
-}
-
-async function replay(path: string, flags: RunFlags): Promise<RunResult> {
-  const recording = await readRecording(path);
-  const abort = new AbortController();
-  const progress = new RunProgress();
-  const interrupt = (): void => abort.abort();
-  process.once('SIGINT', interrupt);
-  try {
-    return await simulate(recording, {
-      ...optionsOf(flags),
-      path,
-      signal: abort.signal,
-      onProgress: (at) => progress.show(at),
-    });
-  } finally {
-    process.off('SIGINT', interrupt);
+    ignoreInterrupt();
     progress.stop();
   }
 }
