@@ -52,7 +52,10 @@ export function checkOutput(path: string): void {
   const directory = dirname(resolve(path));
   try {
     accessSync(directory, constants.W_OK);
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory()) throw new Error('it is a directory');
+    // A device or a pipe would be replaced by the recording.
+    if (found !== undefined && !found.isFile()) throw new Error('it is not a regular file');
   } catch (error) {
     throw new RecorderError('cannot-write', `${path} cannot be written: ${(error as Error).message}`, { cause: error });
   }
