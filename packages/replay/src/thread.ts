@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { current, type Op, type Ptr, type TaskStruct } from '@lockless/cpu';
+import { current, type Op, type Ptr, signalPending, store, TaskStruct } from '@lockless/cpu';
 import { copyMm, exitMm } from '@lockless/mm';
 import { ENOMEM, PAGE_SIZE } from '@lockless/mm-types';
 import type { Fork, Rec, Touch } from '@lockless/recording';
@@ -52,6 +52,11 @@ const READ_BY_TRACER: ReadonlySet<string> = new Set([
 /** How often something is tried that fails for want of memory. */
 const ATTEMPTS = 4;
 
+/** On the way back to user mode: the program's handler runs, and the signal is no longer pending. */
+function* handleSignal(): Op<void> {
+  if (yield* signalPending()) yield* store(TaskStruct.signalPending(current()), 0);
+}
+
 function* nothing(): Op<number> {
   return 0;
 }
@@ -83,6 +88,7 @@ export class ReplayedThread {
       if (!goesOn()) break;
       yield* this.tracerReads(actions[this.next].rec);
       yield* this.perform(actions[this.next].rec);
+      yield* handleSignal();
       this.next += 1;
       yield* world.gates.finishOne(this.index);
       this.host.onOperation();
