@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Access, Op, Ptr } from '@lockless/cpu';
-import { HARDIRQ_OFFSET, PRIMITIVES, SequentialEngine } from '@lockless/cpu';
+import { PRIMITIVES, SequentialEngine } from '@lockless/cpu';
 import {
   BIO_WRITE,
   Bio,
@@ -16,6 +16,7 @@ import * as page from '@lockless/page';
 import { rcuInit } from '@lockless/rcu';
 import { expect } from 'vitest';
 import type { PagecacheApi } from './pressure.js';
+import { interrupt } from './sequential-system.js';
 
 /** What happens on another CPU just before an access of this one; says true when it has happened. */
 type Elsewhere = (primitive: string, address: number) => boolean;
@@ -70,17 +71,8 @@ export class ReclaimLab extends SequentialEngine {
     for (const bio of this.pending.splice(0)) {
       const writes = this.words[Bio.rw(bio)] === BIO_WRITE;
       this.disk.transfer(bio, this.words, this.broken && writes ? -5 : 0);
-      this.interrupt(this.api.bioEndIo(bio));
+      interrupt(this.cpu, this.api.bioEndIo(bio));
     }
-  }
-
-  private interrupt(handler: Op<void>): void {
-    const enabled = !this.cpu.irqsDisabled;
-    this.cpu.irqsDisabled = true;
-    this.cpu.preemptCount += HARDIRQ_OFFSET;
-    while (!handler.next().done);
-    this.cpu.preemptCount -= HARDIRQ_OFFSET;
-    this.cpu.irqsDisabled = !enabled;
   }
 
   /** Lets something happen elsewhere, at the first access for which `when` says so. */

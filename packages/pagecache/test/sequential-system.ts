@@ -6,6 +6,16 @@ import { freeAreaInit } from '@lockless/page';
 import { rcuInit, rcuTick } from '@lockless/rcu';
 import { attachBlockMap, BackingStore, bioEndIo, type PagecacheOptions, pagecacheInit } from '../src/index.js';
 
+/** Runs a handler at once, as an interrupt of that CPU. */
+export function interrupt(cpu: SequentialEngine['cpu'], handler: Op<void>): void {
+  const { irqsDisabled } = cpu;
+  cpu.irqsDisabled = true;
+  cpu.preemptCount += HARDIRQ_OFFSET;
+  while (!handler.next().done);
+  cpu.preemptCount -= HARDIRQ_OFFSET;
+  cpu.irqsDisabled = irqsDisabled;
+}
+
 /** One CPU with a disk that is done with a request at once: the interrupt comes within submit_io. */
 class EngineWithDisk extends SequentialEngine {
   readonly store: BackingStore = new BackingStore();
@@ -20,7 +30,7 @@ class EngineWithDisk extends SequentialEngine {
     if (PRIMITIVES[access.code]!.event !== 'IO') return super.step(access);
     const bio = access.address as Ptr<Bio>;
     this.store.transfer(bio, this.words, this.failRequest() ? -5 : 0);
-    this.interrupt(bioEndIo(bio));
+    interrupt(this.cpu, bioEndIo(bio));
     return { done: true, value: undefined };
   }
 
@@ -32,15 +42,6 @@ class EngineWithDisk extends SequentialEngine {
     const { code, address, operand, expected } = access;
     for (const other = op(); !other.next().done; );
     Object.assign(access, { code, address, operand, expected });
-  }
-
-  private interrupt(handler: Op<void>): void {
-    const enabled = !this.cpu.irqsDisabled;
-    this.cpu.irqsDisabled = true;
-    this.cpu.preemptCount += HARDIRQ_OFFSET;
-    while (!handler.next().done);
-    this.cpu.preemptCount -= HARDIRQ_OFFSET;
-    this.cpu.irqsDisabled = !enabled;
   }
 }
 

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { load, NULL, store, writeOnce } from '@lockless/cpu';
-import { RADIX_TREE_MAP_SHIFT, RADIX_TREE_MAX_TAGS, RadixTreeNode, RadixTreeRoot } from '@lockless/mm-types';
-import {
-  entryToNode,
-  indirectToPtr,
-  offsetOf,
-  ptrToIndirect,
-  radixTreeMaxindex,
-  radixTreeNodeFree,
-  shiftOf,
-} from './radix-tree-node.js';
+import { RADIX_TREE_MAX_TAGS, RadixTreeNode, RadixTreeRoot } from '@lockless/mm-types';
+import { entryToNode, offsetOf, pathTo, ptrToIndirect, radixTreeNodeFree, shiftOf } from './radix-tree-node.js';
 import { nodeTagGet, radixTreeTagClear, rootTagClearAll } from './radix-tree-tag.js';
 
 /**
@@ -44,14 +36,7 @@ function* shrink(root: Ptr<RadixTreeRoot>): Op<void> {
  * *Source*: `radix_tree_delete`, lib/radix-tree.c, 2.6.27.
  */
 export function* radixTreeDelete(root: Ptr<RadixTreeRoot>, index: number): Op<number> {
-  const height = yield* load(RadixTreeRoot.height(root));
-  if (index > radixTreeMaxindex(height)) return NULL;
-  const path: Ptr<RadixTreeNode>[] = [];
-  let entry = indirectToPtr(yield* load(RadixTreeRoot.rnode(root)));
-  for (let shift = shiftOf(height); shift >= 0 && entry !== NULL; shift -= RADIX_TREE_MAP_SHIFT) {
-    path.push(entryToNode(entry));
-    entry = yield* load(RadixTreeNode.slots(entryToNode(entry), offsetOf(index, shift)));
-  }
+  const { entry, path } = yield* pathTo(root, index);
   if (entry === NULL) return NULL;
   if (path.length > 0) yield* clearTags(root, index, path[path.length - 1]);
   yield* unlink(root, index, path);

@@ -85,6 +85,26 @@ const preloads: (cpu: number) => Ptr<RadixTreePreload> = definePerCpu(RadixTreeP
 
 const GFP_MASK = (1 << GFP_BITS_SHIFT) - 1;
 
+/** An item and the nodes above it, from the top down. */
+interface Path {
+  /** 0: the index has no item. */
+  readonly entry: number;
+  readonly path: readonly Ptr<RadixTreeNode>[];
+}
+
+/** The way down to an index, for changes on the way back up. *Context*: the writers' lock. */
+export function* pathTo(root: Ptr<RadixTreeRoot>, index: number): Op<Path> {
+  const height = yield* load(RadixTreeRoot.height(root));
+  const path: Ptr<RadixTreeNode>[] = [];
+  if (index > radixTreeMaxindex(height)) return { entry: NULL, path };
+  let entry = indirectToPtr(yield* load(RadixTreeRoot.rnode(root)));
+  for (let shift = shiftOf(height); shift >= 0 && entry !== NULL; shift -= RADIX_TREE_MAP_SHIFT) {
+    path.push(entryToNode(entry));
+    entry = yield* load(RadixTreeNode.slots(entryToNode(entry), offsetOf(index, shift)));
+  }
+  return { entry, path };
+}
+
 /**
  * radix_tree_node_alloc(): a zeroed node. Where the tree's allocations may not sleep, this CPU's preloaded nodes come first
  * (`e2848a0efe`: asking the slab first would waste what was preloaded for just this).

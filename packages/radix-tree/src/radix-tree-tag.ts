@@ -17,6 +17,7 @@ import {
   MAX_INDEX,
   nextSubtree,
   offsetOf,
+  pathTo,
   radixTreeMaxindex,
   shiftOf,
 } from './radix-tree-node.js';
@@ -111,14 +112,7 @@ export function* radixTreeTagSet(root: Ptr<RadixTreeRoot>, index: number, tag: n
  * *Source*: `radix_tree_tag_clear`, lib/radix-tree.c, 2.6.27.
  */
 export function* radixTreeTagClear(root: Ptr<RadixTreeRoot>, index: number, tag: number): Op<number> {
-  const height = yield* load(RadixTreeRoot.height(root));
-  if (index > radixTreeMaxindex(height)) return NULL;
-  const path: Ptr<RadixTreeNode>[] = [];
-  let entry = indirectToPtr(yield* load(RadixTreeRoot.rnode(root)));
-  for (let shift = shiftOf(height); shift >= 0 && entry !== NULL; shift -= RADIX_TREE_MAP_SHIFT) {
-    path.push(entryToNode(entry));
-    entry = yield* load(RadixTreeNode.slots(entryToNode(entry), offsetOf(index, shift)));
-  }
+  const { entry, path } = yield* pathTo(root, index);
   if (entry === NULL) return NULL;
 
   for (const [level, node] of path.toReversed().entries()) {

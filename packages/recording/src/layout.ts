@@ -17,7 +17,7 @@ import {
   text,
   word,
 } from './codec.js';
-import type { FileInfo, Rec, RecKind, Vma } from './format.js';
+import type { FileInfo, Rec, RecKind, Transfer, Vma } from './format.js';
 
 /** One field of a line and how it is spelled. */
 export type Field<R> = { [F in keyof R & string]-?: readonly [name: F, codec: Codec<R[F]>] }[keyof R & string];
@@ -32,6 +32,15 @@ const index: Codec<number> = { ...count, what: 'a page index' };
 const pages: Codec<number> = { ...count, what: 'a number of pages' };
 const result: Codec<number> = { ...signed, what: 'the result of a system call' };
 const tid: Codec<number> = { ...count, what: 'a thread id' };
+
+const transfer: readonly Field<Transfer>[] = [
+  ['ofd', ofd],
+  ['file', file],
+  ['offset', bytes],
+  ['length', bytes],
+  ['result', result],
+  ['buffers', buffers],
+];
 
 /**
  * The format, record by record: after `KIND TID START` (and the duration, for records that have an `end`) come these
@@ -65,22 +74,8 @@ export const LAYOUT: { readonly [K in RecKind]: readonly Field<Of<K>>[] } = {
     ['buffers', buffers],
   ],
   close: [['ofd', ofd]],
-  read: [
-    ['ofd', ofd],
-    ['file', file],
-    ['offset', bytes],
-    ['length', bytes],
-    ['result', result],
-    ['buffers', buffers],
-  ],
-  write: [
-    ['ofd', ofd],
-    ['file', file],
-    ['offset', bytes],
-    ['length', bytes],
-    ['result', result],
-    ['buffers', buffers],
-  ],
+  read: transfer,
+  write: transfer,
   copy: [
     ['call', word],
     ['from', fileOrNone],

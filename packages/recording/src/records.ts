@@ -96,9 +96,8 @@ export interface Close extends At {
   ofd: number;
 }
 
-/** read, pread64, readv, preadv(2) on a file. For vectors, `buffers` is the iovec array itself. */
-export interface Read extends Spans {
-  kind: 'read';
+/** What a read and a write say. */
+export interface Transfer extends Spans {
   ofd: number;
   file: number;
   offset: number;
@@ -106,15 +105,14 @@ export interface Read extends Spans {
   result: number;
   buffers: UserBuffer[];
 }
+
+/** read, pread64, readv, preadv(2) on a file. For vectors, `buffers` is the iovec array itself. */
+export interface Read extends Transfer {
+  kind: 'read';
+}
 /** write, pwrite64, writev, pwritev(2) on a file. An appending write has the offset it landed at. */
-export interface Write extends Spans {
+export interface Write extends Transfer {
   kind: 'write';
-  ofd: number;
-  file: number;
-  offset: number;
-  length: number;
-  result: number;
-  buffers: UserBuffer[];
 }
 /** sendfile, copy_file_range, splice, where at least one side is a file; the other may be null (pipe, socket). */
 export interface Copy extends Spans {

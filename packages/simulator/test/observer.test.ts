@@ -23,7 +23,8 @@ function* contend(): Op<void> {
 
 /** Five tasks on three CPUs that preempt each other, sleep and end. */
 function contention(observer: Observer | undefined, options: MachineOptions): { machine: Machine; time: number } {
-  const machine = new Machine({ cpus: 3, timerTick: 2_000, timeSlice: 2_000, ...options, observer });
+  const observed = observer === undefined ? options : { ...options, observer };
+  const machine = new Machine({ cpus: 3, timerTick: 2_000, timeSlice: 2_000, ...observed });
   machine.boot(mutexInit(mutex));
   for (let i = 0; i < 5; i++) machine.spawn(`task${i}`, contend);
   const { status, time } = machine.run();
