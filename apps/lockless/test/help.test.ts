@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { program } from '../src/main.js';
+import { lockless, never, Screen } from './terminal.js';
+
+const PAGE = fileURLToPath(new URL('../../../docs/command-line.md', import.meta.url));
+const COMMANDS = program({ stdout: new Screen(), stderr: new Screen(), onInterrupt: never }, () => {}).commands.map(
+  (c) => c.name(),
+);
+
+/** The page in docs that shows every command's help. */
+async function page(): Promise<string> {
+  const help = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await lockless(...args, '--help');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return `\`\`\`text\n${stdout.trimEnd()}\n\`\`\`\n`;
+  };
+  const sections = [];
+  for (const name of COMMANDS) sections.push(`## lockless ${name}\n\n${await help(name)}`);
+  return `# Command line
+
+What \`lockless --help\` and the commands' own \`--help\` print. Checked by \`apps/lockless/test/help.test.ts\`; after a change of the
+options, \`npx vitest run apps/lockless/test/help.test.ts --update\` writes it anew.
+
+* \`--json\` prints one JSON document on stdout and nothing else. That of \`run\` is \`RunResult\` of
+  [packages/report/src/run-result.ts](../packages/report/src/run-result.ts).
+* Progress goes to stderr, and only to a terminal. Colours go to a terminal, unless \`NO_COLOR\` is set.
+* Messages about a recording begin with \`file:line:\`, with the line in the uncompressed text.
+* Ctrl-C ends a run with the result so far and exit code 130; a second one ends it at once.
+* A report or recording appears complete, in the place of what was there, or not at all.
+
+${await help()}
+${sections.join('\n')}`;
+}
+
+test('the page in docs shows the help of every command', async () => {
+  await expect(await page()).toMatchFileSnapshot(PAGE);
+});
+
+describe('help', () => {
+  test('names every exit code', async () => {
+    const { stdout } = await lockless('--help');
+    for (const code of [0, 1, 2, 3, 4, 70, 130]) expect(stdout).toMatch(new RegExp(`\\b${code} [a-z]`));
+  });
+
+  test('the version is that of the package', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+    expect(await lockless('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+});
