@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
+/** Time for the longer campaigns of docs/testing.md. */
+const longer = Math.max(1, Number(process.env.LOCKLESS_SEEDS ?? 1), Number(process.env.LOCKLESS_RUNS ?? 1) / 30);
+
 /**
  * Tests run on the sources: the `source` condition of every workspace package leads to its `src/*.ts`, so a test needs no build.
  * The patterns fit both the root (`npm test`) and one workspace (`vitest run --config ../../vitest.config.ts`).
@@ -15,7 +18,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     maxWorkers: '100%',
-    testTimeout: 60_000,
+    testTimeout: longer * 60_000,
     hookTimeout: 120_000,
   },
 });

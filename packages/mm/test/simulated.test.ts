@@ -4,8 +4,8 @@ import { FOCUSED, runWorkload, type WorkloadOptions } from './workload.js';
 
 const MODELS = ['sc', 'tso', 'weak'] as const;
 
-/** A longer campaign: `MM_SEEDS=100 npx vitest run packages/mm/test/simulated.test.ts`. */
-const SEEDS = Number(process.env.MM_SEEDS ?? 1);
+/** A longer campaign: docs/testing.md. */
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 1);
 
 /** All seeds and models; CPUs go round. The first thing that is wrong, with the token that replays it. */
 function failures(options: WorkloadOptions, countWrites = false): string[] {

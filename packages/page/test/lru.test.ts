@@ -198,7 +198,7 @@ describe('any sequence of operations', () => {
         expect(freeLists(machine)).toEqual(before);
         expect(machine.look(() => LISTS.map((name) => zonePageState()[name]))).toEqual([0, 0, 0, 0]);
       }),
-      { numRuns: 100 },
+      { numRuns: Number(process.env.LOCKLESS_RUNS ?? 100) },
     );
   });
 

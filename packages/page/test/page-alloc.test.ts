@@ -133,7 +133,7 @@ describe('the buddy allocator', () => {
         expect(machine.look(frameInvariant)).toBe(null);
         expect(freeLists(machine)).toEqual(before);
       }),
-      { numRuns: 150 },
+      { numRuns: Number(process.env.LOCKLESS_RUNS ?? 150) },
     );
   });
 

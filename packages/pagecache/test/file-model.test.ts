@@ -199,7 +199,7 @@ describe.each<{ generation: Generation; model: '2.6.27' | '6.18' }>([
         for (const step of commands) perform(cached, model, step);
         tidy(cached);
       }),
-      { numRuns: 60 },
+      { numRuns: Number(process.env.LOCKLESS_RUNS ?? 60) },
     );
   });
 

@@ -6,6 +6,8 @@ import { VARIANTS } from '../src/index.js';
 import { runWorkload, type WorkloadOptions } from './workload.js';
 
 const MODELS: readonly MemoryModel[] = ['sc', 'tso', 'weak'];
+/** A longer campaign: docs/testing.md. */
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 2);
 const GENERATIONS: readonly Generation[] = ['freeze-refs', 'tree-lock'];
 
 const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
@@ -22,21 +24,21 @@ function firstWrong(count: number, options: WorkloadOptions): string | null {
 describe.each(GENERATIONS)('generation %s', (generation) => {
   describe.each(MODELS)('memory model %s', (model) => {
     it.each([2, 3, 8])('keeps its promises on %i CPUs: lookup, read, write, removal, reuse, writeback', (cpus) => {
-      expect(firstWrong(3, { generation, model, cpus, tasks: Math.max(4, cpus) })).toBeNull();
+      expect(firstWrong(SEEDS, { generation, model, cpus, tasks: Math.max(4, cpus) })).toBeNull();
     });
 
     it.each([2, 8])('keeps its promises on %i CPUs while the file is truncated', (cpus) => {
-      expect(firstWrong(3, { generation, model, cpus, tasks: Math.max(4, cpus), truncation: true })).toBeNull();
+      expect(firstWrong(SEEDS, { generation, model, cpus, tasks: Math.max(4, cpus), truncation: true })).toBeNull();
     });
 
     it('loses and leaks nothing when the file is larger than the memory', () => {
       const pressure = { pages: 64, filePages: 96, rounds: 40 };
-      expect(firstWrong(2, { generation, model, cpus: 4, tasks: 6, ...pressure })).toBeNull();
+      expect(firstWrong(SEEDS, { generation, model, cpus: 4, tasks: 6, ...pressure })).toBeNull();
     });
 
     it('loses and leaks nothing when allocations and the disk fail', () => {
       const inject = { enomem: 0.02, eio: 0.15 };
-      expect(firstWrong(3, { generation, model, cpus: 4, tasks: 6, truncation: true, inject })).toBeNull();
+      expect(firstWrong(SEEDS, { generation, model, cpus: 4, tasks: 6, truncation: true, inject })).toBeNull();
     });
   });
 });

@@ -10,6 +10,8 @@ import * as radixTree from '../src/index.js';
 import type { Tree } from './kernel-suite.js';
 import { iterationCheck, regression1, regression4 } from './machine.js';
 
+/** A longer campaign: docs/testing.md. */
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 3);
 const models = ['sc', 'tso', 'weak'] as const;
 const sizes = [2, 4, 8].flatMap((cpus) => models.map((model) => ({ cpus, model })));
 
@@ -19,7 +21,7 @@ describe.each(sizes)('$cpus CPUs, $model', (options) => {
     ['regression4', regression4],
     ['iteration_check', iterationCheck],
   ])('%s', (_name, scenario) => {
-    for (let seed = 1; seed <= 3; seed++) {
+    for (let seed = 1; seed <= SEEDS; seed++) {
       const outcome = scenario(radixTree, { ...options, seed });
       expect(outcome.violation?.report() ?? outcome.status).toBe('finished');
     }

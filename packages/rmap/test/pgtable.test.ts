@@ -55,7 +55,7 @@ test('entries against a map; nothing is found that was not put there', () => {
         expect(tables(engine)).toBe(distinct(9) + distinct(18) + distinct(27));
       });
     }),
-    { numRuns: 100 },
+    { numRuns: Number(process.env.LOCKLESS_RUNS ?? 100) },
   );
 });
 
@@ -80,7 +80,7 @@ test('nextPteRange visits the runs that have a table, and no other', () => {
         expect(runs).toEqual(expected);
       });
     }),
-    { numRuns: 100 },
+    { numRuns: Number(process.env.LOCKLESS_RUNS ?? 100) },
   );
 });
 
@@ -107,7 +107,7 @@ test('free_pgd_range frees the tables inside [floor, ceiling) and keeps those of
       expect(engine.heap.live[rmap.pgdCachep.id]).toBe(0);
       expect(engine.heap.live[rmap.mmCachep.id]).toBe(0);
     }),
-    { numRuns: 100 },
+    { numRuns: Number(process.env.LOCKLESS_RUNS ?? 100) },
   );
 });
 

@@ -68,7 +68,7 @@ test('insert and erase against a sorted set', () => {
         }
       });
     }),
-    { numRuns: 60 },
+    { numRuns: Number(process.env.LOCKLESS_RUNS ?? 60) },
   );
 });
 

@@ -177,7 +177,7 @@ test('after any mapping, faulting, forking, splitting, merging and reclaiming th
         expect([nr_anon_pages, nr_mapped]).toEqual([0, 0]);
       });
     }),
-    { numRuns: 150 },
+    { numRuns: Number(process.env.LOCKLESS_RUNS ?? 150) },
   );
 });
 

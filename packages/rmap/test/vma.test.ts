@@ -128,7 +128,7 @@ test('map, unmap and protect leave the longest possible areas, as an array of pa
       const engine = runModel(steps, (mm, model) => expect(seenAreas(mm)).toEqual(runsOf(model)));
       expect(engine.heap.live.slice(0, 200).reduce((a, b) => a + (b ?? 0), 0)).toBe(4); // mm, pgd, file, mapping
     }),
-    { numRuns: 120 },
+    { numRuns: Number(process.env.LOCKLESS_RUNS ?? 120) },
   );
 });
 
@@ -142,7 +142,7 @@ test('with anon_vmas areas may stay apart, but cover the same pages in the same 
       const engine = runModel(steps, (mm, model) => expect(cover(seenAreas(mm))).toEqual(cover(runsOf(model))));
       expect(engine.heap.live.slice(0, 200).reduce((a, b) => a + (b ?? 0), 0)).toBe(4); // no anon_vma is left
     }),
-    { numRuns: 120 },
+    { numRuns: Number(process.env.LOCKLESS_RUNS ?? 120) },
   );
 });
 
