@@ -10,7 +10,9 @@ export class RunProgress {
   private readonly started = performance.now();
 
   constructor(stream: Output) {
-    this.spinner = stream.isTTY === true ? ora({ stream, isEnabled: true, discardStdin: false }) : null;
+    // ora counts the lines it wrote by the width, which a terminal that nobody told it does not know: it is 0.
+    const terminal = stream.isTTY === true && (stream.columns ?? 0) > 0;
+    this.spinner = terminal ? ora({ stream, isEnabled: true, discardStdin: false }) : null;
   }
 
   show(at: SimulationProgress): void {

@@ -181,6 +181,13 @@ describe('a terminal', () => {
     expect(stdout.text).not.toContain('accesses/s, ');
   });
 
+  test('that does not know its width gets the result all the same', async () => {
+    const [stdout, stderr] = [new Screen(true, 0), new Screen(true, 0)];
+    expect(await main(['run', TRUE, '--limit', '60'], { stdout, stderr, onInterrupt: never })).toBe(4);
+    expect(stdout.text).toContain('recorded operations of 1 thread');
+    expect(stderr.text).toBe('');
+  });
+
   test('sees no colours when NO_COLOR says so', async () => {
     vi.stubEnv('NO_COLOR', '1');
     const stdout = new Screen(true);

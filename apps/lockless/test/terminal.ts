@@ -22,11 +22,12 @@ export interface Finished {
 export class Screen extends Writable {
   text = '';
   readonly isTTY: boolean;
-  readonly columns = 120;
+  readonly columns: number | undefined;
 
-  constructor(isTTY = false) {
+  constructor(isTTY = false, columns = 120) {
     super({ decodeStrings: false });
     this.isTTY = isTTY;
+    this.columns = isTTY ? columns : undefined;
   }
 
   override _write(chunk: string, _encoding: BufferEncoding, done: () => void): void {

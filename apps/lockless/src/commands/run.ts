@@ -87,7 +87,7 @@ async function run(argument: string | undefined, flags: RunFlags, io: Io, exit: 
     const color = io.stdout.isTTY === true && !process.env.NO_COLOR;
     const text = flags.json
       ? `${JSON.stringify(result)}\n`
-      : renderSummary(result, { color, width: io.stdout.columns ?? 120 });
+      : renderSummary(result, { color, width: io.stdout.columns || 120 });
     io.stdout.write(text);
   }
 }
