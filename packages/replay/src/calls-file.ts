@@ -16,6 +16,7 @@ import { ENOMEM, type File, FMODE_READ, FMODE_WRITE, PAGE_SIZE } from '@lockless
 import {
   fadvise,
   filePut,
+  inodePut,
   POSIX_FADV_DONTNEED,
   POSIX_FADV_NOREUSE,
   POSIX_FADV_NORMAL,
@@ -153,5 +154,9 @@ function* replayTruncate(world: World, file: number, length: number): Op<number>
 }
 
 function* replayUnlink(world: World, file: number): Op<number> {
-  return yield* unlinkInode(world.inode(file));
+  const inode = world.inode(file);
+  const error = yield* unlinkInode(inode);
+  // Nobody can find it any more: our reference goes as the directory entry's inode reference does, and the last close deletes it.
+  if (error === 0 && world.forgetInode(file)) yield* inodePut(inode);
+  return error;
 }

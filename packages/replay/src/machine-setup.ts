@@ -179,14 +179,14 @@ function addInvariants(machine: Machine, world: World): void {
   const universe = () => ({ mms: [], inodes: world.allInodes() });
   for (const { name, check } of mmInvariants)
     machine.addInvariant({ name, atEnd: true, check: () => check(universe()) });
-  const mappings = world.allInodes().map((inode) => Inode.data(inode));
+  const mappings = () => world.allInodes().map((inode) => Inode.data(inode));
   // While stores may become visible out of order, a page that is being removed may lose its mapping before its slot.
   const always = machine.config.model === 'weak' ? {} : { everyTicks: 64 };
   machine.addInvariant({
     name: 'pages-know-their-place',
     ...always,
     atEnd: true,
-    check: () => pagesKnowTheirPlace(mappings),
+    check: () => pagesKnowTheirPlace(mappings()),
   });
   machine.addInvariant({
     name: 'rcu-callbacks-invoked',

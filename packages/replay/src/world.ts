@@ -25,6 +25,7 @@ export class World {
   readonly contents: Contents = new Contents();
   readonly memory: UserMemory;
   readonly gates: Gates = new Gates();
+  private readonly unlinked: Set<number> = new Set();
   private readonly inodes = new Map<number, Ptr<Inode>>();
   /** Open files by the recording's descriptor number. */
   readonly open: Map<number, Ptr<File>> = new Map();
@@ -61,8 +62,16 @@ export class World {
     }
   }
 
+  /** Inodes that still have a name. */
   allInodes(): Ptr<Inode>[] {
-    return [...this.inodes.values()];
+    return [...this.inodes].filter(([file]) => !this.unlinked.has(file)).map(([, inode]) => inode);
+  }
+
+  /** The file has no name any more. False when it had none before. */
+  forgetInode(file: number): boolean {
+    if (this.unlinked.has(file)) return false;
+    this.unlinked.add(file);
+    return true;
   }
 
   inode(file: number): Ptr<Inode> {
