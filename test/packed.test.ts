@@ -79,7 +79,7 @@ describe.concurrent('installed alone from its tarball', () => {
     const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
     const { outputText } = ts.transpileModule(example.program, { compilerOptions });
     writeFileSync(join(dir, 'example.js'), outputText);
-    const { stdout } = await execute(process.execPath, ['example.js'], { cwd: dir, timeout: 30_000 });
+    const { stdout } = await execute(process.execPath, ['example.js'], { cwd: dir, timeout: 120_000 });
     expect(stdout).toBe(example.output);
   });
 

@@ -41,7 +41,7 @@ describe.skipIf(missing !== '')(`the page in a browser${missing}`, () => {
     });
     await page.addInitScript({ path: fileURLToPath(new URL('in-page.js', import.meta.url)) });
     await page.goto(url);
-    await page.locator('body[data-ready]').waitFor({ timeout: 10_000 });
+    await page.locator('body[data-ready]').waitFor({ timeout: 45_000 });
     await page.evaluate('inPage.painted()');
     return { page, troubles };
   }
