@@ -9,7 +9,7 @@ import { type RunResult, renderHtml } from '../src/index.js';
 import { sampleRun } from './sample.js';
 import { hostile, largeRun, violatedRun } from './unusual-runs.js';
 
-const CHROMIUM = '/usr/bin/chromium';
+const CHROMIUM = process.env.LOCKLESS_CHROMIUM ?? '/usr/bin/chromium';
 const missing = existsSync(CHROMIUM) ? '' : ` (skipped: there is no ${CHROMIUM}; on Debian, apt-get install chromium)`;
 if (missing) console.warn(`report: the browser tests do not run${missing}`);
 
