@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import { EXIT } from './exit-code.js';
 
 /** Where text goes; a terminal knows that it is one. */
-export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number | undefined };
 
 /** The command line's surroundings: those of the process, or a test's. */
 export interface Io {

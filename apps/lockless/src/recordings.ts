@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from './exit-code.js';
 
-/** The recordings that come with the program: in its package, or in the repository. */
-const FOLDERS = ['../recordings/', '../../../recordings/'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+/** The recordings that come with the program: the repository's, or the copy of them in an installed package, which has no sources. */
+const IN_REPOSITORY = existsSync(new URL('../src/', import.meta.url));
+const FOLDER = fileURLToPath(new URL(IN_REPOSITORY ? '../../../recordings/' : './recordings/', import.meta.url));
 const SUFFIX = '.lkr.gz';
 const DEFAULT = 'git-status';
 
@@ -16,15 +17,10 @@ export interface ChosenRecording {
   readonly name: string;
 }
 
-function bundledFolder(): string | undefined {
-  return FOLDERS.find((folder) => existsSync(join(folder, `${DEFAULT}${SUFFIX}`)));
-}
-
 /** Names of the recordings that are here. */
 export function bundledRecordings(): string[] {
-  const folder = bundledFolder();
-  if (folder === undefined) return [];
-  return readdirSync(folder)
+  if (!existsSync(FOLDER)) return [];
+  return readdirSync(FOLDER)
     .filter((file) => file.endsWith(SUFFIX))
     .map((file) => file.slice(0, -SUFFIX.length))
     .sort();
@@ -34,7 +30,7 @@ export function bundledRecordings(): string[] {
 export function chooseRecording(argument: string | undefined): ChosenRecording {
   const name = argument ?? DEFAULT;
   const known = bundledRecordings();
-  if (known.includes(name)) return { file: join(bundledFolder() as string, `${name}${SUFFIX}`), name };
+  if (known.includes(name)) return { file: join(FOLDER, `${name}${SUFFIX}`), name };
   if (existsSync(name)) return { file: name, name };
   throw new UsageError(
     `no recording "${name}": expected a file${known.length > 0 ? ` or one of ${known.join(', ')}` : ''}`,
