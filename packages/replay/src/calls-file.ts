@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { NULL, type Op, type Ptr } from '@lockless/cpu';
+import { NULL, type Op, type Ptr, smpMb } from '@lockless/cpu';
 import {
   doTruncate,
   fileFsync,
@@ -120,6 +120,7 @@ function* replayRead(world: World, space: Space | null, rec: FileRecord & { kind
 function* recordingVersions(world: World, write: (observe: (seen: Seen) => void) => Op<number | null>): Op<number> {
   const made: Seen[] = [];
   const result = yield* write((seen) => made.push(seen));
+  yield* smpMb(); // until here the last of them may be in a store buffer
   for (const { ino, index, version } of made) world.contents.fileWritten(ino, index, version);
   return orNoMemory(result);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op } from '@lockless/cpu';
+import { type Op, smpMb } from '@lockless/cpu';
 import { type AccessKind, type Content, type UserAccess, userAccess, userRead, userWrite } from '@lockless/mm';
 import type { AddressMap } from './address-map.js';
 import type { Area, AreaMap } from './area-map.js';
@@ -12,7 +12,11 @@ export interface Space {
   areas: AreaMap;
 }
 
-/** What the program does to its memory, checked: every datum read is one that was written there. */
+/**
+ * What the program does to its memory, checked: every datum read is one that was written there. What overlaps what is judged by the moments
+ * at which accesses begin and end; a full barrier at either side makes sure that a write is not in a store buffer when it is said to be
+ * over, nor a read of before it is said to begin.
+ */
 export class UserMemory {
   private readonly addresses: AddressMap;
   private readonly contents: Contents;
@@ -35,6 +39,7 @@ export class UserMemory {
 
   private *read(space: Space, page: number, area: Area | null): Op<UserAccess> {
     const begun = this.contents.moment();
+    yield* smpMb();
     const seen = yield* userRead(this.addresses.toSimulated(page));
     // Shared anonymous memory is written by other address spaces too.
     if (seen.error !== 0 || area === null || (area.shared && area.file === null)) return seen;
@@ -49,6 +54,7 @@ export class UserMemory {
     const file = area === null ? null : fileOf(area, page);
     if (file !== null && area?.shared) {
       const written = yield* userWrite(this.addresses.toSimulated(page), { identity: 0, version: 0 });
+      yield* smpMb();
       if (written.error === 0) this.contents.fileWritten(this.inodeOf(file.id), file.index, written.content.version);
       return written;
     }
@@ -56,6 +62,7 @@ export class UserMemory {
     const source = file === null ? null : { ino: this.inodeOf(file.id), index: file.index };
     const end = this.contents.anonymousWrite(space.id, page, datum, source);
     const written = yield* userWrite(this.addresses.toSimulated(page), datum);
+    yield* smpMb();
     end();
     if (written.error !== 0) this.contents.buffer(space.id, page, page + 1);
     return written;
