@@ -208,3 +208,13 @@ test('Ctrl-C ends the run with a consistent partial result: exit 130', async () 
   expect(differencesFrom('RunResult', result)).toEqual([]);
   expect(result.operations).toBeLessThan(result.operationsTotal);
 });
+
+test('a fault of the program itself is told as one: exit 70', async () => {
+  const [stdout, stderr] = [new Screen(), new Screen()];
+  const onInterrupt = (): never => {
+    throw new TypeError('no such thing');
+  };
+  expect(await main(['run', TRUE, '--json'], { stdout, stderr, onInterrupt })).toBe(70);
+  expect(stdout.text).toBe('');
+  expect(stderr.text).toMatch(/^lockless: internal error, please report it:\nTypeError: no such thing\n {4}at /);
+});

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+import { expect, test } from 'vitest';
+import { main } from '../src/main.js';
+import { lockless, never, Screen } from './terminal.js';
+
+const FEW = ['bench', 'simulator', '--accesses', '2000'];
+
+test('bench prints one JSON document: every model from 1 to 64 CPUs', async () => {
+  const { code, stdout, stderr } = await lockless(...FEW, '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const rows = JSON.parse(stdout) as { model: string; cpus: number; accesses: number; accessesPerSecond: number }[];
+  for (const model of ['sc', 'tso', 'weak'])
+    expect(rows.filter((row) => row.model === model).map(({ cpus }) => cpus)).toEqual([1, 2, 4, 8, 16, 32, 64]);
+  for (const { accesses, accessesPerSecond } of rows) {
+    expect(accesses).toBeGreaterThanOrEqual(2000);
+    expect(accessesPerSecond).toBeGreaterThan(0);
+  }
+});
+
+test('or a table, and on a terminal each measurement when it is made', async () => {
+  const [stdout, stderr] = [new Screen(true), new Screen(true)];
+  expect(await main(FEW, { stdout, stderr, onInterrupt: never })).toBe(0);
+  expect(stdout.text.trimEnd().split('\n').length).toBe(22);
+  expect(stderr.text).toMatch(/^sc, 1 CPUs: \d+ ns an access\n/);
+  expect(stderr.text.trimEnd().split('\n').length).toBe(21);
+});
