@@ -6,6 +6,8 @@ type Slice = Lane['slices'][number];
 
 /** Slices of all CPUs together; more make a chart no clearer. */
 const MOST_SLICES = 2000;
+/** ns; some accesses. */
+const SHORTEST_INTERVAL = 64;
 
 /**
  * What ran on each CPU over virtual time. Exact while there are few slices; beyond {@link MOST_SLICES} time is cut into intervals, and each shows
@@ -27,7 +29,7 @@ export class CpuLanes {
   switched(cpu: number, time: number, task: string | null): void {
     this.end(cpu, time);
     this.running[cpu] = task === null ? null : { task, from: time };
-    if (this.slices > 2 * MOST_SLICES) this.coarsen(time);
+    if (this.slices > 2 * MOST_SLICES) this.coarsen();
   }
 
   /** The lanes up to virtual time `until`. What runs then, runs on. */
@@ -36,7 +38,7 @@ export class CpuLanes {
       this.end(cpu, until);
       this.running[cpu] = running === null ? null : { ...running, from: Math.max(running.from, until) };
     });
-    if (this.slices > MOST_SLICES || this.interval > 0) this.coarsen(until);
+    if (this.slices > MOST_SLICES || this.interval > 0) this.coarsen();
     return this.lanes.map((slices, cpu) => ({ cpu, slices: [...slices] }));
   }
 
@@ -48,14 +50,17 @@ export class CpuLanes {
     this.slices += this.lanes[cpu].length - before;
   }
 
-  private coarsen(until: number): void {
-    const fewest = (until * this.lanes.length) / (MOST_SLICES - this.lanes.length);
-    this.interval = Math.max(this.interval, 1);
-    while (this.interval < fewest) this.interval *= 2;
-    this.slices = 0;
-    for (const [cpu, slices] of this.lanes.entries()) {
-      this.lanes[cpu] = mostOfEach(this.interval, slices);
-      this.slices += this.lanes[cpu].length;
+  /** Takes the shortest intervals that leave few enough slices. Idle time costs none, so they are short where little happens. */
+  private coarsen(): void {
+    this.interval = Math.max(this.interval, SHORTEST_INTERVAL);
+    for (;;) {
+      this.slices = 0;
+      for (const [cpu, slices] of this.lanes.entries()) {
+        this.lanes[cpu] = mostOfEach(this.interval, slices);
+        this.slices += this.lanes[cpu].length;
+      }
+      if (this.slices <= MOST_SLICES) return;
+      this.interval *= 2;
     }
   }
 }
@@ -74,20 +79,31 @@ function mostOfEach(interval: number, slices: readonly Slice[]): Slice[] {
   const end = slices.at(-1)?.to ?? 0;
   let at = -1;
   let shares = new Map<string, number>();
+  const show = (task: string, first: number, next: number): void =>
+    append(coarse, { task, from: first * interval, to: Math.min(end, next * interval) });
   const close = (): void => {
     const busy = [...shares.values()].reduce((sum, share) => sum + share, 0);
     let most = { task: '', share: interval - busy };
     for (const [task, share] of shares) if (share > most.share) most = { task, share };
-    if (most.task !== '')
-      append(coarse, { task: most.task, from: at * interval, to: Math.min(end, (at + 1) * interval) });
+    if (most.task !== '') show(most.task, at, at + 1);
     shares = new Map();
   };
+  const add = (index: number, task: string, share: number): void => {
+    if (index !== at) close();
+    at = index;
+    shares.set(task, (shares.get(task) ?? 0) + share);
+  };
   for (const { task, from, to } of slices) {
-    for (let index = Math.floor(from / interval); index * interval < to; index++) {
-      if (index !== at) close();
-      at = index;
-      const share = Math.min(to, (index + 1) * interval) - Math.max(from, index * interval);
-      shares.set(task, (shares.get(task) ?? 0) + share);
+    const first = Math.floor(from / interval);
+    const last = Math.floor(to / interval);
+    if (first === last) add(first, task, to - from);
+    else {
+      add(first, task, (first + 1) * interval - from);
+      if (last > first + 1) {
+        close();
+        show(task, first + 1, last);
+      }
+      if (to > last * interval) add(last, task, to - last * interval);
     }
   }
   close();

@@ -52,6 +52,17 @@ describe('the lanes of the CPUs', () => {
     expect(Math.abs(slices[0].to - 100_000)).toBeLessThan(500);
   });
 
+  it('keep short stays on a CPU that mostly idles', () => {
+    const lanes = new CpuLanes(1);
+    for (let i = 0; i < 2500; i++) {
+      lanes.switched(0, i * 10_000, 'short');
+      lanes.switched(0, i * 10_000 + 100, null);
+    }
+    const [{ slices }] = lanes.at(25_000_000);
+    expect(slices.length).toBeGreaterThan(1000);
+    for (const { from, to } of slices) expect(to - from).toBeLessThan(300);
+  });
+
   it('are few, in order and within the run, however long it is', () => {
     const stay = fc.record({ cpu: fc.nat(63), task: fc.constantFrom(null, 'a', 'b', 'c'), gap: fc.nat(2000) });
     const run = fc.record({
