@@ -14,7 +14,7 @@ const SHORTEST_INTERVAL = 64;
  * what had most of it. Intervals grow with the run, so that a long run takes no more memory than a short one.
  */
 export class CpuLanes {
-  private readonly lanes: Slice[][];
+  private lanes: Slice[][];
   private readonly running: ({ readonly task: string; readonly from: number } | null)[];
   private slices = 0;
   /** Length of the intervals; 0: slices are exact. */
@@ -54,12 +54,12 @@ export class CpuLanes {
   private coarsen(): void {
     this.interval = Math.max(this.interval, SHORTEST_INTERVAL);
     for (;;) {
-      this.slices = 0;
-      for (const [cpu, slices] of this.lanes.entries()) {
-        this.lanes[cpu] = mostOfEach(this.interval, slices);
-        this.slices += this.lanes[cpu].length;
+      const coarse = this.lanes.map((slices) => mostOfEach(this.interval, slices));
+      this.slices = coarse.reduce((sum, slices) => sum + slices.length, 0);
+      if (this.slices <= MOST_SLICES) {
+        this.lanes = coarse;
+        return;
       }
-      if (this.slices <= MOST_SLICES) return;
       this.interval *= 2;
     }
   }
