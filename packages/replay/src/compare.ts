@@ -14,7 +14,7 @@ export interface Item {
 export type SimulatedAdds = readonly ReadonlySet<number>[];
 
 /** A file whose pages the model has: directories, block devices and tmpfs belong to no file that a program reads. */
-export const isModelled = (kind: string): boolean => kind === 'regular';
+const isModelled = (kind: string): boolean => kind === 'regular';
 
 /**
  * Agreement of two lists of numbers: the sum of the smaller over the sum of the larger, item by item. 1 when all are equal; half of

@@ -135,4 +135,4 @@ const ERRNO_NAMES: Readonly<Record<number, string>> = {
 };
 
 /** `ENOMEM` for -12. */
-export const errnoName = (errno: number): string => ERRNO_NAMES[-errno] ?? `errno ${-errno}`;
+const errnoName = (errno: number): string => ERRNO_NAMES[-errno] ?? `errno ${-errno}`;
