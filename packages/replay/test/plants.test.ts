@@ -16,7 +16,8 @@ const SHOWS: Readonly<Record<string, { kinds: readonly string[]; seeds: number }
 const run = (seed: number, plant: string | null): Promise<RunResult> =>
   simulate(bundled('sqlite-threads'), { neighbours: 6, cpus: 8, memory: { percent: 25 }, plant, seed });
 
-describe('planted bugs are found on a small machine with neighbours', () => {
+// A run takes about a second of processor time; the last bug needs several.
+describe('planted bugs are found on a small machine with neighbours', { timeout: 300_000 }, () => {
   it('each has an entry here', () => {
     expect(Object.keys(SHOWS).sort()).toEqual([...PLANTS].sort());
     for (const plant of PLANTS) expect(describePlant(plant)).not.toBe('');
