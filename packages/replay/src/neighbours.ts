@@ -20,9 +20,13 @@ interface Target {
   readonly pages: number;
 }
 
-type Removal = Rec & { readonly kind: 'truncate' | 'unlink' | 'open' };
-const removes = (rec: Rec): rec is Removal =>
-  rec.kind === 'truncate' || rec.kind === 'unlink' || (rec.kind === 'open' && rec.flags.includes('truncate'));
+/** The file that loses its name here: a neighbour may not have it open by then, and would find nothing to open. */
+function losesName(rec: Rec): number | null {
+  if (rec.kind === 'unlink') return rec.file;
+  return rec.kind === 'rename' ? rec.replaced : null;
+}
+const cuts = (rec: Rec): rec is Rec & { readonly kind: 'truncate' | 'open' } =>
+  rec.kind === 'truncate' || (rec.kind === 'open' && rec.flags.includes('truncate'));
 
 /**
  * Another process on the machine, at work on the program's files: looks pages up, reads them and checks what it read, drops clean pages
@@ -38,12 +42,14 @@ export class Neighbour {
   constructor(world: World, seed: number) {
     this.world = world;
     this.state = (Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995) >>> 0 || 1;
-    const readable = world.recording.files.filter(
-      ({ kind, existed, size }) => kind === 'regular' && existed && size > 0,
+    const { files, records } = world.recording;
+    const nameless = new Set(records.map(losesName));
+    const readable = files.filter(
+      ({ id, kind, existed, size }) => kind === 'regular' && existed && size > 0 && !nameless.has(id),
     );
     this.all = readable.map(({ id, size }) => ({ file: id, pages: Math.min(READ_PAGES, Math.ceil(size / PAGE_SIZE)) }));
     const bySize = [...this.all].sort((a, b) => a.pages - b.pages || a.file - b.file);
-    const cut = new Set(world.recording.records.flatMap((rec) => (removes(rec) ? [rec.file] : [])));
+    const cut = new Set(records.flatMap((rec) => (cuts(rec) ? [rec.file] : [])));
     const several = bySize.filter(({ file, pages }) => pages > 1 && !cut.has(file));
     this.hot = several.slice(0, HOT_FILES).map(({ file, pages }) => ({ file, pages: Math.min(HOT_PAGES, pages) }));
   }
@@ -68,7 +74,7 @@ export class Neighbour {
 
   /**
    * A page that a lookup returns is the one asked for, and stays it while we hold our reference (I1, I5): reclaim and invalidation remove
-   * only what nobody else holds. (Truncation removes anything, so hot files are files that the program does not cut or unlink.)
+   * only what nobody else holds. (Truncation removes anything, so hot files are files that the program does not cut.)
    */
   private *lookUp(file: number, index: number): Op<void> {
     const mapping = this.mapping(file);
