@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Recording } from '@lockless/recording';
 import type { Comparison, Difference, FaultCounts, Measure, ProcessResult } from '@lockless/report';
+import { addedCause, anonymousCause, type Cause, type Circumstances, fileCause } from './cause.js';
 import type { Truth } from './truth.js';
 
 /** One compared thing: its simulated and its real number. */
@@ -49,18 +50,14 @@ export function compare(
   processes: readonly ProcessResult[],
   adds: SimulatedAdds,
   samples: RssSamples,
+  circumstances: Circumstances,
 ): Comparison {
   const measures: Measure[] = [];
   const differences: Difference[] = [];
-  const put = (
-    name: string,
-    title: string,
-    items: readonly Item[],
-    cause: (item: Item, index: number) => string,
-  ): void => {
+  const put = (name: string, title: string, items: readonly Item[], cause: (index: number) => Cause): void => {
     measures.push(measure(name, title, items));
     items.forEach((item, i) => {
-      if (item.simulated !== item.real) differences.push({ measure: name, ...item, cause: cause(item, i) });
+      if (item.simulated !== item.real) differences.push({ measure: name, ...item, cause: cause(i) });
     });
   };
   for (const [kind, title] of FAULTS) {
@@ -68,10 +65,10 @@ export function compare(
       `faults.${kind}`,
       title,
       processes.map((p) => ({ item: labelOf(p), simulated: p.faults.simulated[kind], real: p.faults.real[kind] })),
-      () => faultCause(kind),
+      (i) => (ANONYMOUS.has(kind) ? anonymousCause(circumstances) : fileCause(circumstances, processes[i])),
     );
   }
-  measures.push(addedMeasure(recording, truth, adds, differences));
+  measures.push(addedMeasure(recording, truth, adds, differences, circumstances));
   for (const kind of ['file', 'anon'] as const) {
     const known = processes.filter((p) => p.rssAtExit.real !== null && p.rssAtExit.simulated !== null);
     put(
@@ -82,7 +79,7 @@ export function compare(
         simulated: p.rssAtExit.simulated?.[kind] ?? 0,
         real: p.rssAtExit.real?.[kind] ?? 0,
       })),
-      () => rssCause(kind),
+      (i) => (kind === 'anon' ? anonymousCause(circumstances) : fileCause(circumstances, known[i])),
     );
     measures.push(measure(`rss.${kind}.overTime`, `resident ${kind} pages over time`, samples[kind]));
   }
@@ -102,13 +99,16 @@ const FAULTS: readonly (readonly [keyof FaultCounts, string])[] = [
 
 const labelOf = (p: ProcessResult): string => `${p.comm} (pid ${p.pid}, space ${p.space})`;
 
-/** Causes are the headings of docs/differences.md. */
-const faultCause = (kind: keyof FaultCounts): string =>
-  kind === 'file' || kind === 'total' ? 'fault-around' : 'fault-kind';
-const rssCause = (kind: 'file' | 'anon'): string => (kind === 'file' ? 'fault-around' : 'anonymous-rss');
+const ANONYMOUS: ReadonlySet<keyof FaultCounts> = new Set(['anonymous', 'cow']);
 
 /** Pages added to the page cache, by (file, index): agreement is intersection over union. */
-function addedMeasure(recording: Recording, truth: Truth, adds: SimulatedAdds, differences: Difference[]): Measure {
+function addedMeasure(
+  recording: Recording,
+  truth: Truth,
+  adds: SimulatedAdds,
+  differences: Difference[],
+  circumstances: Circumstances,
+): Measure {
   let both = 0;
   let simulatedOnly = 0;
   let realOnly = 0;
@@ -128,7 +128,7 @@ function addedMeasure(recording: Recording, truth: Truth, adds: SimulatedAdds, d
         item: file.path || `file ${file.id}`,
         simulated: simulated.size,
         real: real.size,
-        cause: addedCause(truth.wanted[file.id], simulated, real),
+        cause: addedCause(circumstances, truth.wanted[file.id], simulated, real),
       });
     }
   }
@@ -141,11 +141,4 @@ function addedMeasure(recording: Recording, truth: Truth, adds: SimulatedAdds, d
     agreement: union === 0 ? 1 : both / union,
     items: files,
   };
-}
-
-/** A page that nobody asked for came by read-ahead: then it is the window. A page asked for must be on both sides. */
-function addedCause(wanted: ReadonlySet<number>, simulated: ReadonlySet<number>, real: ReadonlySet<number>): string {
-  for (const index of simulated) if (!real.has(index) && wanted.has(index)) return 'unexplained';
-  for (const index of real) if (!simulated.has(index) && wanted.has(index)) return 'unexplained';
-  return 'read-ahead-window';
 }

@@ -15,6 +15,7 @@ import type {
 } from '@lockless/report';
 import { shellWords } from '@lockless/report';
 import type { RunOutcome, Violation } from '@lockless/simulator';
+import type { Circumstances } from './cause.js';
 import { compare } from './compare.js';
 import type { Setup } from './machine-setup.js';
 import type { SimulateOptions } from './options.js';
@@ -81,10 +82,27 @@ function assemble(finished: Finished): RunResult {
     files: recording.files.map(({ id }) => fileResult(world, setup, id)),
     memory: memoryResult(world, setup),
     machine: machineResult(world, setup),
-    comparison: compare(recording, world.truth, processes, setup.added, setup.sampler.rssSamples()),
+    comparison: compare(
+      recording,
+      world.truth,
+      processes,
+      setup.added,
+      setup.sampler.rssSamples(),
+      circumstances(finished),
+    ),
     invariants: invariantResults(world, outcome),
     timeline: { ...setup.sampler.timeline(), cpus: setup.lanes.at(outcome.time) },
     replay: replayCommand(options, memoryPages),
+  };
+}
+
+function circumstances({ world, setup, outcome, options }: Finished): Circumstances {
+  return {
+    incomplete: outcome.status !== 'finished',
+    errors:
+      Object.keys(world.newErrors).length > 0 || Object.values(setup.machine.statistics.injected).some((n) => n > 0),
+    reclaimed: vmEvents().pgsteal > 0,
+    neighbours: (options.neighbours ?? 0) > 0,
   };
 }
 

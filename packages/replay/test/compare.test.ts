@@ -38,8 +38,9 @@ function result(
 
 const equalRss = { simulated: { file: 5, anon: 6 }, real: { file: 5, anon: 6 } };
 const added = (...pages: number[]): Set<number>[] => [new Set(pages), new Set()];
+const LIKE_THE_REAL_ONE = { incomplete: false, errors: false, reclaimed: false, neighbours: false };
 const compared = (process: ProcessResult, adds: Set<number>[]) =>
-  compare(source, truthOf(source), [process], adds, { file: [], anon: [] });
+  compare(source, truthOf(source), [process], adds, { file: [], anon: [] }, LIKE_THE_REAL_ONE);
 const agreementOf = (comparison: ReturnType<typeof compare>, name: string): number | undefined =>
   comparison.measures.find((measure) => measure.name === name)?.agreement;
 
