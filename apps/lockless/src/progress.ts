@@ -17,12 +17,13 @@ export class RunProgress {
 
   show(at: SimulationProgress): void {
     if (this.spinner === null) return;
-    if (!this.spinner.isSpinning) this.spinner.start();
     const seconds = (performance.now() - this.started) / 1000;
     const share = at.operationsTotal === 0 ? 1 : at.operations / at.operationsTotal;
     const left = share > 0.02 ? `, ${Math.ceil((seconds * (1 - share)) / share)} s left` : '';
     const rate = seconds > 0 ? ` ${(at.accesses / seconds / 1e6).toFixed(1)} M accesses/s` : '';
     this.spinner.text = `${Math.floor(share * 100)} % of ${at.operationsTotal} operations,${rate}${left}`;
+    // Draws at once, so that even a short run says how far it came.
+    if (!this.spinner.isSpinning) this.spinner.start();
   }
 
   stop(): void {
