@@ -15,11 +15,7 @@ import {
 } from '@lockless/cpu';
 
 import { AddressSpace, File, MmStruct, VmAreaStruct } from '@lockless/mm-types';
-import { anonVmaUnlink } from '../src/anon-vma.js';
-import { unlinkFileVma } from '../src/i-mmap.js';
-import { detachVmas, findVma, findVmaPrepare, findVmaPrev, vmAreaCachep, vmaLink } from '../src/vma.js';
-import { splitVma } from '../src/vma-adjust.js';
-import { vmaMerge } from '../src/vma-merge.js';
+import { rmap } from './package-under-test.js';
 
 /* The smallest mmap(), munmap() and mprotect() above the functions under test. */
 
@@ -49,11 +45,11 @@ export interface Request {
 export function* mapArea(mm: Ptr<MmStruct>, request: Request): Op<Ptr<VmAreaStruct>> {
   const { start, pages, vmFlags, file, pgoff } = request;
   yield* unmapArea(mm, start, start + pages);
-  const place = yield* findVmaPrepare(mm, start);
+  const place = yield* rmap.findVmaPrepare(mm, start);
   const kind = { vmFlags, anonVma: NULL, file } as const;
-  const merged = yield* vmaMerge(mm, place.prev, start, start + pages, kind, pgoff);
+  const merged = yield* rmap.vmaMerge(mm, place.prev, start, start + pages, kind, pgoff);
   if (merged !== NULL) return merged;
-  const vma = (yield* kmemCacheAlloc(vmAreaCachep, GFP_KERNEL)) as Ptr<VmAreaStruct>;
+  const vma = (yield* kmemCacheAlloc(rmap.vmAreaCachep, GFP_KERNEL)) as Ptr<VmAreaStruct>;
   yield* store(VmAreaStruct.vmMm(vma), mm);
   yield* store(VmAreaStruct.vmStart(vma), start);
   yield* store(VmAreaStruct.vmEnd(vma), start + pages);
@@ -61,7 +57,7 @@ export function* mapArea(mm: Ptr<MmStruct>, request: Request): Op<Ptr<VmAreaStru
   yield* store(VmAreaStruct.vmFile(vma), file);
   yield* store(VmAreaStruct.vmPgoff(vma), pgoff);
   if (file !== NULL) yield* atomicInc(File.count(file));
-  yield* vmaLink(mm, vma, yield* findVmaPrepare(mm, start));
+  yield* rmap.vmaLink(mm, vma, yield* rmap.findVmaPrepare(mm, start));
   return vma;
 }
 
@@ -77,35 +73,35 @@ export type Unmapper = (
 /** Takes the areas off the reverse mapping: enough while no page is mapped. */
 function* unlinkOnly(first: Ptr<VmAreaStruct>): Op<void> {
   for (let at: Ptr<VmAreaStruct> | Null = first; at !== NULL; at = yield* load(VmAreaStruct.vmNext(at))) {
-    yield* anonVmaUnlink(at);
-    yield* unlinkFileVma(at);
+    yield* rmap.anonVmaUnlink(at);
+    yield* rmap.unlinkFileVma(at);
   }
 }
 
 export function* unmapArea(mm: Ptr<MmStruct>, start: number, end: number, unmap: Unmapper = unlinkOnly): Op<void> {
-  const { vma, prev: before } = yield* findVmaPrev(mm, start);
+  const { vma, prev: before } = yield* rmap.findVmaPrev(mm, start);
   if (vma === NULL || (yield* load(VmAreaStruct.vmStart(vma))) >= end) return;
   let first = vma;
   let prev = before;
   if ((yield* load(VmAreaStruct.vmStart(vma))) < start) {
-    yield* noError(splitVma(mm, vma, start, false));
+    yield* noError(rmap.splitVma(mm, vma, start, false));
     prev = vma;
     first = (yield* load(VmAreaStruct.vmNext(vma))) as Ptr<VmAreaStruct>;
   }
-  const last = yield* findVma(mm, end);
+  const last = yield* rmap.findVma(mm, end);
   if (last !== NULL && (yield* load(VmAreaStruct.vmStart(last))) < end) {
-    yield* noError(splitVma(mm, last, end, true));
+    yield* noError(rmap.splitVma(mm, last, end, true));
     first = (yield* load(prev === NULL ? MmStruct.mmap(mm) : VmAreaStruct.vmNext(prev))) as Ptr<VmAreaStruct>;
   }
-  yield* detachVmas(mm, first, prev, end);
+  yield* rmap.detachVmas(mm, first, prev, end);
   const floor = prev === NULL ? 0 : yield* load(VmAreaStruct.vmEnd(prev));
-  const next = yield* findVma(mm, end);
+  const next = yield* rmap.findVma(mm, end);
   yield* unmap(first, start, end, floor, next === NULL ? 0 : yield* load(VmAreaStruct.vmStart(next)));
   for (let at: Ptr<VmAreaStruct> | Null = first; at !== NULL; ) {
     const following: Ptr<VmAreaStruct> | Null = yield* load(VmAreaStruct.vmNext(at));
     const file = yield* load(VmAreaStruct.vmFile(at));
     if (file !== NULL) yield* atomicDec(File.count(file));
-    yield* kmemCacheFree(vmAreaCachep, at);
+    yield* kmemCacheFree(rmap.vmAreaCachep, at);
     at = following;
   }
 }
@@ -113,7 +109,7 @@ export function* unmapArea(mm: Ptr<MmStruct>, start: number, end: number, unmap:
 /** mprotect_fixup() for each area of the range. */
 export function* protectArea(mm: Ptr<MmStruct>, start: number, end: number, rights: number): Op<void> {
   for (let at = start; at < end; ) {
-    const { vma, prev } = yield* findVmaPrev(mm, at);
+    const { vma, prev } = yield* rmap.findVmaPrev(mm, at);
     if (vma === NULL || (yield* load(VmAreaStruct.vmStart(vma))) >= end) return;
     const from = Math.max(at, yield* load(VmAreaStruct.vmStart(vma)));
     const to = Math.min(end, yield* load(VmAreaStruct.vmEnd(vma)));
@@ -140,13 +136,13 @@ function* protectOne(
     file: yield* load(VmAreaStruct.vmFile(vma)),
   };
   const pgoff = (yield* load(VmAreaStruct.vmPgoff(vma))) + (from - start);
-  const merged = yield* vmaMerge(mm, prev, from, to, kind, pgoff);
+  const merged = yield* rmap.vmaMerge(mm, prev, from, to, kind, pgoff);
   if (merged !== NULL) {
     yield* store(VmAreaStruct.vmFlags(merged), vmFlags);
     return;
   }
-  if (from > start) yield* noError(splitVma(mm, vma, from, true));
-  if (to < (yield* load(VmAreaStruct.vmEnd(vma)))) yield* noError(splitVma(mm, vma, to, false));
+  if (from > start) yield* noError(rmap.splitVma(mm, vma, from, true));
+  if (to < (yield* load(VmAreaStruct.vmEnd(vma)))) yield* noError(rmap.splitVma(mm, vma, to, false));
   yield* store(VmAreaStruct.vmFlags(vma), vmFlags);
 }
 

@@ -14,42 +14,8 @@ import {
   unlockPage,
 } from '@lockless/page';
 import type { Pte } from '../src/index.js';
-import {
-  addMapCount,
-  anonVmaLink,
-  anonVmaPrepare,
-  copyVmAreaStruct,
-  findVmaPrepare,
-  freePgtables,
-  linearPageIndex,
-  mkPte,
-  nextPteRange,
-  pageAddFileRmap,
-  pageAddNewAnonRmap,
-  pageDupRmap,
-  pteAllocMap,
-  pteAllocMapLock,
-  pteLockptr,
-  pteMkdirty,
-  pteMkold,
-  pteMkwrite,
-  pteMkyoung,
-  pteNone,
-  ptePresent,
-  ptepSetWrprotect,
-  pteUnmapUnlock,
-  rbInsertColor,
-  rbLinkNode,
-  readPte,
-  setPteAt,
-  tlbFinishMmu,
-  tlbGatherMmu,
-  unmapVmas,
-  vmaLinkFileCopy,
-  vmGetPageProt,
-  vmNormalPage,
-} from '../src/index.js';
 import { type Unmapper, unmapArea } from './address-space.js';
+import { rmap } from './package-under-test.js';
 
 /* The smallest faults, fork and munmap above the functions under test. */
 
@@ -81,17 +47,22 @@ function* addRss(counter: Ref<number>, delta: number): Op<void> {
 /** do_anonymous_page(). Returns false when something is mapped there. */
 export function* faultAnon(vma: Ptr<VmAreaStruct>, address: number): Op<boolean> {
   const mm = yield* load(VmAreaStruct.vmMm(vma));
-  bugOn((yield* anonVmaPrepare(vma)) !== 0, 'out of memory');
+  bugOn((yield* rmap.anonVmaPrepare(vma)) !== 0, 'out of memory');
   const page = yield* newPage();
-  const ptep = yield* pteAllocMapLock(mm, address);
+  const ptep = yield* rmap.pteAllocMapLock(mm, address);
   if (ptep === NULL) bug('out of memory');
-  const free = pteNone(yield* readPte(ptep));
+  const free = rmap.pteNone(yield* rmap.readPte(ptep));
   if (free) {
     yield* addRss(MmStruct.anonRss(mm), 1);
-    yield* pageAddNewAnonRmap(page, vma, address);
-    yield* setPteAt(mm, address, ptep, pteMkwrite(mkPte(page, vmGetPageProt(yield* load(VmAreaStruct.vmFlags(vma))))));
+    yield* rmap.pageAddNewAnonRmap(page, vma, address);
+    yield* rmap.setPteAt(
+      mm,
+      address,
+      ptep,
+      rmap.pteMkwrite(rmap.mkPte(page, rmap.vmGetPageProt(yield* load(VmAreaStruct.vmFlags(vma))))),
+    );
   }
-  yield* pteUnmapUnlock(mm, ptep);
+  yield* rmap.pteUnmapUnlock(mm, ptep);
   if (!free) yield* putPage(page);
   return free;
 }
@@ -104,25 +75,25 @@ export function* faultFile(
   marks: { readonly dirty?: boolean; readonly young?: boolean } = {},
 ): Op<boolean> {
   const mm = yield* load(VmAreaStruct.vmMm(vma));
-  const page = cache[yield* linearPageIndex(vma, address)];
+  const page = cache[yield* rmap.linearPageIndex(vma, address)];
   yield* lockPage(page);
   if ((yield* load(PageFields.mapping(page))) === NULL) {
     yield* unlockPage(page);
     return false;
   }
-  const ptep = yield* pteAllocMapLock(mm, address);
+  const ptep = yield* rmap.pteAllocMapLock(mm, address);
   if (ptep === NULL) bug('out of memory');
-  const free = pteNone(yield* readPte(ptep));
+  const free = rmap.pteNone(yield* rmap.readPte(ptep));
   if (free) {
     yield* getPage(page);
     yield* addRss(MmStruct.fileRss(mm), 1);
-    yield* pageAddFileRmap(page);
-    const prot = vmGetPageProt((yield* load(VmAreaStruct.vmFlags(vma))) | VM_SHARED);
-    const pte = pteMkold(mkPte(page, prot));
-    const old = marks.young ? pteMkyoung(pte) : pte;
-    yield* setPteAt(mm, address, ptep, marks.dirty ? pteMkdirty(old) : old);
+    yield* rmap.pageAddFileRmap(page);
+    const prot = rmap.vmGetPageProt((yield* load(VmAreaStruct.vmFlags(vma))) | VM_SHARED);
+    const pte = rmap.pteMkold(rmap.mkPte(page, prot));
+    const old = marks.young ? rmap.pteMkyoung(pte) : pte;
+    yield* rmap.setPteAt(mm, address, ptep, marks.dirty ? rmap.pteMkdirty(old) : old);
   }
-  yield* pteUnmapUnlock(mm, ptep);
+  yield* rmap.pteUnmapUnlock(mm, ptep);
   yield* unlockPage(page);
   return free;
 }
@@ -130,10 +101,10 @@ export function* faultFile(
 /** unmap_region(): zap, page tables, flush. */
 const unmapPages = (mm: Ptr<MmStruct>): Unmapper =>
   function* (first, start, end, floor, ceiling) {
-    const tlb = tlbGatherMmu(mm, false);
-    yield* unmapVmas(tlb, first, start, end);
-    yield* freePgtables(tlb, first, floor, ceiling);
-    yield* tlbFinishMmu(tlb);
+    const tlb = rmap.tlbGatherMmu(mm, false);
+    yield* rmap.unmapVmas(tlb, first, start, end);
+    yield* rmap.freePgtables(tlb, first, floor, ceiling);
+    yield* rmap.tlbFinishMmu(tlb);
   };
 
 export const munmap = (mm: Ptr<MmStruct>, start: number, end: number): Op<void> =>
@@ -142,15 +113,15 @@ export const munmap = (mm: Ptr<MmStruct>, start: number, end: number): Op<void> 
 /** dup_mmap() and copy_page_range(): all present entries are shared, and lose the right to write in both. */
 export function* forkMm(child: Ptr<MmStruct>, parent: Ptr<MmStruct>): Op<void> {
   for (let at = yield* load(MmStruct.mmap(parent)); at !== NULL; at = yield* load(VmAreaStruct.vmNext(at))) {
-    const copy = (yield* copyVmAreaStruct(at)) as Ptr<VmAreaStruct>;
+    const copy = (yield* rmap.copyVmAreaStruct(at)) as Ptr<VmAreaStruct>;
     yield* store(VmAreaStruct.vmMm(copy), child);
-    yield* anonVmaLink(copy);
-    yield* vmaLinkFileCopy(copy, at);
-    const place = yield* findVmaPrepare(child, yield* load(VmAreaStruct.vmStart(copy)));
+    yield* rmap.anonVmaLink(copy);
+    yield* rmap.vmaLinkFileCopy(copy, at);
+    const place = yield* rmap.findVmaPrepare(child, yield* load(VmAreaStruct.vmStart(copy)));
     yield* store(place.prev === NULL ? MmStruct.mmap(child) : VmAreaStruct.vmNext(place.prev), copy);
-    yield* rbLinkNode(VmAreaStruct.vmRb(copy), place.rbParent, place.rbLink);
-    yield* rbInsertColor(VmAreaStruct.vmRb(copy), MmStruct.mmRb(child));
-    yield* addMapCount(child, 1);
+    yield* rmap.rbLinkNode(VmAreaStruct.vmRb(copy), place.rbParent, place.rbLink);
+    yield* rmap.rbInsertColor(VmAreaStruct.vmRb(copy), MmStruct.mmRb(child));
+    yield* rmap.addMapCount(child, 1);
     yield* copyPages(child, parent, at);
   }
 }
@@ -158,10 +129,10 @@ export function* forkMm(child: Ptr<MmStruct>, parent: Ptr<MmStruct>): Op<void> {
 function* copyPages(child: Ptr<MmStruct>, parent: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<void> {
   const end = yield* load(VmAreaStruct.vmEnd(vma));
   for (let address = yield* load(VmAreaStruct.vmStart(vma)); address < end; ) {
-    const range = yield* nextPteRange(parent, address, end);
+    const range = yield* rmap.nextPteRange(parent, address, end);
     if (range === NULL) return;
     for (address = range.address; address < range.end; address++) {
-      const ptep = yield* pteAllocMap(child, address);
+      const ptep = yield* rmap.pteAllocMap(child, address);
       if (ptep === NULL) bug('out of memory');
       yield* copyOne(child, parent, address, ptep, (range.ptes + (address - range.address)) as Ref<Pte>);
     }
@@ -175,17 +146,17 @@ function* copyOne(
   to: Ref<Pte>,
   from: Ref<Pte>,
 ): Op<void> {
-  yield* spinLock(pteLockptr(child, to));
-  yield* spinLock(pteLockptr(parent, from));
-  const pte = yield* readPte(from);
-  const page: Ptr<Page> | Null = ptePresent(pte) ? vmNormalPage(NULL, address, pte) : NULL;
+  yield* spinLock(rmap.pteLockptr(child, to));
+  yield* spinLock(rmap.pteLockptr(parent, from));
+  const pte = yield* rmap.readPte(from);
+  const page: Ptr<Page> | Null = rmap.ptePresent(pte) ? rmap.vmNormalPage(NULL, address, pte) : NULL;
   if (page !== NULL) {
-    yield* ptepSetWrprotect(parent, address, from);
+    yield* rmap.ptepSetWrprotect(parent, address, from);
     yield* getPage(page);
-    yield* pageDupRmap(page);
+    yield* rmap.pageDupRmap(page);
     yield* addRss((yield* pageAnon(page)) ? MmStruct.anonRss(child) : MmStruct.fileRss(child), 1);
-    yield* setPteAt(child, address, to, (yield* readPte(from)) as Pte);
+    yield* rmap.setPteAt(child, address, to, (yield* rmap.readPte(from)) as Pte);
   }
-  yield* spinUnlock(pteLockptr(parent, from));
-  yield* spinUnlock(pteLockptr(child, to));
+  yield* spinUnlock(rmap.pteLockptr(parent, from));
+  yield* spinUnlock(rmap.pteLockptr(child, to));
 }

@@ -218,6 +218,28 @@ test('try_to_unmap: fails on a young or mlocked entry, and then leaves it; migra
   }
 });
 
+test('try_to_unmap and page_referenced leave a private copy that stands where the page would be mapped', () => {
+  run(function* () {
+    const file = yield* newFile();
+    const cache = yield* fillFile(file, 1);
+    const [reader, writer] = [yield* mmOf(1), yield* mmOf(2)];
+    // The writer's area first: the walk ends when the page is not mapped any more.
+    yield* faultAnon(yield* mapArea(writer, ofFile(file, 10, 1, W)), 10);
+    yield* faultFile(yield* mapArea(reader, ofFile(file, 10, 1, W)), 10, cache);
+    const entry = (): rmap.Pte[] => {
+      const found: rmap.Pte[] = [];
+      rmap.walkMm(writer, (_vpage, pte) => found.push(pte));
+      return found;
+    };
+    const before = entry();
+    expect(before).toHaveLength(1);
+    expect(yield* rmap.pageReferenced(cache[0], false)).toBe(0);
+    expect(yield* locked(cache[0], rmap.tryToUnmap(cache[0], false))).toBe(rmap.SWAP_SUCCESS);
+    expect(entry()).toEqual(before);
+    expect(broken([reader, writer])).toEqual([]);
+  });
+});
+
 test('try_to_unmap: an anonymous page has no place to go without swap; an unlocked page is a BUG', () => {
   run(function* () {
     const mm = yield* mmOf(1);
