@@ -57,6 +57,13 @@ function* handleSignal(): Op<void> {
   if (yield* signalPending()) yield* store(TaskStruct.signalPending(current()), 0);
 }
 
+/** Tries something again that ends in -ENOMEM, a few times. */
+function* whileMemoryIsShort(attempt: () => Op<number>): Op<number> {
+  let error = yield* attempt();
+  for (let tried = 1; tried < ATTEMPTS && error === -ENOMEM; tried++) error = yield* attempt();
+  return error;
+}
+
 function* nothing(): Op<number> {
   return 0;
 }
@@ -193,8 +200,7 @@ export class ReplayedThread {
     const space = shareVm ? this.space : world.spaces[rec.space];
     const task = this.host.spawn(child, space, { thread: this.index, count: this.next + 1 });
     const begun = world.contents.moment();
-    let error = yield* copyMm(task, shareVm);
-    for (let attempt = 1; attempt < ATTEMPTS && error === -ENOMEM; attempt++) error = yield* copyMm(task, shareVm);
+    const error = yield* whileMemoryIsShort(() => copyMm(task, shareVm));
     if (error !== 0) {
       this.note('fork', error);
       world.stillborn.add(child);
@@ -210,8 +216,7 @@ export class ReplayedThread {
     const before = this.space;
     // What was resident in the old image is known only before it goes.
     if (before !== null) spaces.leave(before.id);
-    let error = yield* replayExec(world, rec);
-    for (let attempt = 1; attempt < ATTEMPTS && error === -ENOMEM; attempt++) error = yield* replayExec(world, rec);
+    const error = yield* whileMemoryIsShort(() => replayExec(world, rec));
     if (error !== 0) {
       this.note('execve', error);
       return this.die('a failed execve');
