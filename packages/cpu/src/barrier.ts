@@ -8,6 +8,8 @@ const RMB = code('smp_rmb');
 const WMB = code('smp_wmb');
 const BEFORE_ATOMIC = code('smp_mb__before_atomic');
 const AFTER_ATOMIC = code('smp_mb__after_atomic');
+const AFTER_SPINLOCK = code('smp_mb__after_spinlock');
+const AFTER_UNLOCK_LOCK = code('smp_mb__after_unlock_lock');
 const BARRIER = code('barrier');
 const RELAX = code('cpu_relax');
 
@@ -21,6 +23,10 @@ export const smpWmb = (): Access<void> => access(WMB, 0);
 export const smpMbBeforeAtomic = (): Access<void> => access(BEFORE_ATOMIC, 0);
 /** Makes a non-value-returning atomic that precedes ordered before what follows. */
 export const smpMbAfterAtomic = (): Access<void> => access(AFTER_ATOMIC, 0);
+/** After spin_lock(): what precedes the lock comes before what follows this, for all CPUs. */
+export const smpMbAfterSpinlock = (): Access<void> => access(AFTER_SPINLOCK, 0);
+/** After a lock that follows an unlock: the two together are a full barrier. */
+export const smpMbAfterUnlockLock = (): Access<void> => access(AFTER_UNLOCK_LOCK, 0);
 /** Compiler barrier: orders nothing between CPUs. */
 export const barrier = (): Access<void> => access(BARRIER, 0);
 /** One turn of a spin loop: tells the engine that nothing changes until another CPU moves. */

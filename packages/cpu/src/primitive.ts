@@ -4,7 +4,7 @@
  * The one table from primitive to event. Every engine reads it; nothing else says what a primitive means.
  * It is to this project what `linux-kernel.def` is to herd's kernel model.
  *
- * event   R load, W store, RMW read-modify-write, F fence, LK/UL lock and unlock, and events of the machine
+ * event   R load, W store, RMW read-modify-write, F fence, LK/UL lock and unlock, RCU_SYNC a grace period, and events of the machine
  * order   what it orders by itself (LKMM): once/relaxed nothing, acquire, release, full (fence before and after)
  * result  what the caller gets of a read-modify-write: nothing, the old or new value, or a truth about them
  */
@@ -20,6 +20,9 @@ export type EventKind =
   | 'RUL'
   | 'RCU_LOCK'
   | 'RCU_UNLOCK'
+  | 'RCU_SYNC'
+  | 'CALL_RCU'
+  | 'CHOOSE'
   | 'ALLOC'
   | 'FREE'
   | 'RELAX'
@@ -38,6 +41,8 @@ export type Ordering =
   | 'mb'
   | 'before-atomic'
   | 'after-atomic'
+  | 'after-spinlock'
+  | 'after-unlock-lock'
   | 'compiler'
   | 'dependency';
 export type RmwOperation = 'add' | 'and' | 'or' | 'xor' | 'xchg' | 'cmpxchg' | 'add-unless';
@@ -78,6 +83,8 @@ export const PRIMITIVES: readonly Primitive[] = [
   row('smp_wmb', 'F', 'wmb'),
   row('smp_mb__before_atomic', 'F', 'before-atomic'),
   row('smp_mb__after_atomic', 'F', 'after-atomic'),
+  row('smp_mb__after_spinlock', 'F', 'after-spinlock'),
+  row('smp_mb__after_unlock_lock', 'F', 'after-unlock-lock'),
   row('barrier', 'F', 'compiler'),
 
   rmw('atomic_add', 'relaxed', 'add', 'none'),
@@ -118,6 +125,10 @@ export const PRIMITIVES: readonly Primitive[] = [
 
   row('rcu_read_lock', 'RCU_LOCK', 'compiler'),
   row('rcu_read_unlock', 'RCU_UNLOCK', 'compiler'),
+  row('synchronize_rcu', 'RCU_SYNC', 'mb'),
+  row('call_rcu', 'CALL_RCU', 'release'),
+
+  row('choose', 'CHOOSE', 'compiler'),
 
   row('kmem_cache_alloc', 'ALLOC', 'acquire'),
   row('kmem_cache_free', 'FREE', 'release'),

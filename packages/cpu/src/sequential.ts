@@ -109,6 +109,13 @@ export class SequentialEngine implements Engine {
       case 'RCU_UNLOCK':
         this.cpu.preemptCount -= 1;
         return undefined;
+      case 'RCU_SYNC':
+        if (this.cpu.preemptCount !== 0) throw new KernelBug('deadlock', 'synchronize_rcu() inside a reader');
+        return undefined;
+      case 'CALL_RCU':
+        throw new KernelBug('no-grace-periods', 'call_rcu(): this engine has no grace periods of its own');
+      case 'CHOOSE':
+        return 0;
       case 'RELAX':
         throw new KernelBug('livelock', 'cpu_relax(): spins, and nobody else runs');
       case 'IO':

@@ -22,10 +22,13 @@ export const EVENT_FREE = 12;
 export const EVENT_RELAX = 13;
 export const EVENT_SCHEDULE = 14;
 export const EVENT_WAKE = 15;
-// 16 is IO, the one that is left.
+export const EVENT_IO = 16;
+export const EVENT_CHOOSE = 17;
+// The others are grace periods as events, which this engine does not have.
 const EVENTS: readonly EventKind[] = [
   ...(['R', 'W', 'RMW', 'F', 'LK', 'LF', 'UL', 'RLK', 'RUL'] as const),
-  ...(['RCU_LOCK', 'RCU_UNLOCK', 'ALLOC', 'FREE', 'RELAX', 'SCHEDULE', 'WAKE', 'IO'] as const),
+  ...(['RCU_LOCK', 'RCU_UNLOCK', 'ALLOC', 'FREE', 'RELAX', 'SCHEDULE', 'WAKE', 'IO', 'CHOOSE'] as const),
+  ...(['RCU_SYNC', 'CALL_RCU'] as const),
 ];
 
 /** Orders nothing between CPUs: plain, once, relaxed, compiler. */
@@ -54,6 +57,8 @@ const orderOf = (order: Ordering): number => {
     case 'mb':
     case 'before-atomic':
     case 'after-atomic':
+    case 'after-spinlock':
+    case 'after-unlock-lock':
       return ORDER_FULL;
     default:
       return ORDER_NONE;

@@ -27,6 +27,9 @@ export const defaultCost: CostModel = ({ event, order }) => {
       return 4;
     case 'RCU_LOCK':
     case 'RCU_UNLOCK':
+    case 'RCU_SYNC':
+    case 'CALL_RCU':
+    case 'CHOOSE':
       return 1;
     case 'ALLOC':
       return 60;

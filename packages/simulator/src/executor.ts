@@ -23,6 +23,8 @@ export interface Surroundings {
   wake(task: Ptr<unknown>, mask: number): boolean;
   submit(device: number, request: Ptr<unknown>): void;
   failsAllocation(): boolean;
+  /** One of 0 .. alternatives - 1. */
+  choose(alternatives: number): number;
   /** Called when a probe reaches the access at which a context is suspended. */
   probed(): void;
 }
@@ -234,10 +236,15 @@ export class Executor implements Engine {
         this.memory.full();
         this.done.value = this.surroundings.wake(address as Ptr<unknown>, operand);
         return -1;
-      default:
+      case C.EVENT_IO:
         this.memory.full();
         this.surroundings.submit(operand, address as Ptr<unknown>);
         return -1;
+      case C.EVENT_CHOOSE:
+        this.done.value = this.surroundings.choose(operand);
+        return -1;
+      default:
+        throw new KernelBug('no-grace-periods', 'grace periods as events: this machine runs the classic RCU');
     }
   }
 

@@ -69,6 +69,7 @@ export class Machine {
     this.history = options.history === undefined ? null : new History(config.cpus, options.history);
     const { heap, memory, statistics } = this;
     const scheduler = schedulerOf(config);
+    const choices = random(6);
     this.executor = new Executor({
       heap,
       memory,
@@ -79,6 +80,7 @@ export class Machine {
         wake: (task, mask) => this.wake(task as Ptr<TaskStruct>, mask),
         submit: (device, request) => this.devices.submit(device, request, this.executor.cpu, this.executor.elapsed),
         failsAllocation: () => this.faults.shouldFail('enomem'),
+        choose: (alternatives) => choices.below(alternatives),
         probed: () => diagnosis.probed(),
       },
       locks: new Locks({ memory, heap, lockdep: new Lockdep(heap, config.lockdep), statistics, cpus: config.cpus }),

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+
+export type ModelName = 'sc' | 'tso' | 'lkmm';
+
+/** One kernel function on the stack of a step, innermost first. */
+export interface StepFrame {
+  readonly name: string;
+  /** `file.ts:line`. */
+  readonly location: string;
+}
+
+/** One access of a counterexample. */
+export interface Step {
+  /** Thread's name. */
+  readonly thread: string;
+  /** Position in its thread, from 1. */
+  readonly position: number;
+  /** Ordering site: `<kernel function>.<primitive>`, with `#n` for the nth of its kind in the function. */
+  readonly site: string;
+  /** The access in words: `rcuDereference(radix_tree_node 0x4000.slots[0]) = page 0x5000`, `_count: 2 -> 3`. */
+  readonly text: string;
+  /** Where the value comes from, when that is not the latest store: `initial`, `lookup:3`. */
+  readonly from: string | null;
+  readonly frames: readonly StepFrame[];
+}
+
+export interface Violation {
+  /** Stable name: `BUG`, `assertion`, `use-after-free`, `double-free`, `leak`, `data-race`, `deadlock`, `livelock`, `unreached`, ... */
+  readonly kind: string;
+  /** Kernel function or assertion in which it shows. */
+  readonly at: string;
+  readonly message: string;
+  /** The execution, in an order that explains it. */
+  readonly trace: readonly Step[];
+  /** Token for {@link CheckOptions.replay}: names steps, not numbers, so that it survives unrelated edits. */
+  readonly replay: string;
+}
+
+/** An ordering site that took part: something `without` can name. */
+export interface Site {
+  /** As {@link Step.site}. */
+  readonly name: string;
+  /** The kernel's name of the primitive. */
+  readonly primitive: string;
+  /** `file.ts:line`. */
+  readonly location: string;
+  /** What dropping or weakening it turns it into: `READ_ONCE`, `nothing`, `atomic_cmpxchg_relaxed`. */
+  readonly weaker: string;
+}
+
+export interface CheckResult {
+  readonly scenario: string;
+  readonly model: ModelName;
+  /** Guards and ordering sites that were left out. */
+  readonly without: readonly string[];
+  /** `holds`: every execution was looked at. `bounded`: not every one, and none of them was wrong. */
+  readonly verdict: 'holds' | 'violated' | 'bounded';
+  /** What a bounded verdict was bounded by, in words; null otherwise. */
+  readonly bound: string | null;
+  /** Complete executions, each counted once. */
+  readonly executions: number;
+  /** Executions in which a thread waits for ever (or only until another execution, which is counted, serves it). */
+  readonly blocked: number;
+  /** Largest number of events of an execution, and threads. */
+  readonly events: number;
+  readonly threads: number;
+  readonly seconds: number;
+  readonly violation?: Violation;
+  /** Executions for each label that was reached. */
+  readonly reached: Readonly<Record<string, number>>;
+  /** Ordering sites that took part, by name. */
+  readonly sites: readonly Site[];
+}
+
+export interface Progress {
+  readonly executions: number;
+  readonly blocked: number;
+  /** Estimated complete executions in all, or null when there is no estimate yet. */
+  readonly estimate: number | null;
+  readonly seconds: number;
+}
+
+export interface CheckOptions {
+  /** Default lkmm. */
+  readonly model?: ModelName;
+  /** Guards (see cpu's defineGuard) and ordering sites to leave out. */
+  readonly without?: readonly string[];
+  /** Events a thread may have; more is a bound. Default 10,000. */
+  readonly maxEvents?: number;
+  /** Executions after which to stop, as a bound. Default: none. */
+  readonly maxExecutions?: number;
+  /** Repeat one violation: its {@link Violation.replay}. */
+  readonly replay?: string;
+  /** Called now and then, a few times a second. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Stops early, as a bound. */
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { pageCacheScenarios } from './pagecache/index.js';
+import { radixTreeScenarios } from './radix-tree/index.js';
+import { rcuScenarios } from './rcu/index.js';
+import type { Scenario } from './scenario.js';
+import { swapScenarios } from './swap/index.js';
+
+export * from './scenario.js';
+
+/** The whole catalogue. */
+export const scenarios: readonly Scenario[] = [
+  ...pageCacheScenarios,
+  ...radixTreeScenarios,
+  ...rcuScenarios,
+  ...swapScenarios,
+];
