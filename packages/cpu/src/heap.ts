@@ -19,6 +19,15 @@ export interface Located {
   /** First word of the object. */
   readonly base: number;
   readonly layout: Layout | null;
+  /** Position in an array of boot memory (of a page in mem_map: its frame number), otherwise null. */
+  readonly index: number | null;
+}
+
+/** An array of structs in boot memory. */
+interface BootArray {
+  readonly base: number;
+  readonly size: number;
+  readonly element: Layout;
 }
 
 /**
@@ -34,6 +43,7 @@ export class Heap {
   private readonly owner: Uint16Array;
   private readonly free: number[][] = [];
   private readonly freeHead: number[] = [];
+  private readonly arrays: BootArray[] = [];
   private top = STATIC_WORDS;
   /** Live objects per cache id. */
   readonly live: number[] = [];
@@ -52,12 +62,16 @@ export class Heap {
     return this.top;
   }
 
-  /** Boot memory for arrays whose size is known at boot only (mem_map): `size` words, zeroed, never freed. Throws RangeError when full. */
-  reserve(size: number): number {
+  /**
+   * Boot memory for arrays whose size is known at boot only (mem_map): `size` words, zeroed, never freed; `element` is what it is an array of,
+   * for reports. Throws RangeError when full.
+   */
+  reserve(size: number, element?: Layout): number {
     const base = this.bump(size);
     if (base === 0)
       throw new RangeError(`no room for ${size} words: the memory has ${this.words.length}, ${this.top} are taken`);
     this.state.fill(LIVE, base, base + size);
+    if (element !== undefined) this.arrays.push({ base, size, element });
     return base;
   }
 
@@ -101,7 +115,12 @@ export class Heap {
   locate(address: number): Located | null {
     for (const symbol of staticSymbols()) {
       if (address >= symbol.address && address < symbol.address + symbol.size)
-        return { name: symbol.name, base: symbol.address, layout: symbol.layout };
+        return { name: symbol.name, base: symbol.address, layout: symbol.layout, index: null };
+    }
+    for (const { base, size, element } of this.arrays) {
+      const index = Math.floor((address - base) / element.$size);
+      if (address >= base && address < base + size)
+        return { name: element.$name, base: base + index * element.$size, layout: element, index };
     }
     for (
       let line = Math.floor(address / CACHE_LINE_WORDS);
@@ -112,18 +131,19 @@ export class Heap {
       if (id === 0) continue;
       const { type } = kmemCacheOf(id - 1);
       const base = line * CACHE_LINE_WORDS;
-      return address < base + type.$size ? { name: type.$name, base, layout: type } : null;
+      return address < base + type.$size ? { name: type.$name, base, layout: type, index: null } : null;
     }
     return null;
   }
 
-  /** `page 0x4f00.flags`, or the bare address when it lies in no object. */
+  /** `page[7].flags`, `radix_tree_node@263000.count`, or the bare address when it lies in no object. */
   describe(address: number): string {
     const at = this.locate(address);
     if (at === null) return `word ${address}`;
     const offset = address - at.base;
     const field = at.layout === null ? '' : fieldAt(at.layout, offset);
     const suffix = field !== '' ? `.${field}` : offset === 0 ? '' : `+${offset}`;
+    if (at.index !== null) return `${at.name}[${at.index}]${suffix}`;
     return at.base < STATIC_WORDS ? `${at.name}${suffix}` : `${at.name}@${at.base}${suffix}`;
   }
 

@@ -69,8 +69,8 @@ export const poke = <V extends number>(ref: Ref<V>, value: V): void => {
   words[ref] = value;
 };
 
-/** alloc_bootmem(): `size` zeroed words for an array whose size is known at boot only; never freed. Boot code only. */
-export function bootReserve(size: number): number {
+/** alloc_bootmem(): `size` zeroed words for an array (of `element`s) whose size is known at boot only; never freed. Boot code only. */
+export function bootReserve(size: number, element?: Layout): number {
   if (engine.heap === undefined) throw new Error('this engine has no heap, so boot code cannot reserve memory');
-  return engine.heap.reserve(size);
+  return engine.heap.reserve(size, element);
 }

@@ -217,6 +217,8 @@ describe('the heap', () => {
     expect(again).toBe(first);
     expect(engine.heap.describe(first + 1)).toBe(`list_head@${first}.prev`);
     expect(engine.heap.describe(lock)).toBe('locks.test.lock');
+    const heads = engine.heap.reserve(4 * ListHead.$size, ListHead);
+    expect(engine.heap.describe(heads + 3)).toBe('list_head[1].prev');
     expect(engine.heap.live[cache.id]).toBe(1);
   });
 });

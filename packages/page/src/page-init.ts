@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr } from '@lockless/cpu';
+import type { Layout, Op, Ptr } from '@lockless/cpu';
 import { localIrqRestore, localIrqSave, NR_CPUS, peek, poke, bootReserve as reserveFromHeap } from '@lockless/cpu';
 import { PAGE_SIZE, Page, PG_RESERVED, PG_UPTODATE } from '@lockless/mm-types';
 import {
@@ -24,7 +24,7 @@ export interface FreeAreaOptions {
   readonly pages: number;
   readonly nrCpus: number;
   /** Gives boot memory; the engine's heap by default. */
-  readonly bootReserve?: (words: number) => number;
+  readonly bootReserve?: (words: number, element: Layout) => number;
   /** /proc/sys/vm/min_free_kbytes: the minimum watermark. Default as the kernel computes it. */
   readonly minFreeKbytes?: number;
 }
@@ -48,7 +48,7 @@ export function* freeAreaInit(options: FreeAreaOptions): Op<void> {
   initZoneStat(pages, nrCpus);
   initWaitTable(pages, bootReserve);
   initZone(pages, nrCpus, options.minFreeKbytes ?? defaultMinFreeKbytes(pages));
-  poke(Zone.memMap(zone), bootReserve(pages * Page.$size) as Ptr<Page>);
+  poke(Zone.memMap(zone), bootReserve(pages * Page.$size, Page) as Ptr<Page>);
   for (let pfn = 0; pfn < pages; pfn++) initPage(pfnToPage(pfn));
   const zero = pfnToPage(0);
   poke(Page.flags(zero), (1 << PG_RESERVED) | (1 << PG_UPTODATE));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr, Ref } from '@lockless/cpu';
+import type { Layout, Op, Ptr, Ref } from '@lockless/cpu';
 import {
   bugOn,
   defineWord,
@@ -33,10 +33,10 @@ const waitTable: Ref<Ptr<WaitQueueHead>> = defineWord('zone_wait_table');
 const waitTableBits: Ref<number> = defineWord('zone_wait_table_bits');
 
 /** zone_wait_table_init(): 4 to 4096 queues. Boot. *Source*: mm/page_alloc.c, 2.6.27. */
-export function initWaitTable(pages: number, bootReserve: (words: number) => number): void {
+export function initWaitTable(pages: number, bootReserve: (words: number, element: Layout) => number): void {
   const entries = Math.min(4096, Math.max(4, Math.ceil(pages / PAGES_PER_WAITQUEUE)));
   const bits = Math.ceil(Math.log2(entries));
-  const table = bootReserve(WaitQueueHead.$size << bits) as Ptr<WaitQueueHead>;
+  const table = bootReserve(WaitQueueHead.$size << bits, WaitQueueHead) as Ptr<WaitQueueHead>;
   for (let i = 0; i < 1 << bits; i++) {
     const list = WaitQueueHead.taskList((table + i * WaitQueueHead.$size) as Ptr<WaitQueueHead>);
     poke(ListHead.next(list), list);
