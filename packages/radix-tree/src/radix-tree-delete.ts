@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { load, NULL, store, writeOnce } from '@lockless/cpu';
+import { defineGuard, load, NULL, store, writeOnce } from '@lockless/cpu';
 import { RADIX_TREE_MAX_TAGS, RadixTreeNode, RadixTreeRoot } from '@lockless/mm-types';
 import { entryToNode, offsetOf, pathTo, ptrToIndirect, radixTreeNodeFree, shiftOf } from './radix-tree-node.js';
 import { nodeTagGet, radixTreeTagClear, rootTagClearAll } from './radix-tree-tag.js';
+
+const markDeadLeaf = defineGuard(
+  'radixTreeShrink.markDeadLeaf',
+  'the item in slot 0 of a leaf that dies keeps looking current (before 27d20fddc8)',
+);
+const keepSlot = defineGuard(
+  'radixTreeShrink.keepSlot',
+  'slot 0 of a node that dies is cleared while readers may stand on the node (before 643b52b9c0)',
+);
 
 /**
  * radix_tree_shrink(): lowers the tree while its top node has nothing but slot 0.
@@ -11,7 +20,7 @@ import { nodeTagGet, radixTreeTagClear, rootTagClearAll } from './radix-tree-tag
  * The stores to rnode need no release: what becomes the top was published before, and moves only.
  * *Source*: `radix_tree_shrink`, lib/radix-tree.c, 2.6.27, with `27d20fddc8` (2.6.37).
  */
-function* shrink(root: Ptr<RadixTreeRoot>): Op<void> {
+function* radixTreeShrink(root: Ptr<RadixTreeRoot>): Op<void> {
   let height = yield* load(RadixTreeRoot.height(root));
   while (height > 0) {
     const node = entryToNode(yield* load(RadixTreeRoot.rnode(root)));
@@ -23,7 +32,8 @@ function* shrink(root: Ptr<RadixTreeRoot>): Op<void> {
     yield* store(RadixTreeRoot.height(root), height);
     // Slot 0 keeps its entry for readers that stand on the node. But in a leaf they may hold the slot's address and look at it again and
     // again, while deletion of the item now only changes the root: the mark sends them back there.
-    if (height === 0) yield* writeOnce(RadixTreeNode.slots(node, 0), ptrToIndirect(child));
+    if (height === 0 && markDeadLeaf()) yield* writeOnce(RadixTreeNode.slots(node, 0), ptrToIndirect(child));
+    if (!keepSlot()) yield* writeOnce(RadixTreeNode.slots(node, 0), NULL);
     yield* radixTreeNodeFree(node);
   }
 }
@@ -59,7 +69,7 @@ function* unlink(root: Ptr<RadixTreeRoot>, index: number, path: readonly Ptr<Rad
     yield* store(RadixTreeNode.count(node), count);
     if (emptied !== undefined) yield* radixTreeNodeFree(emptied);
     if (count > 0) {
-      if (level === path.length - 1) yield* shrink(root);
+      if (level === path.length - 1) yield* radixTreeShrink(root);
       return;
     }
     emptied = node;

@@ -2,6 +2,7 @@
 import type { KmemCache, Null, Op, Ptr, StructOf, Vec } from '@lockless/cpu';
 import {
   containerOf,
+  defineGuard,
   definePerCpu,
   functionPointer,
   GFP_BITS_SHIFT,
@@ -85,6 +86,16 @@ const preloads: (cpu: number) => Ptr<RadixTreePreload> = definePerCpu(RadixTreeP
 
 const GFP_MASK = (1 << GFP_BITS_SHIFT) - 1;
 
+const gracePeriod = defineGuard('radixTreeNodeFree.gracePeriod', 'a node is freed while readers may stand on it');
+const preloadFirst = defineGuard(
+  'radixTreeNodeAlloc.preloadFirst',
+  'the slab is asked before the nodes that were preloaded (before e2848a0efe)',
+);
+const preemptionOff = defineGuard(
+  'radixTreePreload.preemptionOff',
+  'the pool is filled, but others may use it up before the insertion',
+);
+
 /** An item and the nodes above it, from the top down. */
 interface Path {
   /** 0: the index has no item. */
@@ -111,6 +122,10 @@ export function* pathTo(root: Ptr<RadixTreeRoot>, index: number): Op<Path> {
  */
 export function* radixTreeNodeAlloc(root: Ptr<RadixTreeRoot>): Op<Ptr<RadixTreeNode> | Null> {
   const gfp = (yield* load(RadixTreeRoot.gfpMask(root))) & GFP_MASK;
+  if (!preloadFirst()) {
+    const node = yield* kmemCacheAlloc(radixTreeNodeCachep, gfp);
+    if (node !== NULL) return node;
+  }
   if ((gfp & GFP_WAIT) === 0) {
     const preload = preloads(smpProcessorId());
     const nr = yield* load(RadixTreePreload.nr(preload));
@@ -130,8 +145,10 @@ const radixTreeNodeRcuFree = functionPointer('radix_tree_node_rcu_free', functio
  * radix_tree_node_free(): after a grace period. Until then readers may stand on the node, so its slots stay as they are (`643b52b9c0`).
  * *Differs*: the kernel's callback also clears the node, because its slab gives nodes out as they came back; here allocation zeroes.
  */
-export const radixTreeNodeFree = (node: Ptr<RadixTreeNode>): Op<void> =>
-  callRcu(RadixTreeNode.rcuHead(node), radixTreeNodeRcuFree);
+export function* radixTreeNodeFree(node: Ptr<RadixTreeNode>): Op<void> {
+  if (gracePeriod()) yield* callRcu(RadixTreeNode.rcuHead(node), radixTreeNodeRcuFree);
+  else yield* kmemCacheFree(radixTreeNodeCachep, node);
+}
 
 /**
  * radix_tree_preload(): makes sure that the next insertion on this CPU finds its nodes, whatever the allocator says then.
@@ -158,10 +175,11 @@ export function* radixTreePreload(gfp: number): Op<number> {
       yield* kmemCacheFree(radixTreeNodeCachep, node);
     }
   }
+  if (!preemptionOff()) preemptEnable();
   return 0;
 }
 
 /** radix_tree_preload_end(): preemption on. *Source*: include/linux/radix-tree.h, 2.6.27. */
 export function radixTreePreloadEnd(): void {
-  preemptEnable();
+  if (preemptionOff()) preemptEnable();
 }

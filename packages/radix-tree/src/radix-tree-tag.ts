@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { bugOn, GFP_BITS_SHIFT, load, NULL, rcuDereference, readOnce, writeOnce } from '@lockless/cpu';
+import { bugOn, defineGuard, GFP_BITS_SHIFT, load, NULL, rcuDereference, readOnce, writeOnce } from '@lockless/cpu';
 import {
   RADIX_TREE_MAP_SHIFT,
   RADIX_TREE_MAP_SIZE,
@@ -27,6 +27,15 @@ import {
  * marks the root last, clearing goes upwards; a lockless reader may see either half done and then misses or finds one item too
  * many, as if it had come a moment earlier or later. Tag words are written under the writers' lock only.
  */
+
+const siblings = defineGuard(
+  'radixTreeTagClear.siblings',
+  'clearing the tag of one slot clears it above, though another slot of the node has it (before 90f9dd8f72)',
+);
+const rootTagFollows = defineGuard(
+  'radixTreeRangeTagIfTagged.rootTagFollows',
+  'the root gets the tag although no item did (regression2)',
+);
 
 const rootTagBit = (tag: number): number => 1 << (GFP_BITS_SHIFT + tag);
 const ALL_ROOT_TAGS = (1 << (GFP_BITS_SHIFT + RADIX_TREE_MAX_TAGS)) - (1 << GFP_BITS_SHIFT);
@@ -120,7 +129,7 @@ export function* radixTreeTagClear(root: Ptr<RadixTreeRoot>, index: number, tag:
     if (!(yield* nodeTagGet(node, tag, offset))) return entry;
     yield* nodeTagClear(node, tag, offset);
     // A sibling that still has the tag keeps it alive above (`90f9dd8f72`).
-    if (yield* anyTagSet(node, tag)) return entry;
+    if (siblings() && (yield* anyTagSet(node, tag))) return entry;
   }
   if (yield* rootTagGet(root, tag)) yield* rootTagClear(root, tag);
   return entry;
@@ -203,6 +212,7 @@ export function* radixTreeRangeTagIfTagged(
   settag: number,
 ): Op<RangeTagged> {
   let index = first;
+  if (!rootTagFollows() && (yield* rootTagGet(root, iftag))) yield* rootTagSet(root, settag);
   for (let tagged = 0; tagged < max; tagged++) {
     const found = yield* nextTaggedIndex(root, index, iftag);
     if (found < index || found > last) return { tagged, next: last === MAX_INDEX ? 0 : last + 1 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, load, NULL, rcuAssignPointer, rcuDereference, store } from '@lockless/cpu';
+import type { Access, Null, Op, Ptr, Ref } from '@lockless/cpu';
+import { bugOn, defineGuard, load, NULL, rcuAssignPointer, rcuDereference, store } from '@lockless/cpu';
 import {
   EEXIST,
   ENOMEM,
@@ -36,6 +36,15 @@ import { nodeTagGet, nodeTagSet, rootTagGet } from './radix-tree-tag.js';
 /** What {@link radixTreeDerefSlot} returns when the slot belongs to the tree no more: look the index up again. */
 export const RADIX_TREE_RETRY = -1;
 
+const nodeHeight = defineGuard(
+  'radixTreeLookup.nodeHeight',
+  "readers walk down by the root's height, not by that of the node they got (before 7cf9c2c76c)",
+);
+const indirectBit = defineGuard(
+  'radixTreeLookup.indirectBit',
+  "readers tell item from node by the root's height, not by bit 0 of rnode (before c0bc9875b7)",
+);
+
 /** INIT_RADIX_TREE(): an empty tree whose nodes are allocated with `gfp`. A zeroed root is one with GFP_NOWAIT. */
 export function* radixTreeInit(root: Ptr<RadixTreeRoot>, gfp: number): Op<void> {
   yield* store(RadixTreeRoot.height(root), 0);
@@ -49,7 +58,7 @@ export function* radixTreeInit(root: Ptr<RadixTreeRoot>, gfp: number): Op<void> 
  * *Returns* 0 or -ENOMEM; then the tree is valid and perhaps higher than before.
  * *Source*: `radix_tree_extend`, lib/radix-tree.c, 2.6.27.
  */
-function* extend(root: Ptr<RadixTreeRoot>, index: number): Op<number> {
+function* radixTreeExtend(root: Ptr<RadixTreeRoot>, index: number): Op<number> {
   let height = (yield* load(RadixTreeRoot.height(root))) + 1;
   while (index > radixTreeMaxindex(height)) height++;
   let rnode = yield* load(RadixTreeRoot.rnode(root));
@@ -86,7 +95,7 @@ function* extend(root: Ptr<RadixTreeRoot>, index: number): Op<number> {
 export function* radixTreeInsert(root: Ptr<RadixTreeRoot>, index: number, item: number): Op<number> {
   bugOn(item === NULL || isIndirect(item), 'radix_tree_insert of an item that is 0 or has bit 0 set');
   if (index > radixTreeMaxindex(yield* load(RadixTreeRoot.height(root)))) {
-    const error = yield* extend(root, index);
+    const error = yield* radixTreeExtend(root, index);
     if (error !== 0) return error;
   }
   let parent: Ptr<RadixTreeNode> | Null = NULL;
@@ -129,6 +138,10 @@ function* publishNode(
   yield* store(RadixTreeNode.count(parent), (yield* load(RadixTreeNode.count(parent))) + 1);
 }
 
+/** What a reader walks down by: 2. */
+const heightFor = (root: Ptr<RadixTreeRoot>, node: Ptr<RadixTreeNode>): Access<number> =>
+  load(nodeHeight() ? RadixTreeNode.height(node) : RadixTreeRoot.height(root));
+
 /**
  * radix_tree_lookup_slot(): the slot that holds the item of an index.
  *
@@ -138,9 +151,10 @@ function* publishNode(
  */
 export function* radixTreeLookupSlot(root: Ptr<RadixTreeRoot>, index: number): Op<Ref<number> | Null> {
   const rnode = yield* rcuDereference(RadixTreeRoot.rnode(root));
-  if (!isIndirect(rnode)) return rnode !== NULL && index === 0 ? RadixTreeRoot.rnode(root) : NULL;
+  const direct = indirectBit() ? !isIndirect(rnode) : (yield* load(RadixTreeRoot.height(root))) === 0;
+  if (direct) return rnode !== NULL && index === 0 ? RadixTreeRoot.rnode(root) : NULL;
   let node = entryToNode(rnode);
-  const height = yield* load(RadixTreeNode.height(node));
+  const height = yield* heightFor(root, node);
   if (index > radixTreeMaxindex(height)) return NULL;
   for (let shift = shiftOf(height); ; shift -= RADIX_TREE_MAP_SHIFT) {
     const slot = RadixTreeNode.slots(node, offsetOf(index, shift));
@@ -160,9 +174,10 @@ export function* radixTreeLookupSlot(root: Ptr<RadixTreeRoot>, index: number): O
  */
 export function* radixTreeLookup(root: Ptr<RadixTreeRoot>, index: number): Op<number> {
   const rnode = yield* rcuDereference(RadixTreeRoot.rnode(root));
-  if (!isIndirect(rnode)) return index === 0 ? rnode : NULL;
+  const direct = indirectBit() ? !isIndirect(rnode) : (yield* load(RadixTreeRoot.height(root))) === 0;
+  if (direct) return index === 0 ? rnode : NULL;
   let node = entryToNode(rnode);
-  const height = yield* load(RadixTreeNode.height(node));
+  const height = yield* heightFor(root, node);
   if (index > radixTreeMaxindex(height)) return NULL;
   for (let shift = shiftOf(height); ; shift -= RADIX_TREE_MAP_SHIFT) {
     const entry = yield* rcuDereference(RadixTreeNode.slots(node, offsetOf(index, shift)));

@@ -5,6 +5,7 @@ import * as mmTypes from '@lockless/mm-types';
 import { type Edit, loadMutant } from '@lockless/mutant';
 import * as rcu from '@lockless/rcu';
 import { describe, expect, it } from 'vitest';
+import '../src/index.js';
 import * as suite from './kernel-suite.js';
 import { behavesAsModel } from './model.js';
 import * as races from './races.js';
@@ -17,58 +18,44 @@ const imports = { '@lockless/cpu': cpu, '@lockless/mm-types': mmTypes, '@lockles
 interface Mutant {
   /** The bug, and the kernel commit or the row of the known races that it stands for. */
   readonly bug: string;
-  readonly edits: readonly Edit[];
+  /** The guard to leave out, or how the text of the sources differs. */
+  readonly without?: readonly string[];
+  readonly edits?: readonly Edit[];
   /** The test that finds it. */
   readonly foundBy: (t: Tree) => unknown;
   /** How it shows. */
   readonly as: RegExp;
 }
 
-const sibling: Edit = {
-  file: 'radix-tree-tag.ts',
-  from: '    if (yield* anyTagSet(node, tag)) return entry;\n',
-  to: '    yield* anyTagSet(node, tag);\n',
-};
-const mark: Edit = {
-  file: 'radix-tree-delete.ts',
-  from: '    if (height === 0) yield* writeOnce(RadixTreeNode.slots(node, 0), ptrToIndirect(child));\n',
-  to: '',
-};
-const anyTag: Edit = {
-  file: 'radix-tree-tag.ts',
-  from: '  let index = first;\n',
-  to: '  let index = first;\n  yield* rootTagSet(root, settag);\n',
-};
-
 /** Bugs that the kernel's tree had, each put back in. */
 const MUTANTS: readonly Mutant[] = [
   {
     bug: 'tag clear ignores siblings (90f9dd8f72, B7)',
-    edits: [sibling],
+    without: ['radixTreeTagClear.siblings'],
     foundBy: suite.extendTagChecks,
     as: /expected false to be true/,
   },
   {
     bug: 'tag clear ignores siblings, in the model',
-    edits: [sibling],
+    without: ['radixTreeTagClear.siblings'],
     foundBy: (t) => behavesAsModel(t, { numRuns: 150, seed: 1, endOnFailure: true }),
     as: /radix tree: tag|root tag|Property failed/,
   },
   {
     bug: 'copied tag on a root without tagged items (regression2, B8)',
-    edits: [anyTag],
+    without: ['radixTreeRangeTagIfTagged.rootTagFollows'],
     foundBy: suite.regression2,
     as: /does not end/,
   },
   {
     bug: 'stale leaf without a mark (27d20fddc8, B1)',
-    edits: [mark],
+    without: ['radixTreeShrink.markDeadLeaf'],
     foundBy: races.regression1,
     as: /livelock|without an end/,
   },
   {
     bug: 'stale leaf without a mark, page reused (27d20fddc8, B2)',
-    edits: [mark],
+    without: ['radixTreeShrink.markDeadLeaf'],
     foundBy: races.wrongPageFromStaleLeaf,
     as: /to not include 99/,
   },
@@ -86,49 +73,25 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'node cleared before the grace period (643b52b9c0, B3)',
-    edits: [
-      {
-        file: 'radix-tree-delete.ts',
-        from: '    yield* radixTreeNodeFree(node);\n  }\n}',
-        to: '    yield* writeOnce(RadixTreeNode.slots(node, 0), NULL);\n    yield* radixTreeNodeFree(node);\n  }\n}',
-      },
-    ],
+    without: ['radixTreeShrink.keepSlot'],
     foundBy: races.treeShrinks,
     as: /expected \+?0 to be 2/,
   },
   {
     bug: 'node freed without a grace period',
-    edits: [
-      {
-        file: 'radix-tree-node.ts',
-        from: '  callRcu(RadixTreeNode.rcuHead(node), radixTreeNodeRcuFree);',
-        to: '  cpu_1_free(node);\nfunction* cpu_1_free(node: any): any { yield* kmemCacheFree(radixTreeNodeCachep, node); void callRcu; void radixTreeNodeRcuFree; }',
-      },
-    ],
+    without: ['radixTreeNodeFree.gracePeriod'],
     foundBy: races.treeShrinks,
     as: /use after free: radix_tree_node/,
   },
   {
     bug: "reader uses the root's height, not the node's (7cf9c2c76c, B5)",
-    edits: [
-      {
-        file: 'radix-tree.ts',
-        from: '  const height = yield* load(RadixTreeNode.height(node));\n  if (index > radixTreeMaxindex(height)) return NULL;\n  for (let shift = shiftOf(height); ; shift -= RADIX_TREE_MAP_SHIFT) {\n    const entry',
-        to: '  const height = yield* load(RadixTreeRoot.height(root));\n  if (index > radixTreeMaxindex(height)) return NULL;\n  for (let shift = shiftOf(height); ; shift -= RADIX_TREE_MAP_SHIFT) {\n    const entry',
-      },
-    ],
+    without: ['radixTreeLookup.nodeHeight'],
     foundBy: races.treeExtends,
     as: /access outside every object|null pointer|to be 4/,
   },
   {
     bug: "reader tells item from node by the root's height, not by bit 0 (c0bc9875b7)",
-    edits: [
-      {
-        file: 'radix-tree.ts',
-        from: '  if (!isIndirect(rnode)) return index === 0 ? rnode : NULL;',
-        to: '  if ((yield* load(RadixTreeRoot.height(root))) === 0) return index === 0 ? rnode : NULL;',
-      },
-    ],
+    without: ['radixTreeLookup.indirectBit'],
     foundBy: races.regression4,
     as: /access outside every object|null pointer|to be 2/,
   },
@@ -153,30 +116,27 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'allocation asks the slab before the preloaded nodes (e2848a0efe)',
-    edits: [{ file: 'radix-tree-node.ts', from: '    if (nr > 0) {', to: '    if (nr > RADIX_TREE_PRELOAD_SIZE) {' }],
+    without: ['radixTreeNodeAlloc.preloadFirst'],
     foundBy: suite.preloadedInsert,
     as: /expected 12 to be 11/,
   },
   {
     bug: 'preload returns with preemption on (B10)',
-    edits: [
-      {
-        file: 'radix-tree-node.ts',
-        from: '    preemptDisable();\n    // The allocation',
-        to: '    // The allocation',
-      },
-      { file: 'radix-tree-node.ts', from: '    preemptEnable();\n    const node', to: '    const node' },
-      { file: 'radix-tree-node.ts', from: '  preemptDisable();\n  let preload', to: '  let preload' },
-    ],
+    without: ['radixTreePreload.preemptionOff'],
     foundBy: suite.preloadedInsert,
     as: /expected \+?0 to be 1/,
   },
 ];
 
 describe('each bug of the past is found', () => {
-  it.each(MUTANTS)('$bug', ({ edits, foundBy, as }) => {
-    const mutant = loadMutant<Tree>(source, edits, imports);
+  it.each(MUTANTS)('$bug', ({ edits = [], without, foundBy, as }) => {
+    const mutant = loadMutant<Tree>(source, edits, imports, without);
     expect(() => foundBy(mutant)).toThrow(as);
+  });
+
+  it('each guard is one of them', () => {
+    const mine = cpu.guards().filter(({ name }) => name.startsWith('radixTree'));
+    expect(new Set(MUTANTS.flatMap(({ without }) => without ?? []))).toEqual(new Set(mine.map(({ name }) => name)));
   });
 
   it('and a mutant without a change is none', () => {
@@ -186,5 +146,6 @@ describe('each bug of the past is found', () => {
     expect(() => loadMutant(source, [{ file: 'radix-tree.ts', from: 'not there', to: '' }], imports)).toThrow(
       'exactly once',
     );
+    expect(() => loadMutant(source, [], imports, ['radixTreeShrink.nothing'])).toThrow('no such guard');
   });
 });
