@@ -5,7 +5,7 @@ import { simulate } from '@lockless/replay';
 const recordings = new Map();
 
 /** One run of the campaign: what is worth keeping of its result. */
-export async function replayOne({ path, name, cpus, model, seed, memory, inject, plant, neighbours }) {
+export async function replayOne({ path, name, cpus, model, seed, memory, inject, without, neighbours }) {
   if (!recordings.has(path)) recordings.set(path, await readRecording(path));
   try {
     const result = await simulate(recordings.get(path), {
@@ -15,7 +15,7 @@ export async function replayOne({ path, name, cpus, model, seed, memory, inject,
       seed,
       model,
       inject,
-      plant,
+      without,
       neighbours,
     });
     const { verdict, violation, accesses, seconds, operations, operationsTotal, memory: used, machine } = result;

@@ -52,3 +52,6 @@ export function injection(text: string, before: Injection = {}): Injection {
   if (rate > 1) throw new InvalidArgumentError(`expected a rate from 0 to 1 (or 0% to 100%), got "${text}"`);
   return { ...before, [kind]: rate };
 }
+
+/** An option that may be given several times: its values in order. */
+export const repeated = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];

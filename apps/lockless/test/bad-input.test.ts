@@ -128,7 +128,10 @@ describe('wrong usage: exit 2, what was expected, no output', () => {
     [['run', TRUE, '--limit', '0'], 'expected a whole number from 1 to 2147483648, got "0"'],
     [['run', TRUE, '--neighbours', 'many'], 'expected a whole number from 0 to 64, got "many"'],
     [['run', TRUE, '--model', 'arm'], 'Allowed choices are sc, tso, weak'],
-    [['run', TRUE, '--plant', 'nothing'], 'Allowed choices are plain-check-in-remove-mapping'],
+    [
+      ['run', TRUE, '--without', 'nothing'],
+      'no guard "nothing": expected one of addToPageCache.mappingBeforePublish, ',
+    ],
     [['run', TRUE, '--frobnicate'], "unknown option '--frobnicate'"],
     [['run', TRUE, '--cpu', '2'], '(Did you mean --cpus?)'],
     [['run', TRUE, '--cpus'], "option '--cpus <n>' argument missing"],

@@ -114,25 +114,25 @@ describe('a limit', () => {
   });
 });
 
-describe('a planted bug', () => {
-  const args = ['sqlite-threads', '--plant', 'tree-lock-irqs-on', '--cpus', '2'];
+describe('a guard left out', () => {
+  const args = ['sqlite-threads', '--without', 'treeLock.irqsOff', '--cpus', '2'];
 
   test('is found: exit 1, the violation first, with the stacks in kernel functions', async () => {
     const { code, stdout, stderr } = await lockless('run', ...args);
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     expect(stdout).toMatch(
-      /^violated: irq-unsafe-lock .*sqlite-threads, 2 CPUs, model weak, planted tree-lock-irqs-on\n/,
+      /^violated: irq-unsafe-lock .*sqlite-threads, 2 CPUs, model weak, without treeLock\.irqsOff\n/,
     );
     expect(stdout).toContain('treeLock is taken by an interrupt handler, and elsewhere with interrupts enabled');
     expect(stdout).toMatch(/\b(endPageWriteback|testClearPageWriteback|endBioWrite)\w* \(\w+(-\w+)*\.[jt]s:\d+/);
-    expect(stdout).toMatch(/repeat: lockless run sqlite-threads .*--plant tree-lock-irqs-on/s);
+    expect(stdout).toMatch(/repeat: lockless run sqlite-threads .*--without treeLock\.irqsOff/s);
   });
 
   test('in JSON too, even when a limit would have ended the run', async () => {
     const finished = await lockless('run', ...args, '--json', '--limit', '100000');
     const { verdict, violation, configuration, ...rest } = jsonOf(finished);
     expect({ code: finished.code, verdict }).toEqual({ code: 1, verdict: 'violated' });
-    expect(configuration.plant).toBe('tree-lock-irqs-on');
+    expect(configuration.without).toEqual(['treeLock.irqsOff']);
     expect(differencesFrom('RunResult', { verdict, violation, configuration, ...rest })).toEqual([]);
     expect(violation?.kind).toBe('irq-unsafe-lock');
     const frames = violation?.stacks.flatMap((stack) => stack.frames) ?? [];

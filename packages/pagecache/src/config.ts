@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr, StructOf } from '@lockless/cpu';
-import { defineStatic, peek, poke, struct } from '@lockless/cpu';
-import { plantVariants } from './variants.js';
+import { defineStatic, omitGuards, peek, poke, struct } from '@lockless/cpu';
 
 /**
  * Which lookup protocol the machine runs. 'freeze-refs': 2.6.27, RCU lookup and speculative reference. 'tree-lock': 2.6.26, lookups
@@ -29,8 +28,8 @@ export interface WritebackOptions {
 
 export interface PagecacheOptions {
   readonly generation?: Generation;
-  /** Planted bugs, see variants.ts. */
-  readonly variants?: readonly string[];
+  /** Guards to leave out (cpu's guards()), so that a tool proves that it finds what they prevent. */
+  readonly without?: readonly string[];
   readonly readahead?: Partial<ReadaheadOptions>;
   readonly writeback?: Partial<WritebackOptions>;
 }
@@ -63,7 +62,7 @@ export const DEFAULT_RA_PAGES = 32;
 export function configure(options: PagecacheOptions): void {
   const { readahead = {}, writeback = {} } = options;
   const raPages = readahead.raPages ?? DEFAULT_RA_PAGES;
-  plantVariants(options.variants ?? []);
+  omitGuards(options.without ?? []);
   poke(PagecacheConfig.treeLockGeneration(config), options.generation === 'tree-lock' ? 1 : 0);
   poke(PagecacheConfig.modernReadahead(config), readahead.model === '6.18' ? 1 : 0);
   poke(PagecacheConfig.raPages(config), raPages);

@@ -2,6 +2,7 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import {
   bugOn,
+  defineGuard,
   GFP_BITS_SHIFT,
   GFP_HIGHMEM,
   load,
@@ -34,7 +35,12 @@ import { radixTreeDelete, radixTreeInsert, radixTreePreload, radixTreePreloadEnd
 import { observeAdded, observeRemoved } from './observer.js';
 import { testClearPageWriteback } from './page-writeback-tags.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
-import { mappingAfterPublish } from './variants.js';
+
+/** Kernel-facts A13; insertion in the order of 2006 without that version's flag. */
+const mappingBeforePublish = defineGuard(
+  'addToPageCache.mappingBeforePublish',
+  'add_to_page_cache stores page->mapping and index after the slot',
+);
 
 /** mapping_gfp_mask(): how pages of this mapping are allocated. */
 export function* mappingGfpMask(mapping: Ptr<AddressSpace>): Op<number> {
@@ -74,12 +80,12 @@ export function* addToPageCacheLocked(
   const noNodes = yield* radixTreePreload(gfp & ~GFP_HIGHMEM);
   if (noNodes !== 0) return noNodes;
   yield* getPage(page);
-  if (!mappingAfterPublish()) yield* setIdentity(page, mapping, index);
+  if (mappingBeforePublish()) yield* setIdentity(page, mapping, index);
   yield* lockTreeIrq(mapping);
   const error = yield* radixTreeInsert(AddressSpace.pageTree(mapping), index, page);
   if (error === 0) {
     yield* accountAdded(mapping, index);
-    if (mappingAfterPublish()) yield* setIdentity(page, mapping, index);
+    if (!mappingBeforePublish()) yield* setIdentity(page, mapping, index);
   } else {
     yield* writeOnce(Page.mapping(page), NULL);
     yield* putPage(page);

@@ -27,7 +27,6 @@ export * from './remove-mapping.js';
 export * from './scan-control.js';
 export * from './tree-lock.js';
 export * from './truncate.js';
-export * from './variants.js';
 export * from './vm-fault.js';
 export * from './vmscan.js';
 export * from './vmscan-isolate.js';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, NULL, readOnce } from '@lockless/cpu';
+import { bugOn, defineGuard, NULL, readOnce } from '@lockless/cpu';
 import { AddressSpace, type Page } from '@lockless/mm-types';
 import {
   countVmEvent,
@@ -20,7 +20,6 @@ import {
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import type { LookupProtocol } from './lookup-protocol.js';
 import { plainCheckFreeze } from './lookup-tree-lock.js';
-import { missingPutOnRetry, noSlotRecheck, plainCheckInRemoveMapping } from './variants.js';
 
 /*
  * The generation of 2.6.27: lookups under RCU with a speculative reference, removal by freezing the count.
@@ -41,6 +40,19 @@ import { missingPutOnRetry, noSlotRecheck, plainCheckInRemoveMapping } from './v
  *   and finds that out under the page lock.
  */
 
+/** Step 3 (kernel-facts A7). */
+const slotRecheck = defineGuard(
+  'findGetPage.slotRecheck',
+  'find_get_page does not look at the slot again after it got its reference',
+);
+/** Step 3 failed. */
+const putOnRetry = defineGuard('findGetPage.putOnRetry', 'find_get_page keeps the reference when the page has moved');
+/** Step A (kernel-facts A12, A16). */
+const freezeRefs = defineGuard(
+  'removeMapping.freezeRefs',
+  'page_count(page) == 2 instead of page_freeze_refs(page, 2) before a page is removed',
+);
+
 /** A slot that has become part of the tree's own structure: the lookup must start again. */
 const RESTART = -1;
 
@@ -53,9 +65,9 @@ function* getPageInSlot(page: Ptr<Page>, slot: Ref<number>): Op<boolean> {
     yield* countVmEvent(SPECULATIVE_GET_FAILED);
     return false;
   }
-  if (noSlotRecheck() || page === (yield* readOnce(slot))) return true;
+  if (!slotRecheck() || page === (yield* readOnce(slot))) return true;
   yield* countVmEvent(SPECULATIVE_SLOT_MOVED);
-  if (!missingPutOnRetry()) yield* putPage(page);
+  if (putOnRetry()) yield* putPage(page);
   return false;
 }
 
@@ -138,7 +150,7 @@ function* findGetPagesTag(mapping: Ptr<AddressSpace>, first: number, tag: number
 
 /** A. *Source*: `page_freeze_refs` in `__remove_mapping`, mm/vmscan.c, e286781d5f (2.6.27). */
 function* freezeReferences(page: Ptr<Page>, expected: number): Op<boolean> {
-  return yield* plainCheckInRemoveMapping() ? plainCheckFreeze(page, expected) : pageFreezeRefs(page, expected);
+  return yield* freezeRefs() ? pageFreezeRefs(page, expected) : plainCheckFreeze(page, expected);
 }
 
 export const LOCKLESS: LookupProtocol = {

@@ -43,7 +43,8 @@ function* findGetPagesTag(mapping: Ptr<AddressSpace>, first: number, tag: number
  * The check of 2.6.26: reads the count, and when it is right the references are the caller's.
  * *Ordering*: smp_rmb between the count and the caller's test of PG_dirty (kernel-facts A9). Pairs with SetPageDirty before put_page.
  * *Source*: `remove_mapping`, mm/vmscan.c, 2.6.26. *Differs*: sets the count to 0, as freezing does, where 2.6.26 left it and dropped it
- * later; nobody can see the difference while lookups are locked out. With lockless lookups it is the planted bug.
+ * later; nobody can see the difference while lookups are locked out. With lockless lookups it is what `removeMapping.freezeRefs` guards
+ * against.
  */
 export function* plainCheckFreeze(page: Ptr<Page>, expected: number): Op<boolean> {
   if ((yield* pageCount(page)) !== expected) return false;

@@ -127,7 +127,7 @@ describe('planted bugs of reclaim are found', () => {
   });
 
   it('page_count() instead of page_freeze_refs(), by its boot option', () => {
-    const options = { variants: ['plain-check-in-remove-mapping'] };
+    const options = { without: ['removeMapping.freezeRefs'] };
     expect(firstFailure(shipped, { options, runLength: 3, rounds: 80 })).toMatch(
       /VM_BUG|invariant|bad-page|BUG|broken-promise/,
     );

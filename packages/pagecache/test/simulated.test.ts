@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { MemoryModel } from '@lockless/simulator';
 import { describe, expect, it } from 'vitest';
-import type { Generation, Variant } from '../src/index.js';
-import { VARIANTS } from '../src/index.js';
+import type { Generation } from '../src/index.js';
 import { runWorkload, type WorkloadOptions } from './workload.js';
 
 const MODELS: readonly MemoryModel[] = ['sc', 'tso', 'weak'];
@@ -43,43 +42,50 @@ describe.each(GENERATIONS)('generation %s', (generation) => {
   });
 });
 
-/** Seeds in which each planted bug must show, and how it does. */
-const PLANTED: Record<Variant, { seeds: number; shows: RegExp; options: WorkloadOptions }> = {
-  'plain-check-in-remove-mapping': {
+/** Seeds in which the lack of each guard must show, and how it does. */
+const WITHOUT: Readonly<Record<string, { seeds: number; shows: RegExp; options: WorkloadOptions }>> = {
+  'removeMapping.freezeRefs': {
     seeds: 10,
     shows: /page_count|bad page|page->mapping is 0/,
     options: { duel: true, rounds: 60 },
   },
-  'no-slot-recheck': { seeds: 10, shows: /page->mapping is|page->index is|holds/, options: { duel: true, rounds: 60 } },
-  'missing-put-on-retry': { seeds: 10, shows: /referencesAreConserved/, options: { duel: true, rounds: 60 } },
-  'mapping-after-publish': { seeds: 10, shows: /page->mapping is|page->index is/, options: { duel: true, rounds: 60 } },
-  'tree-lock-irqs-on': { seeds: 2, shows: /irq-unsafe-lock/, options: {} },
+  'findGetPage.slotRecheck': {
+    seeds: 10,
+    shows: /page->mapping is|page->index is|holds/,
+    options: { duel: true, rounds: 60 },
+  },
+  'findGetPage.putOnRetry': { seeds: 10, shows: /referencesAreConserved/, options: { duel: true, rounds: 60 } },
+  'addToPageCache.mappingBeforePublish': {
+    seeds: 10,
+    shows: /page->mapping is|page->index is/,
+    options: { duel: true, rounds: 60 },
+  },
+  'treeLock.irqsOff': { seeds: 2, shows: /irq-unsafe-lock/, options: {} },
 };
 
-describe.each(VARIANTS)('planted bug %s', (variant) => {
-  const { seeds: bound, shows, options } = PLANTED[variant];
+describe.each(Object.entries(WITHOUT))('without %s', (guard, { seeds: bound, shows, options }) => {
   describe.each(MODELS)('memory model %s', (model) => {
     const common = { ...options, model, cpus: 4, tasks: 6 };
 
-    it(`is found within ${bound} seeds`, () => {
-      expect(firstWrong(bound, { ...common, variants: [variant] })).toMatch(shows);
+    it(`a violation is found within ${bound} seeds`, () => {
+      expect(firstWrong(bound, { ...common, without: [guard] })).toMatch(shows);
     });
   });
 });
 
 describe('those seeds', () => {
-  const kinds = [...new Set(Object.values(PLANTED))];
-  const options = [...new Map(kinds.map((planted) => [JSON.stringify(planted.options), planted.options])).values()];
-  const bound = Math.max(...kinds.map((planted) => planted.seeds));
+  const kinds = [...new Set(Object.values(WITHOUT))];
+  const options = [...new Map(kinds.map((kind) => [JSON.stringify(kind.options), kind.options])).values()];
+  const bound = Math.max(...kinds.map((kind) => kind.seeds));
 
-  it.each(MODELS)('find nothing where nothing is planted, memory model %s', (model) => {
+  it.each(MODELS)('find nothing with all guards in force, memory model %s', (model) => {
     for (const option of options) expect(firstWrong(bound, { ...option, model, cpus: 4, tasks: 6 })).toBeNull();
   });
 });
 
 describe('tree_lock taken with interrupts on', () => {
   it.each(GENERATIONS)('deadlocks in generation %s when nobody checks the order of locks', (generation) => {
-    const options = { generation, variants: ['tree-lock-irqs-on'], lockdep: false, cpus: 2, tasks: 6, rounds: 60 };
+    const options = { generation, without: ['treeLock.irqsOff'], lockdep: false, cpus: 2, tasks: 6, rounds: 60 };
     expect(firstWrong(60, options)).toMatch(/deadlock/);
   });
 });

@@ -2,9 +2,7 @@
 export { AddressMap } from './address-map.js';
 export { footprint } from './footprint.js';
 export {
-  describePlant,
   type MemorySize,
-  PLANTS,
   type SimulateOptions,
   SimulationInputError,
   type SimulationProgress,

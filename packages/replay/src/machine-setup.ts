@@ -89,7 +89,7 @@ function bootOptions(
   );
   return {
     generation: options.generation ?? 'freeze-refs',
-    variants: options.plant == null ? [] : [options.plant],
+    without: options.without ?? [],
     readahead: { model: '6.18', largeFolios: true, ...(window > 0 ? { raPages: window } : {}) },
     mm: { faultAroundPages: Math.max(1, machine.faultAroundBytes / 4096) },
   };

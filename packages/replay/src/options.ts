@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { describeVariant, VARIANTS } from '@lockless/pagecache';
+import { guards } from '@lockless/cpu';
 
 /** Simulated memory: frames, or a share of what the program needs. */
 export type MemorySize = { readonly pages: number } | { readonly percent: number };
@@ -15,8 +15,8 @@ export interface SimulateOptions {
   readonly generation?: 'freeze-refs' | 'tree-lock';
   /** Probabilities, 0 to 1. */
   readonly inject?: { readonly enomem?: number; readonly eio?: number; readonly signal?: number };
-  /** A planted bug of {@link PLANTS}. */
-  readonly plant?: string | null;
+  /** Guards of the kernel's protocols (cpu's guards()) to leave out. */
+  readonly without?: readonly string[];
   /** Other processes that read the program's files and drop them from the cache; default 0. */
   readonly neighbours?: number;
   /** Stop after so many operations. */
@@ -34,12 +34,15 @@ export interface SimulationProgress {
   readonly accesses: number;
 }
 
-/** Known bugs that a run can have put back. */
-export const PLANTS: readonly string[] = VARIANTS;
-/** What such a bug is. */
-export const describePlant = (plant: string): string => describeVariant(plant as (typeof VARIANTS)[number]);
-
 /** The recording cannot be replayed with these options. */
 export class SimulationInputError extends Error {
   override readonly name = 'SimulationInputError';
+}
+
+/** Throws {@link SimulationInputError} when a guard has an unknown name. */
+export function checkGuards(without: readonly string[]): void {
+  const known = guards().map(({ name }) => name);
+  const unknown = without.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new SimulationInputError(`no guard "${unknown}": expected one of ${known.sort().join(', ')}`);
 }

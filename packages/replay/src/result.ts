@@ -60,7 +60,7 @@ function assemble(finished: Finished): RunResult {
     scheduler = 'random',
     generation = 'freeze-refs',
     inject = {},
-    plant = null,
+    without = [],
   } = options;
   return {
     recording: {
@@ -70,7 +70,7 @@ function assemble(finished: Finished): RunResult {
       threads: program.threads.length,
       processes: new Set(program.threads.map(({ pid }) => pid)).size,
     },
-    configuration: { cpus, memoryPages, seed, model, scheduler, generation, inject: { ...inject }, plant },
+    configuration: { cpus, memoryPages, seed, model, scheduler, generation, inject: { ...inject }, without },
     verdict: finished.stopped ?? (outcome.status === 'finished' ? 'holds' : 'violated'),
     violation: outcome.violation === null ? null : violationReport(outcome.violation),
     operations: world.operations,
@@ -223,7 +223,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
     scheduler = 'random',
     generation = 'freeze-refs',
     inject = {},
-    plant = null,
+    without = [],
     neighbours = 0,
     limit = null,
   } = options;
@@ -231,7 +231,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
   const sometimes = [
     ...Object.entries(inject).map(([kind, rate]) => ['inject', `${kind}=${rate}`]),
     ...(neighbours > 0 ? [['neighbours', String(neighbours)]] : []),
-    ...(plant === null ? [] : [['plant', plant]]),
+    ...without.map((guard) => ['without', guard]),
     ...(limit === null ? [] : [['limit', String(limit)]]),
   ];
   const flags = [...Object.entries(always), ...sometimes].flatMap(([name, value]) => [`--${name}`, String(value)]);

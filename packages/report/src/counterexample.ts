@@ -37,7 +37,12 @@ export function counterexample(result: RunResult, layout: Layout): string[] {
 function title({ recording, configuration: c }: RunResult, v: ViolationReport, layout: Layout): string[] {
   const rule = `violated: ${v.kind}`;
   const name = recording.path.replace(/^.*\//, '').replace(/\.lkr(\.gz)?$/, '');
-  const where = [name, plural(c.cpus, 'CPU'), `model ${c.model}`, ...(c.plant === null ? [] : [`planted ${c.plant}`])];
+  const where = [
+    name,
+    plural(c.cpus, 'CPU'),
+    `model ${c.model}`,
+    ...(c.without.length === 0 ? [] : [`without ${c.without.join(', ')}`]),
+  ];
   return layout.ends(rule, where.join(', '), ['bold', 'red']);
 }
 

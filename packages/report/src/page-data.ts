@@ -108,7 +108,7 @@ function facts({ configuration: c, recording, ...run }: RunResult): (readonly [s
       `${plural(c.cpus, 'CPU')}, ${mebibytes(c.memoryPages)} of memory, memory model ${c.model}, ${c.scheduler} scheduling, page cache ${c.generation}, seed ${c.seed}`,
     ],
     ...(injected.length > 0 ? [['Injecting', injected.join(', ')] as const] : []),
-    ...(c.plant === null ? [] : [['Planted bug', c.plant] as const]),
+    ...(c.without.length === 0 ? [] : [['Without', c.without.join(', ')] as const]),
     [
       'Executed',
       `${count(run.accesses)} shared accesses in ${run.seconds.toFixed(1)} s (${speed.toFixed(1)} M/s), ${milliseconds(run.time)} of virtual time`,

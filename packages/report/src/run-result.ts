@@ -48,8 +48,8 @@ export interface RunConfiguration {
   readonly scheduler: string;
   readonly generation: string;
   readonly inject: Readonly<Record<string, number>>;
-  /** Planted bug, or null. */
-  readonly plant: string | null;
+  /** Guards that were left out. */
+  readonly without: readonly string[];
 }
 
 export interface ViolationReport {

@@ -66,7 +66,12 @@ function headline(result: RunResult, layout: Layout): string[] {
       `seed ${c.seed}`,
     ]),
     ...(faults.length > 0 ? layout.entry('injecting', faults) : []),
-    ...(c.plant === null ? [] : layout.entry('planted bug', [layout.paint('yellow', c.plant)])),
+    ...(c.without.length === 0
+      ? []
+      : layout.entry(
+          'without',
+          c.without.map((guard) => layout.paint('yellow', guard)),
+        )),
     ...layout.entry('executed', [
       `${count(result.accesses)} shared accesses in ${result.seconds.toFixed(1)} s (${speed.toFixed(1)} M/s)`,
       `${milliseconds(result.time)} of virtual time`,

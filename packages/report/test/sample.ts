@@ -224,7 +224,7 @@ export function sampleRun(): RunResult {
       scheduler: 'random',
       generation: 'freeze-refs',
       inject: {},
-      plant: null,
+      without: [],
     },
     verdict: 'holds',
     violation: null,

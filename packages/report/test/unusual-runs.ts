@@ -2,7 +2,7 @@
 import type { RunResult } from '../src/index.js';
 import { sampleRun } from './sample.js';
 
-/** The same program under memory pressure with a planted bug: a page is freed while a lookup holds it. */
+/** The same program under memory pressure with a guard left out: a page is freed while a lookup holds it. */
 export function violatedRun(): RunResult {
   const run = sampleRun();
   const idle = (cpu: number) => ({ cpu, task: 'idle', frames: [] });
@@ -13,7 +13,7 @@ export function violatedRun(): RunResult {
       ...run.configuration,
       memoryPages: 4_096,
       inject: { enomem: 0.01 },
-      plant: 'remove-mapping-without-freeze',
+      without: ['removeMapping.freezeRefs'],
     },
     operations: 41_022,
     accesses: 6_004_112,
@@ -92,7 +92,7 @@ export function violatedRun(): RunResult {
     },
     invariants: run.invariants.map((i) => (i.name === 'page references' ? { ...i, violations: 1 } : i)),
     replay:
-      'lockless run gcc-hello --cpus 8 --memory 16M --seed 42 --inject enomem=0.01 --plant remove-mapping-without-freeze',
+      'lockless run gcc-hello --cpus 8 --memory 16M --seed 42 --inject enomem=0.01 --without removeMapping.freezeRefs',
   };
 }
 
@@ -103,7 +103,7 @@ export function hostile(text: string): RunResult {
   return {
     ...run,
     recording: { ...run.recording, path: text, command: [text, text], kernel: text },
-    configuration: { ...run.configuration, plant: text, scheduler: text },
+    configuration: { ...run.configuration, without: [text], scheduler: text },
     violation: { ...run.violation!, kind: text, message: text, task: text, stacks },
     processes: run.processes.map((p) => ({ ...p, comm: text })),
     files: run.files.map((f) => ({ ...f, path: text, kind: text })),

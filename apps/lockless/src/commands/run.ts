@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { readRecording } from '@lockless/recording';
 import type { SimulateOptions } from '@lockless/replay';
-import { PLANTS, SimulationInputError, simulate } from '@lockless/replay';
+import { SimulationInputError, simulate } from '@lockless/replay';
 import type { RunResult } from '@lockless/report';
 import { renderHtml, renderSummary } from '@lockless/report';
 import { Argument, Command, Option } from 'commander';
 import { EXIT, UsageError } from '../exit-code.js';
 import type { Exit, Io } from '../io.js';
 import type { Injection, MemorySize } from '../options.js';
-import { injection, memorySize, wholeNumber } from '../options.js';
+import { injection, memorySize, repeated, wholeNumber } from '../options.js';
 import { OutputFile } from '../output.js';
 import { RunProgress } from '../progress.js';
 import { bundledRecordings, type ChosenRecording, chooseRecording } from '../recordings.js';
@@ -21,7 +21,7 @@ interface RunFlags {
   scheduler: 'random' | 'round-robin' | 'pct';
   generation: 'freeze-refs' | 'tree-lock';
   inject?: Injection;
-  plant?: string;
+  without?: readonly string[];
   neighbours: number;
   limit?: number;
   report?: string;
@@ -63,7 +63,12 @@ export function runCommand(io: Io, exit: Exit): Command {
     .addOption(
       new Option('--inject <kind=rate>', 'make things fail: enomem, eio, signal; repeatable').argParser(injection),
     )
-    .addOption(new Option('--plant <bug>', 'run with a known bug of the kernel put back').choices([...PLANTS]))
+    .addOption(
+      new Option(
+        '--without <guard>',
+        'leave out a guard of the kernel, as findGetPage.slotRecheck; repeatable',
+      ).argParser(repeated),
+    )
     .addOption(
       new Option('--neighbours <n>', "other processes that read the program's files and drop them from the cache")
         .argParser(wholeNumber(0, 64))
@@ -114,7 +119,7 @@ async function replay({ file, name }: ChosenRecording, flags: RunFlags, io: Io):
 }
 
 function optionsOf(flags: RunFlags): SimulateOptions {
-  const { cpus, memory, seed, model, scheduler, generation, inject, plant, neighbours, limit } = flags;
+  const { cpus, memory, seed, model, scheduler, generation, inject, without, neighbours, limit } = flags;
   return {
     cpus,
     memory,
@@ -123,7 +128,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     scheduler,
     generation,
     inject: inject ?? {},
-    plant: plant ?? null,
+    without: without ?? [],
     neighbours,
     limit: limit ?? null,
   };
