@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+import { choose } from './choose.js';
+import { defineWord, peek, poke } from './memory.js';
 import type { Access } from './op.js';
 import { access } from './op.js';
 import { code } from './primitive.js';
 import type { StructOf } from './struct.js';
-import type { Null, Ptr } from './word.js';
+import type { Null, Ptr, Ref } from './word.js';
 
 const ALLOC = code('kmem_cache_alloc');
 const FREE = code('kmem_cache_free');
@@ -60,12 +62,19 @@ export function kmemCacheCreate<S>(type: StructOf<S>, options: CacheOptions = {}
 /** The cache with that id. For engines. */
 export const kmemCacheOf = (id: number): KmemCache<unknown> => caches[id];
 
+const reservesExhausted: Ref<number> = defineWord('slab_reserves_exhausted');
+
+/** From here on each allocation that may not sleep (no __GFP_WAIT) fails. Boot code only, for tests of what must not depend on luck. */
+export const exhaustReserves = (): void => poke(reservesExhausted, 1);
+
 /**
  * kmem_cache_zalloc(): a zeroed object, on cache lines of its own, or NULL when allocation failed (an injected fault).
  * *Ordering*: acquire; what the last owner did before freeing is over. *Differs*: does not reclaim, so it never sleeps.
  */
 export const kmemCacheAlloc = <S>(cache: KmemCache<S>, gfp: number): Access<Ptr<S> | Null> =>
-  access(ALLOC, cache.id, gfp);
+  (gfp & GFP_WAIT) === 0 && peek(reservesExhausted) !== 0
+    ? (choose(1) as Access<number> as Access<Null>) // the one possibility: NULL
+    : access(ALLOC, cache.id, gfp);
 
 /** kmem_cache_free(). A second free, or an access after it, is a violation. *Ordering*: release. */
 export const kmemCacheFree = <S>(cache: KmemCache<S>, object: Ptr<S>): Access<void> => access(FREE, object, cache.id);
