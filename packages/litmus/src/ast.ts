@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+import type { Source } from './error.js';
+
 /** Where something stands in the source: line and column from 1. */
 export interface Position {
   readonly line: number;
@@ -99,16 +101,23 @@ export type Condition =
     };
 
 export interface Litmus {
+  /** Where it was read, and its text: what errors about it show. */
+  readonly source: Source;
   /** As on the first line. */
   readonly name: string;
   /** From a `Result:` line of a comment: `Never`, `Sometimes`, `Always`, `DEADLOCK`, with `DATARACE` or not; null when not declared. */
   readonly declared: string | null;
   readonly initial: readonly { readonly place: Place; readonly value: InitialValue; readonly at: Position }[];
+  /**
+   * Arrays that the init block declares. Element 0 is the location with the array's name (so that the name is its address), element k the location
+   * `name[k]`, both here and where conditions and states name them. `a[e]` is written `*(a + e)` in the tree.
+   */
+  readonly arrays: readonly { readonly name: string; readonly length: number }[];
   readonly threads: readonly Thread[];
   readonly locations: readonly Place[];
   readonly filter: Condition | null;
   readonly quantifier: 'exists' | '~exists' | 'forall';
   readonly condition: Condition;
-  /** The condition as herd prints it back. */
+  /** The condition with its quantifier, as herd prints it back. */
   readonly conditionText: string;
 }
