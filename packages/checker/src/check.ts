@@ -39,7 +39,7 @@ export async function check<S>(program: Program<S>, options: CheckOptions = {}):
       verdict: 'violated' as const,
       bound: null,
       ...rest(),
-      violation: { kind, at: '', message, trace: [], replay: run.schedule.join('') },
+      violation: { kind, at: '', message, trace: [], forbidden: null, replay: run.schedule.join('') },
     });
     if (run.end === 'bug') {
       const bug = run.bug as KernelBug;

@@ -31,7 +31,11 @@ export interface ExecutedEvent {
 
 export interface ExecutedThread {
   readonly name: string;
+  /** Its task_struct, 0 when it has none. */
+  readonly task: number;
   readonly events: readonly ExecutedEvent[];
+  /** The call_rcu() that this thread is the callback of; null for a thread of the program. */
+  readonly startedBy: ExecutedEvent | null;
   /** `done`; `waits` for a lock, a wake-up or a change of what it read last; or cut off where the execution went wrong. */
   readonly end: 'done' | 'waits' | 'cut';
   /** What it waits to do, which is not among the events: taking a lock, going on after a sleep. Null when it spins on what it read. */

@@ -11,16 +11,21 @@ export interface StepFrame {
 
 /** One access of a counterexample. */
 export interface Step {
+  /** From 1, in the order of the trace; {@link note} refers to it. */
+  readonly number: number;
   /** Thread's name. */
   readonly thread: string;
-  /** Position in its thread, from 1. */
+  /** Position in its thread, from 1. Steps that do not matter to the violation are left out of a trace, so there are gaps. */
   readonly position: number;
   /** Ordering site: `<kernel function>.<primitive>`, with `#n` for the nth of its kind in the function. */
   readonly site: string;
-  /** The access in words: `rcuDereference(radix_tree_node 0x4000.slots[0]) = page 0x5000`, `_count: 2 -> 3`. */
+  /** The access in words: `rcu_dereference(radix_tree_node1.slots[0]) = page7`, `atomic_cmpxchg(page7._count): 2 -> 0`. */
   readonly text: string;
-  /** Where the value comes from, when that is not the latest store: `initial`, `lookup:3`. */
+  /** Where the value comes from, when that is not the latest store: `initial`, `lookup:3` (thread and position). */
   readonly from: string | null;
+  /** What else to know of it: `does not see step 3`, `weakened to READ_ONCE`, `waits for ever`, `object freed in step 8`. */
+  readonly note: string | null;
+  /** Innermost first. */
   readonly frames: readonly StepFrame[];
 }
 
@@ -30,8 +35,13 @@ export interface Violation {
   /** Kernel function or assertion in which it shows. */
   readonly at: string;
   readonly message: string;
-  /** The execution, in an order that explains it. */
+  /**
+   * The execution, in an order that explains it: each load comes after the store that it reads. Under SC it reads the latest one; under a weaker
+   * model, where no such order exists, {@link Step.from} says what it reads.
+   */
   readonly trace: readonly Step[];
+  /** Which axiom of the model forbids this execution when the ordering sites that were left out are in place; null when none was left out. */
+  readonly forbidden: string | null;
   /** Token for {@link CheckOptions.replay}: names steps, not numbers, so that it survives unrelated edits. */
   readonly replay: string;
 }
