@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+import type { Program } from '../program.js';
+import type { ModelName } from '../result.js';
+import type { AccessSite, BlockedThread, Execution, ExplorationError } from './execution.js';
+
+/** What to explore, and who is told. A callback that returns true stops the exploration for good. */
+export interface ExploreOptions<S> {
+  readonly program: Program<S>;
+  readonly model: ModelName;
+  /** Whether the ordering of an access is left out. Asked once for each site. See {@link weakerForm} for what that makes of it. */
+  readonly weaken?: (site: AccessSite) => boolean;
+  /** Events a thread may have. Default 10,000. */
+  readonly maxEvents?: number;
+  /** Report data races of plain accesses (costs time on each complete execution). */
+  readonly races?: boolean;
+  /** Each complete, consistent execution, once. */
+  readonly onExecution?: (execution: Execution) => boolean | void;
+  /**
+   * Each execution in which threads wait and nobody is left to run. `stuck`: all of the waiting loads read the latest stores, so that this is
+   * how it stays (deadlock, lost wake-up, livelock); otherwise the wait is superseded by another execution, which is explored.
+   */
+  readonly onBlocked?: (execution: Execution, blocked: readonly BlockedThread[], stuck: boolean) => boolean | void;
+  /** Each error; without this callback the first one is kept in {@link Explorer.error} and stops the exploration. */
+  readonly onError?: (error: ExplorationError, execution: Execution) => boolean | void;
+}
+
+export interface ExploreCounts {
+  /** Complete, consistent executions. */
+  executions: number;
+  /** Executions in which a thread waits in the end. */
+  blocked: number;
+  /** Complete graphs that only the RCU axiom excluded, found when they were complete. */
+  rejected: number;
+  /** Executions that ended in an error. */
+  errors: number;
+  /** Executions cut because a thread had too many events. */
+  bounded: number;
+  /** Most events of one execution. */
+  events: number;
+  /** Times that the exploration began anew because a location turned out to be shared. */
+  restarts: number;
+}
+
+/** An exploration that runs in slices. */
+export interface Explorer {
+  readonly counts: Readonly<ExploreCounts>;
+  /** All is explored, or a callback stopped it. */
+  readonly done: boolean;
+  readonly stopped: boolean;
+  readonly error: ExplorationError | null;
+  /** Sites met so far. */
+  sites(): readonly AccessSite[];
+  /** Fraction of the tree of explorations that is done, as far as the tree is known; from 0 to 1. */
+  progress(): number;
+  /** What `setup` returned. */
+  readonly shared: unknown;
+  /** Explores for that long, about; returns {@link done}. */
+  run(milliseconds?: number): boolean;
+}
+
+/** Starts the exploration of a program: runs its setup. Nothing else happens before {@link Explorer.run}. */
+export declare function explore<S>(options: ExploreOptions<S>): Explorer;
