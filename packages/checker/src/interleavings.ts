@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MIT
-import type { Access, CpuLocal, Engine, Op } from '@lockless/cpu';
-import { enterCpu, installEngine, KernelBug, PRIMITIVES, SequentialEngine, STATIC_WORDS } from '@lockless/cpu';
+import type { Access, CpuLocal, Engine, FunctionPointer, Op } from '@lockless/cpu';
+import {
+  access,
+  code,
+  enterCpu,
+  installEngine,
+  KernelBug,
+  PRIMITIVES,
+  pointedFunction,
+  SequentialEngine,
+  SOFTIRQ_OFFSET,
+  STATIC_WORDS,
+} from '@lockless/cpu';
 import type { Program } from './program.js';
 
 /*
@@ -34,6 +45,24 @@ interface Thread {
   go: boolean;
   /** Why it cannot go on until memory changes. */
   waiting: boolean;
+  /** RCU readers that it is inside of, and how often it was outside of all. */
+  readers: number;
+  quiescent: number;
+  /** The grace period that it waits for: readers that were inside when it began, as their `quiescent` of then. */
+  grace: readonly { readonly reader: Thread; readonly quiescent: number }[] | null;
+}
+
+const newThread = (cpu: CpuLocal, op: Op<unknown>): Thread => ({
+  ...{ cpu, op, done: false, result: undefined, go: false, waiting: false },
+  ...{ readers: 0, quiescent: 0, grace: null },
+});
+
+const SYNCHRONIZE_RCU = code('synchronize_rcu');
+
+/** What call_rcu() starts: waits for a grace period, then invokes the callback. */
+function* invokeAfterGracePeriod(head: number, func: number): Op<void> {
+  yield* access<void>(SYNCHRONIZE_RCU, 0);
+  yield* pointedFunction(func as FunctionPointer<(head: number) => Op<void>>)(head);
 }
 
 /** Runs sequentially, but stops before each access. */
@@ -42,6 +71,8 @@ class SteppingEngine implements Engine {
   readonly words: Int32Array;
   readonly heap: SequentialEngine['heap'];
   thread: Thread | null = null;
+  /** All of them; call_rcu() adds one, on a CPU of its own. */
+  threads: Thread[] = [];
   relaxed = false;
   private readonly suspended: { done: false; value: Access<unknown> };
   private pending = new Map<Thread, { code: number; address: number; operand: number; expected: number }>();
@@ -64,7 +95,11 @@ class SteppingEngine implements Engine {
     }
     this.pending.delete(thread);
     const { event } = PRIMITIVES[access.code];
-    if ((event === 'LK' && this.words[access.address] !== 0) || (event === 'RLK' && this.words[access.address] > 0)) {
+    if (
+      (event === 'LK' && this.words[access.address] !== 0) ||
+      (event === 'RLK' && this.words[access.address] > 0) ||
+      (event === 'RCU_SYNC' && !this.gracePeriodIsOver(thread))
+    ) {
       const { code, address, operand, expected } = access;
       this.pending.set(thread, { code, address, operand, expected });
       thread.waiting = true;
@@ -75,10 +110,42 @@ class SteppingEngine implements Engine {
       this.relaxed = true;
       return { done: true, value: undefined };
     }
-    if (event === 'RCU_LOCK') thread.cpu.preemptCount++;
-    else if (event === 'RCU_UNLOCK') thread.cpu.preemptCount--;
-    else return this.inner.step(access);
+    switch (event) {
+      case 'RCU_LOCK':
+        thread.cpu.preemptCount++;
+        thread.readers++;
+        break;
+      case 'RCU_UNLOCK':
+        thread.cpu.preemptCount--;
+        if (--thread.readers === 0) thread.quiescent++;
+        break;
+      case 'RCU_SYNC':
+        break;
+      case 'CALL_RCU':
+        this.startCallback(access.address, access.operand);
+        break;
+      default:
+        return this.inner.step(access);
+    }
     return { done: true, value: undefined };
+  }
+
+  private readersInside(): Thread['grace'] {
+    return this.threads.flatMap((reader) => (reader.readers > 0 ? [{ reader, quiescent: reader.quiescent }] : []));
+  }
+
+  private gracePeriodIsOver(thread: Thread): boolean {
+    thread.grace ??= this.readersInside() ?? [];
+    if (thread.grace.some(({ reader, quiescent }) => reader.quiescent === quiescent)) return false;
+    thread.grace = null;
+    return true;
+  }
+
+  private startCallback(head: number, func: number): void {
+    const cpu = { ...(this.thread as Thread).cpu, id: this.threads.length, preemptCount: SOFTIRQ_OFFSET };
+    const thread = newThread(cpu, invokeAfterGracePeriod(head, func));
+    thread.grace = this.readersInside();
+    this.threads.push(thread);
   }
 }
 
@@ -93,16 +160,13 @@ function runOnce(program: Program, prefix: readonly number[], options: Interleav
   const labels: string[] = [];
   let end: Interleaving['end'] = 'complete';
   let bug: unknown = null;
-  const threads = names.map(
-    (name, id): Thread => ({
-      cpu: { id, preemptCount: 0, irqsDisabled: false, current: engine.inner.cpu.current },
-      op: program.threads[name](shared),
-      done: false,
-      result: undefined,
-      go: false,
-      waiting: false,
-    }),
+  engine.threads = names.map((name, id) =>
+    newThread(
+      { id, preemptCount: 0, irqsDisabled: false, current: engine.inner.cpu.current },
+      program.threads[name](shared),
+    ),
   );
+  const { threads } = engine;
   const resume = (thread: Thread, go: boolean): void => {
     engine.thread = thread;
     thread.go = go;
@@ -131,7 +195,9 @@ function runOnce(program: Program, prefix: readonly number[], options: Interleav
       engine.relaxed = false;
       runnable.push(able);
       schedule.push(next);
+      const before = threads.length;
       resume(threads[next], true);
+      for (const started of threads.slice(before)) resume(started, false);
       if (!threads[next].waiting) for (const t of threads) t.waiting = false;
     }
   } catch (error) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { KernelBug } from './bug.js';
+import type { FunctionPointer } from './function-pointer.js';
+import { pointedFunction } from './function-pointer.js';
 import { Heap } from './heap.js';
 import { STATIC_WORDS } from './memory.js';
 import type { Access, CpuLocal, Engine, Op } from './op.js';
@@ -27,6 +29,8 @@ export class SequentialEngine implements Engine {
   readonly heap: Heap;
   readonly cpu: CpuLocal;
   private readonly options: SequentialOptions;
+  /** What call_rcu() was given and that was not yet invoked. */
+  private callbacks: { readonly head: number; readonly func: FunctionPointer<(head: number) => Op<void>> }[] = [];
 
   constructor(options: SequentialOptions = {}) {
     this.options = options;
@@ -38,17 +42,29 @@ export class SequentialEngine implements Engine {
     this.cpu = { id: 0, preemptCount: 0, irqsDisabled: false, current: task };
   }
 
-  /** Runs kernel-side code to its end and returns its result. */
+  /**
+   * Runs kernel-side code to its end and returns its result. If that end is outside every RCU reader, it is the end of a grace period too: what
+   * the code gave to call_rcu() is invoked, in order.
+   */
   run<T>(op: Op<T>): T {
     const before = installEngine(this);
     enterCpu(this.cpu);
     try {
-      for (;;) {
-        const step = op.next();
-        if (step.done) return step.value;
+      const result = this.drive(op);
+      while (this.callbacks.length > 0 && this.cpu.preemptCount === 0) {
+        const { head, func } = this.callbacks.shift() as (typeof this.callbacks)[number];
+        this.drive(pointedFunction(func)(head));
       }
+      return result;
     } finally {
       installEngine(before.words.length === 0 ? null : before);
+    }
+  }
+
+  private drive<T>(op: Op<T>): T {
+    for (;;) {
+      const step = op.next();
+      if (step.done) return step.value;
     }
   }
 
@@ -113,7 +129,8 @@ export class SequentialEngine implements Engine {
         if (this.cpu.preemptCount !== 0) throw new KernelBug('deadlock', 'synchronize_rcu() inside a reader');
         return undefined;
       case 'CALL_RCU':
-        throw new KernelBug('no-grace-periods', 'call_rcu(): this engine has no grace periods of its own');
+        this.callbacks.push({ head: address, func: operand as FunctionPointer<(head: number) => Op<void>> });
+        return undefined;
       case 'CHOOSE':
         return 0;
       case 'RELAX':

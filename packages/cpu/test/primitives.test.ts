@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest';
-import type { Op } from '../src/index.js';
+import type { FunctionPointer, Op } from '../src/index.js';
 import * as cpu from '../src/index.js';
 import {
+  access,
   atomicAddNegative,
   atomicAddUnless,
   atomicCmpxchg,
@@ -14,9 +15,12 @@ import {
   atomicSet,
   atomicXchg,
   clearBit,
+  code,
   defineWord,
+  functionPointer,
   PRIMITIVES,
   runSequentially,
+  SequentialEngine,
   setBit,
   testAndClearBit,
   testAndSetBit,
@@ -237,5 +241,33 @@ describe('the table', () => {
       expect(p.event === 'RMW', p.name).toBe(p.operation !== undefined);
       expect(p.event === 'RMW', p.name).toBe(p.result !== undefined);
     }
+  });
+});
+
+describe('call_rcu() on the sequential engine', () => {
+  const CALL = code('call_rcu');
+  const order: number[] = [];
+  const note: FunctionPointer<unknown> = functionPointer('note', function* (head: number): Op<void> {
+    order.push(head);
+    if (head < 3) yield* access<void>(CALL, head + 10, note);
+  });
+
+  it('invokes callbacks in order when the code ends outside every reader', () => {
+    const engine = new SequentialEngine();
+    order.length = 0;
+    engine.run(
+      (function* () {
+        yield* access<void>(code('rcu_read_lock'), 0);
+        yield* access<void>(CALL, 1, note);
+        yield* access<void>(CALL, 2, note);
+      })(),
+    );
+    expect(order).toEqual([]);
+    engine.run(
+      (function* () {
+        yield* access<void>(code('rcu_read_unlock'), 0);
+      })(),
+    );
+    expect(order).toEqual([1, 2, 11, 12]);
   });
 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+export { bootRcuEvents } from './flavour.js';
 export { rcuBarrier } from './rcu-barrier.js';
 export * from './rcu-statistics.js';
-export { callRcu, rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
+export { rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
 export * from './rcupdate.js';
 export * from './tick.js';

@@ -10,6 +10,7 @@ import {
   defineStatic,
   functionPointer,
   initCompletion,
+  KernelBug,
   Mutex,
   mightSleep,
   mutexInit,
@@ -22,8 +23,9 @@ import {
   waitForCompletion,
 } from '@lockless/cpu';
 import type { RcuHead } from '@lockless/mm-types';
+import { FLAVOUR_EVENTS, rcuFlavour } from './flavour.js';
 import { nohzMaskWord, nrRcuCpus, RcuData, rcuData } from './rcu-struct.js';
-import { callRcu, thisRcuData } from './rcuclassic.js';
+import { callRcuClassic, thisRcuData } from './rcuclassic.js';
 
 /** What callers of rcu_barrier() share. */
 interface RcuBarrierState {
@@ -56,10 +58,16 @@ export function* initRcuBarrier(): Op<void> {
  * A callback of ours is queued behind them on each CPU; a CPU's callbacks are invoked in the order in which they were queued.
  * *Context*: may sleep; not inside a reader.
  * *Source*: `rcu_barrier`, kernel/rcupdate.c, 2.6.27.
- * *Differs*: the kernel interrupts each CPU to queue the callback; here the CPU is asked by a word that its next tick looks at.
+ * *Differs*: the kernel interrupts each CPU to queue the callback; here the CPU is asked by a word that its next tick looks at. Throws KernelBug
+ * `unsupported` where grace periods are events (bootRcuEvents()): no event says that callbacks were invoked.
  */
 export function* rcuBarrier(): Op<void> {
   mightSleep();
+  if (rcuFlavour() === FLAVOUR_EVENTS)
+    throw new KernelBug(
+      'unsupported',
+      'rcu_barrier() where grace periods are events: nothing says that callbacks were invoked',
+    );
   yield* mutexLock(RcuBarrierState.mutex(state));
   yield* initCompletion(RcuBarrierState.completion(state));
   // 1 for ourselves, so that it does not complete while we still ask.
@@ -86,6 +94,6 @@ export function* answerBarrierRequest(): Op<void> {
   const rdp = thisRcuData();
   if ((yield* readOnce(RcuData.barrierRequest(rdp))) === 0) return;
   if ((yield* atomicCmpxchg(RcuData.barrierRequest(rdp), 1, 0)) === 1) {
-    yield* callRcu(RcuData.barrier(rdp), rcuBarrierCallback);
+    yield* callRcuClassic(RcuData.barrier(rdp), rcuBarrierCallback);
   }
 }

@@ -62,14 +62,13 @@ const batchBefore = (a: number, b: number): boolean => ((a - b) | 0) < 0;
 export const thisRcuData = (): Ptr<RcuData> => rcuData(smpProcessorId());
 
 /**
- * call_rcu(): invokes the callback once every reader that runs now has ended.
+ * call_rcu() of the classic flavour; see rcupdate.ts.
  *
- * *Context*: any, hardirq included. The head must stay untouched until the callback gets it.
- * *Ordering*: what precedes is seen by every reader that may run when the callback does; see the comment at the top.
+ * *Ordering*: see the comment at the top.
  * *Source*: `call_rcu`, kernel/rcuclassic.c, 2.6.27.
  * *Differs*: when many callbacks are queued the limit of a softirq is lifted, but no CPU is interrupted to hurry (force_quiescent_state).
  */
-export function* callRcu(head: Ptr<RcuHead>, func: FunctionPointer<RcuCallback>): Op<void> {
+export function* callRcuClassic(head: Ptr<RcuHead>, func: FunctionPointer<RcuCallback>): Op<void> {
   yield* store(RcuHead.func(head), func);
   yield* store(RcuHead.next(head), NULL);
   const flags = localIrqSave();

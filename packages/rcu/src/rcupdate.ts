@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Access, Embed, KmemCache, Op, Ptr, StructOf } from '@lockless/cpu';
+import type { Access, Embed, FunctionPointer, KmemCache, Op, Ptr, StructOf } from '@lockless/cpu';
 import {
   access,
   Completion,
@@ -22,12 +22,16 @@ import {
   struct,
   waitForCompletion,
 } from '@lockless/cpu';
+import type { RcuCallback } from '@lockless/mm-types';
 import { RcuHead } from '@lockless/mm-types';
+import { FLAVOUR_EVENTS, rcuFlavour } from './flavour.js';
 import { nrRcuCpus } from './rcu-struct.js';
-import { callRcu } from './rcuclassic.js';
+import { callRcuClassic } from './rcuclassic.js';
 
 const READ_LOCK = code('rcu_read_lock');
 const READ_UNLOCK = code('rcu_read_unlock');
+const SYNCHRONIZE = code('synchronize_rcu');
+const CALL = code('call_rcu');
 
 /**
  * rcu_read_lock(): until the matching {@link rcuReadUnlock} nothing that a grace period protects is freed.
@@ -50,6 +54,18 @@ export const rcuReadUnlock = (): Access<void> => access(READ_UNLOCK, 0);
  * *Source*: `rcu_read_lock_held`, include/linux/rcupdate.h (2.6.34; 2.6.27 has no such test).
  */
 export const rcuReadLockHeld = (): boolean => inAtomic() || irqsDisabled();
+
+/**
+ * call_rcu(): invokes the callback once every reader that runs now has ended.
+ *
+ * *Context*: any, hardirq included. The head must stay untouched until the callback gets it.
+ * *Ordering*: what precedes is seen by every reader that may run when the callback does.
+ * *Source*: `call_rcu`, kernel/rcuclassic.c, 2.6.27.
+ */
+export function* callRcu(head: Ptr<RcuHead>, func: FunctionPointer<RcuCallback>): Op<void> {
+  if (rcuFlavour() === FLAVOUR_EVENTS) yield* access<void>(CALL, head, func);
+  else yield* callRcuClassic(head, func);
+}
 
 /** struct rcu_synchronize: a callback that completes. The kernel keeps it on the stack. */
 interface RcuSynchronize {
@@ -77,6 +93,10 @@ const wakemeAfterRcu = functionPointer('wakeme_after_rcu', function* (head: Ptr<
  */
 export function* synchronizeRcu(): Op<void> {
   mightSleep();
+  if (rcuFlavour() === FLAVOUR_EVENTS) {
+    yield* access<void>(SYNCHRONIZE, 0);
+    return;
+  }
   if (peek(nrRcuCpus) === 1) {
     // The only CPU runs us, and we may sleep, so it runs no reader.
     yield* smpMb();
