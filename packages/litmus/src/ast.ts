@@ -109,8 +109,9 @@ export interface Litmus {
   readonly declared: string | null;
   readonly initial: readonly { readonly place: Place; readonly value: InitialValue; readonly at: Position }[];
   /**
-   * Arrays that the init block declares. Element 0 is the location with the array's name (so that the name is its address), element k the location
-   * `name[k]`, both here and where conditions and states name them. `a[e]` is written `*(a + e)` in the tree.
+   * Arrays that the init block declares. Element k is a variable with the name `a[k]`, and the array's name stands for the address of `a[0]`: the
+   * parser has replaced it everywhere (a parameter `int *a` has the name `a[0]`), and `a[2]` by `*a[2]`. Only an index that is not constant is left:
+   * `*(a[0] + index)`.
    */
   readonly arrays: readonly { readonly name: string; readonly length: number }[];
   readonly threads: readonly Thread[];

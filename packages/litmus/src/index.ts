@@ -3,3 +3,4 @@ export type * from './ast.js';
 export { LitmusError, type Source } from './error.js';
 export type * from './outcome.js';
 export { parseLitmus } from './parse.js';
+export { observedPlaces } from './state.js';

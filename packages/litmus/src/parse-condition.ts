@@ -7,17 +7,18 @@ import { type Proposition, propositionText } from './proposition.js';
 /** More than this in one chain of `/\` or `\/` makes a tree too deep to walk. */
 const MAX_CHAIN = 1000;
 
-/** The tokens, and how many threads the test has. */
+/** The tokens, how many threads the test has, and the lengths of its arrays. */
 interface Scope {
   readonly cursor: Cursor;
   readonly threads: number;
+  readonly arrays: ReadonlyMap<string, number>;
 }
 
 type Final = Pick<Litmus, 'locations' | 'filter' | 'quantifier' | 'condition' | 'conditionText'>;
 
 /** What stands behind the threads: `locations [...]`, `filter (...)`, `exists (...)`; each may be left out. */
-export function finalSection(cursor: Cursor, threads: number): Final {
-  const scope: Scope = { cursor, threads };
+export function finalSection(scope: Scope): Final {
+  const { cursor } = scope;
   const locations = cursor.accept('locations') ? locationList(scope) : [];
   const filter = cursor.accept('filter') ? desugar(proposition(scope)) : null;
   const quantifier = quantify(cursor);
@@ -116,7 +117,8 @@ function value(scope: Scope): (Condition & { kind: 'atom' })['value'] {
   if (register !== null) return register;
   if (cursor.is('[')) return place(scope);
   if (cursor.accept('*')) return { thread: null, name: cursor.name('the name of a variable').text };
-  return symbolOrNumber(cursor, cursor.accept('&'));
+  const symbol = symbolOrNumber(cursor, cursor.accept('&'));
+  return 'address' in symbol && scope.arrays.has(symbol.address) ? { address: elementName(symbol.address, 0) } : symbol;
 }
 
 /** `0:r1`, `x`, `[x]`, `x[1]`. */
@@ -124,11 +126,20 @@ function place(scope: Scope): Place {
   const { cursor } = scope;
   const register = registerPlace(cursor, scope.threads);
   if (register !== null) return register;
+  const { at } = cursor;
   const bracket = cursor.accept('[');
   const { text } = cursor.name('a location such as "x" or a register such as "0:r1"');
-  const name = cursor.is('[') ? elementName(text, index(cursor)) : text;
+  const element = cursor.is('[') ? index(cursor) : null;
   if (bracket) cursor.expect(']', 'after the name of a location');
-  return { thread: null, name };
+  const length = scope.arrays.get(text);
+  if (element === null) {
+    if (length !== undefined)
+      cursor.reject(`${text} is an array: expected one of its elements, such as "${text}[0]"`, at);
+    return { thread: null, name: text };
+  }
+  if (length === undefined) cursor.reject(`${text} is no array`, at);
+  else if (element >= length) cursor.reject(`there is no element ${element}: ${text} has ${length}`, at);
+  return { thread: null, name: elementName(text, element) };
 }
 
 /** Without what only the text needs. */

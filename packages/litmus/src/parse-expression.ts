@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 import type { BinaryOperator, Expression, Position } from './ast.js';
 import type { Cursor } from './cursor.js';
+import { elementName } from './parse-init.js';
 
 /** What a thread's code is read with. */
 export interface Scope {
   readonly cursor: Cursor;
   /** Names of the thread's parameters: what looks like a type may be one. */
   readonly parameters: ReadonlySet<string>;
+  /** Lengths of the arrays, by their names. */
+  readonly arrays: ReadonlyMap<string, number>;
 }
 
 /** How tightly the operators of C bind. */
@@ -132,21 +135,24 @@ function primary(scope: Scope): Expression {
   if (kind !== 'name') cursor.fail('an expression');
   if (RESERVED.has(text)) cursor.fail('an expression');
   cursor.next();
-  const constant = Object.hasOwn(NAMED_CONSTANTS, text) ? NAMED_CONSTANTS[text] : undefined;
-  return constant === undefined ? { kind: 'name', name: text, at } : { kind: 'constant', value: constant, at };
+  if (Object.hasOwn(NAMED_CONSTANTS, text)) return { kind: 'constant', value: NAMED_CONSTANTS[text], at };
+  return { kind: 'name', name: isArray(text, scope) ? elementName(text, 0) : text, at };
 }
+
+export const isArray = (name: string, { arrays, parameters }: Scope): boolean =>
+  arrays.has(name) && parameters.has(name);
 
 function postfix(scope: Scope, base: Expression): Expression {
   const { cursor } = scope;
   let result: Expression = base;
   for (let length = 0; ; length++) {
     if (length === MAX_OPERATORS) cursor.reject(`an expression with more than ${MAX_OPERATORS} operators`);
-    const { text, at } = cursor.peek();
+    const { text } = cursor.peek();
     if (text === '(') {
       if (result.kind !== 'name') return cursor.reject('only a primitive can be called, by its name');
       result = { kind: 'call', name: result.name, arguments: callArguments(scope), at: result.at };
     } else if (text === '[') {
-      result = { kind: 'dereference', pointer: element(scope, result), at };
+      result = { kind: 'dereference', pointer: element(scope, result), at: result.at };
     } else if (text === '.' || text === '->') {
       cursor.reject('members of structs are not supported: give each of them a variable of its own');
     } else if (text === '?') {
@@ -173,6 +179,10 @@ function element(scope: Scope, base: Expression): Expression {
   const { at } = cursor.expect('[', 'before an index');
   const index = cursor.nested(() => expression(scope));
   cursor.expect(']', 'after an index');
-  if (index.kind === 'constant' && index.value === 0n) return base;
-  return { kind: 'binary', operator: '+', left: base, right: index, at };
+  if (index.kind !== 'constant') return { kind: 'binary', operator: '+', left: base, right: index, at };
+  const array = base.kind === 'name' && base.name.endsWith('[0]') ? base.name.slice(0, -3) : null;
+  const length = array === null ? 1 : (scope.arrays.get(array) ?? 1);
+  if (index.value < 0n || index.value >= length)
+    cursor.reject(`there is no element ${index.value}: the length is ${length}`, at);
+  return array === null ? base : { kind: 'name', name: elementName(array, index.value), at: base.at };
 }

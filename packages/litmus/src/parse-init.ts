@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { InitialValue, Litmus, Place, Position } from './ast.js';
 import type { Cursor } from './cursor.js';
+import { placeText } from './proposition.js';
 
 interface Initial {
   readonly initial: { readonly place: Place; readonly value: InitialValue; readonly at: Position }[];
@@ -20,7 +21,10 @@ export function initBlock(cursor: Cursor): Pick<Litmus, 'initial' | 'arrays'> {
       if (!cursor.is('}')) cursor.expect(';', 'or "}" after an initial value');
     }
   }
-  return result;
+  const arrays = new Set(result.arrays.map(({ name }) => name));
+  const pointsTo = (value: InitialValue): InitialValue =>
+    'address' in value && arrays.has(value.address) ? { address: elementName(value.address, 0) } : value;
+  return { ...result, initial: result.initial.map((each) => ({ ...each, value: pointsTo(each.value) })) };
 }
 
 function entry(cursor: Cursor, result: Initial): void {
@@ -30,7 +34,9 @@ function entry(cursor: Cursor, result: Initial): void {
     cursor.next();
   while (cursor.accept('*'));
   const [place, length] = target(cursor);
-  if (result.initial.some((other) => other.place.thread === place.thread && other.place.name === place.name))
+  const taken = (name: string): boolean =>
+    result.initial.some((other) => other.place.thread === place.thread && other.place.name === name);
+  if (taken(place.name) || taken(elementName(place.name, 0)))
     cursor.reject(`${placeText(place)} is given an initial value twice`, at);
   if (length !== null) {
     result.arrays.push({ name: place.name, length });
@@ -113,7 +119,5 @@ export function index(cursor: Cursor): number {
   return Number(value);
 }
 
-/** Element 0 is where the array's name points. */
-export const elementName = (array: string, element: number): string => (element === 0 ? array : `${array}[${element}]`);
-
-const placeText = ({ thread, name }: Place): string => (thread === null ? name : `${thread}:${name}`);
+/** Each element of an array is a variable of its own. */
+export const elementName = (array: string, element: number | bigint): string => `${array}[${element}]`;

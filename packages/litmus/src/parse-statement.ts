@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { BinaryOperator, Expression, Position, Statement, Thread } from './ast.js';
 import type { Cursor } from './cursor.js';
-import { expression, isType, type Scope, unary } from './parse-expression.js';
+import { expression, isArray, isType, type Scope, unary } from './parse-expression.js';
+import { elementName } from './parse-init.js';
 
 const COMPOUND: ReadonlySet<string> = new Set(['+=', '-=', '*=', '/=', '%=', '&=', '|=', '^=', '<<=', '>>=']);
 
@@ -16,7 +17,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
 };
 
 /** `P0(int *x, atomic_t *y) { ... }`. */
-export function thread(cursor: Cursor, number: number): Thread {
+export function thread(cursor: Cursor, number: number, arrays: ReadonlyMap<string, number>): Thread {
   const { at } = cursor;
   if (!cursor.is(`P${number}`)) {
     const found = cursor.peek();
@@ -26,9 +27,13 @@ export function thread(cursor: Cursor, number: number): Thread {
   }
   cursor.next();
   const parameters = parameterList(cursor);
-  const scope: Scope = { cursor, parameters: new Set(parameters.map(({ name }) => name)) };
+  const scope: Scope = { cursor, parameters: new Set(parameters.map(({ name }) => name)), arrays };
   cursor.expect('{', 'before the body of the thread');
-  return { parameters, body: body(scope), at };
+  const named = parameters.map(({ name, type }) => ({
+    name: isArray(name, scope) ? elementName(name, 0) : name,
+    type,
+  }));
+  return { parameters: named, body: body(scope), at };
 }
 
 function parameterList(cursor: Cursor): Thread['parameters'] {

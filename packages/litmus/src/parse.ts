@@ -18,8 +18,10 @@ export function parseLitmus(source: string, file = '<litmus>'): Litmus {
   const { name, init } = header(from);
   const cursor = new Cursor(from, new Lexer(from, init, positionOf(text, init)).tokens());
   const { initial, arrays } = initBlock(cursor);
+  const lengths = new Map(arrays.map(({ name, length }) => [name, length]));
   const threads: Thread[] = [];
-  while (cursor.peek().kind !== 'end' && !FINAL.has(cursor.peek().text)) threads.push(thread(cursor, threads.length));
+  while (cursor.peek().kind !== 'end' && !FINAL.has(cursor.peek().text))
+    threads.push(thread(cursor, threads.length, lengths));
   if (threads.length === 0) cursor.fail('thread P0');
   for (const { place, at } of initial) {
     if ((place.thread ?? 0) >= threads.length) cursor.reject(`there is no thread P${place.thread}`, at);
@@ -31,7 +33,7 @@ export function parseLitmus(source: string, file = '<litmus>'): Litmus {
     initial,
     arrays,
     threads,
-    ...finalSection(cursor, threads.length),
+    ...finalSection({ cursor, threads: threads.length, arrays: lengths }),
   };
 }
 

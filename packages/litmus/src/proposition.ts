@@ -36,5 +36,8 @@ function inside(above: 'and' | 'or' | 'implies', operand: Proposition): string {
 const valueText = (value: InitialValue | Place): string =>
   'constant' in value ? String(value.constant) : 'address' in value ? value.address : placeText(value);
 
-/** `0:r1`, `[x]`. */
-export const placeText = ({ thread, name }: Place): string => (thread === null ? `[${name}]` : `${thread}:${name}`);
+/** `0:r1`, `[x]`; the element of an array without more brackets: `a[1]`. */
+export function placeText({ thread, name }: Place): string {
+  if (thread !== null) return `${thread}:${name}`;
+  return name.endsWith(']') ? name : `[${name}]`;
+}
