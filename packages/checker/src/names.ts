@@ -1,52 +1,67 @@
 // SPDX-License-Identifier: MIT
-import type { Located } from '@lockless/cpu';
-import { fieldAt, STATIC_WORDS } from '@lockless/cpu';
+import { STATIC_WORDS } from '@lockless/cpu';
+
+/** What cpu's Heap.describe() says of an address in a heap object: type, first word, the rest. */
+const IN_OBJECT = /^(\w+)@(\d+)(.*)$/;
+/** Of an element of an array in boot memory: type, index, the rest. */
+const IN_ARRAY = /^(\w+)\[(\d+)\](.*)$/;
 
 /**
  * Names for addresses and values, as short as they are unambiguous: `page7.flags` (frame 7 of mem_map), `radix_tree_node2.slots[0]` (the second
  * such object that is named), `mapping.nrpages` (a static). Objects are numbered as they are first named, so one table serves one report.
  */
 export class Names {
-  private readonly locate: (address: number) => Located | null;
-  /** First word of each heap object that has a name. */
-  private readonly given = new Map<number, string>();
+  private readonly describe: (address: number) => string;
+  /** By first word of a heap object. */
+  private readonly given = new Map<string, string>();
   private readonly count = new Map<string, number>();
 
-  constructor(locate: (address: number) => Located | null) {
-    this.locate = locate;
+  constructor(describe: (address: number) => string) {
+    this.describe = describe;
   }
 
   /** `page7._count`, or `word 4711` outside every object. */
   place(address: number): string {
-    const at = this.locate(address);
-    if (at === null) return `word ${address}`;
-    const offset = address - at.base;
-    const field = at.layout === null ? '' : fieldAt(at.layout, offset);
-    const base = this.object(at);
-    if (field !== '') return `${base}.${field}`;
-    return offset === 0 ? base : `${base}[${offset}]`;
+    const described = this.describe(address);
+    if (address < STATIC_WORDS) return described;
+    const inArray = IN_ARRAY.exec(described);
+    if (inArray !== null) return `${short(inArray[1])}${inArray[2]}${inArray[3]}`;
+    const inObject = IN_OBJECT.exec(described);
+    return inObject === null ? described : this.object(inObject[1], inObject[2]) + inObject[3];
+  }
+
+  /** The object that begins at an address, whose first field the address is too: `page7` where {@link place} says `page7.flags`. */
+  object(type: string, base: string): string {
+    let name = this.given.get(base);
+    if (name === undefined) {
+      const ordinal = (this.count.get(type) ?? 0) + 1;
+      this.count.set(type, ordinal);
+      name = `${short(type)}${ordinal}`;
+      this.given.set(base, name);
+    }
+    return name;
   }
 
   /** What a word of that place holds: a pointer by the name of what it points to, flags in hexadecimal, anything else in decimal. */
   value(value: number, place = ''): string {
     if (value >= STATIC_WORDS) {
-      const at = this.locate(value);
-      if (at !== null) return value === at.base ? this.object(at) : `&${this.place(value)}`;
+      const name = this.pointer(value);
+      if (name !== null) return name;
     }
     return /flags$/i.test(place) && value !== 0 ? `0x${(value >>> 0).toString(16)}` : String(value);
   }
 
-  private object(at: Located): string {
-    const short = at.name.replace(/_struct$/, '');
-    if (at.index !== null) return `${short}${at.index}`;
-    if (at.base < STATIC_WORDS) return at.name;
-    let name = this.given.get(at.base);
-    if (name === undefined) {
-      const ordinal = (this.count.get(short) ?? 0) + 1;
-      this.count.set(short, ordinal);
-      name = `${short}${ordinal}`;
-      this.given.set(at.base, name);
-    }
-    return name;
+  private pointer(value: number): string | null {
+    const described = this.describe(value);
+    if (described.startsWith('word ')) return null;
+    const inObject = IN_OBJECT.exec(described);
+    if (inObject !== null && Number(inObject[2]) === value) return this.object(inObject[1], inObject[2]);
+    const before = this.describe(value - 1);
+    const inArray = IN_ARRAY.exec(described);
+    // The first word of an element is the element; the word before it belongs to another one, or to none.
+    if (inArray !== null && IN_ARRAY.exec(before)?.[2] !== inArray[2]) return `${short(inArray[1])}${inArray[2]}`;
+    return `&${this.place(value)}`;
   }
 }
+
+const short = (type: string): string => type.replace(/_struct$/, '');

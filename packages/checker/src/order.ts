@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { ExecutedEvent, Execution } from './execution.js';
+import type { Snapshot, SnapshotEvent } from './snapshot.js';
 
 /** States of the search for the best order; above that the order is chosen step by step. */
 const MOST_STATES = 400_000;
@@ -7,22 +7,22 @@ const MOST_STATES = 400_000;
 const OUT_OF_ORDER = 10_000;
 
 interface Placement {
-  readonly execution: Execution;
-  readonly threads: readonly (readonly ExecutedEvent[])[];
+  readonly execution: Snapshot;
+  readonly threads: readonly (readonly SnapshotEvent[])[];
   /** Position of each event among those of its thread that are ordered. */
-  readonly index: ReadonlyMap<ExecutedEvent, number>;
+  readonly index: ReadonlyMap<SnapshotEvent, number>;
   /** Coherence-later stores among the ordered events, by event: those that make it out of order when they come first. */
-  readonly overtakers: ReadonlyMap<ExecutedEvent, readonly ExecutedEvent[]>;
+  readonly overtakers: ReadonlyMap<SnapshotEvent, readonly SnapshotEvent[]>;
 }
 
 /** Stores of the same word that come, in coherence, after what the event reads or stores. */
 function overtakersOf(
-  execution: Execution,
-  index: ReadonlyMap<ExecutedEvent, number>,
-): Map<ExecutedEvent, ExecutedEvent[]> {
-  const place = new Map<ExecutedEvent, number>();
+  execution: Snapshot,
+  index: ReadonlyMap<SnapshotEvent, number>,
+): Map<SnapshotEvent, SnapshotEvent[]> {
+  const place = new Map<SnapshotEvent, number>();
   for (const stores of execution.coherence.values()) stores.forEach((store, i) => void place.set(store, i));
-  const found = new Map<ExecutedEvent, ExecutedEvent[]>();
+  const found = new Map<SnapshotEvent, SnapshotEvent[]>();
   for (const event of index.keys()) {
     const stores = execution.coherence.get(event.address);
     if (stores === undefined) continue;
@@ -39,7 +39,7 @@ function overtakersOf(
 function enabled({ execution, threads, index }: Placement, at: readonly number[], t: number): boolean {
   const event = threads[t][at[t]];
   if (event === undefined) return false;
-  const done = (before: ExecutedEvent | null): boolean => {
+  const done = (before: SnapshotEvent | null): boolean => {
     const i = before === null ? undefined : index.get(before);
     return before === null || i === undefined || i < at[before.thread];
   };
@@ -47,7 +47,7 @@ function enabled({ execution, threads, index }: Placement, at: readonly number[]
 }
 
 /** How far the event is out of order when it comes now. */
-function price({ index, overtakers }: Placement, at: readonly number[], event: ExecutedEvent): number {
+function price({ index, overtakers }: Placement, at: readonly number[], event: SnapshotEvent): number {
   let cost = 0;
   for (const store of overtakers.get(event) ?? [])
     if ((index.get(store) as number) < at[store.thread]) cost += OUT_OF_ORDER;
@@ -59,8 +59,8 @@ function price({ index, overtakers }: Placement, at: readonly number[], event: E
  * orders one with the fewest loads that do not read the latest store and stores that do not become the latest (none under SC), and of
  * those one with the fewest switches.
  */
-export function explainingOrder(execution: Execution, threads: readonly (readonly ExecutedEvent[])[]): ExecutedEvent[] {
-  const index = new Map<ExecutedEvent, number>();
+export function explainingOrder(execution: Snapshot, threads: readonly (readonly SnapshotEvent[])[]): SnapshotEvent[] {
+  const index = new Map<SnapshotEvent, number>();
   for (const events of threads) events.forEach((event, i) => void index.set(event, i));
   const placement: Placement = { execution, threads, index, overtakers: overtakersOf(execution, index) };
   const states = threads.reduce((product, events) => product * (events.length + 1), threads.length);
@@ -68,7 +68,7 @@ export function explainingOrder(execution: Execution, threads: readonly (readonl
 }
 
 /** The cheapest way to each (how far each thread is, who went last), over all of them. */
-function bestOrder(placement: Placement): ExecutedEvent[] {
+function bestOrder(placement: Placement): SnapshotEvent[] {
   const { threads } = placement;
   const n = threads.length;
   const strides: number[] = [];
@@ -103,9 +103,9 @@ function walkBack(
   cameFrom: Int8Array,
   strides: number[],
   end: number,
-): ExecutedEvent[] {
+): SnapshotEvent[] {
   const n = threads.length;
-  const order: ExecutedEvent[] = [];
+  const order: SnapshotEvent[] = [];
   let last = 0;
   for (let t = 1; t < n; t++) if (cost[end * n + t] < cost[end * n + last]) last = t;
   for (let state = end; state > 0; ) {
@@ -118,10 +118,10 @@ function walkBack(
 }
 
 /** For executions of thousands of events: always the cheapest next step, of those one of the same thread. */
-function greedyOrder(placement: Placement): ExecutedEvent[] {
+function greedyOrder(placement: Placement): SnapshotEvent[] {
   const { threads } = placement;
   const at = threads.map(() => 0);
-  const order: ExecutedEvent[] = [];
+  const order: SnapshotEvent[] = [];
   let last = 0;
   for (;;) {
     const able = threads.flatMap((_, t) => (enabled(placement, at, t) ? [t] : []));

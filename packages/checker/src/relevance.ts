@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { type EventKind, PRIMITIVES } from '@lockless/cpu';
-import type { ExecutedEvent, Execution } from './execution.js';
+import type { Snapshot, SnapshotEvent } from './snapshot.js';
 
-const kindOf = (event: ExecutedEvent): EventKind => PRIMITIVES[event.code].event;
+const kindOf = (event: SnapshotEvent): EventKind => PRIMITIVES[event.code].event;
 
 /** Kinds whose address is a word of memory that others may touch. */
 const MEMORY: ReadonlySet<EventKind> = new Set(['R', 'W', 'RMW', 'LK', 'LF', 'UL', 'RLK', 'RUL', 'FREE', 'WAKE']);
@@ -11,7 +11,7 @@ const MEMORY: ReadonlySet<EventKind> = new Set(['R', 'W', 'RMW', 'LK', 'LF', 'UL
  * What had to happen for these events to happen: they, what their threads did before, and the stores that any of that read. Nothing else can
  * have made them go wrong, so a report leaves it away. By thread, in program order.
  */
-function causesOf(execution: Execution, keys: readonly ExecutedEvent[]): ExecutedEvent[][] {
+function causesOf(execution: Snapshot, keys: readonly SnapshotEvent[]): SnapshotEvent[][] {
   const until = execution.threads.map(() => 0);
   const queue = [...keys];
   for (let event = queue.pop(); event !== undefined; event = queue.pop()) {
@@ -27,17 +27,17 @@ function causesOf(execution: Execution, keys: readonly ExecutedEvent[]): Execute
 }
 
 /** The events that have an edge (reads-from, coherence, from-read) to an event of another thread. */
-function communicating(execution: Execution, threads: readonly (readonly ExecutedEvent[])[]): Set<ExecutedEvent> {
+function communicating(execution: Snapshot, threads: readonly (readonly SnapshotEvent[])[]): Set<SnapshotEvent> {
   const kept = new Set(threads.flat());
-  const found = new Set<ExecutedEvent>();
-  const join = (a: ExecutedEvent, b: ExecutedEvent): void => {
+  const found = new Set<SnapshotEvent>();
+  const join = (a: SnapshotEvent, b: SnapshotEvent): void => {
     if (a.thread === b.thread) return;
     found.add(a);
     found.add(b);
   };
-  const nextOf = new Map<ExecutedEvent | number, ExecutedEvent>();
+  const nextOf = new Map<SnapshotEvent | number, SnapshotEvent>();
   for (const [address, stores] of execution.coherence) {
-    let last: ExecutedEvent | number = address;
+    let last: SnapshotEvent | number = address;
     for (const store of stores) {
       if (!kept.has(store)) continue;
       if (typeof last !== 'number') join(last, store);
@@ -55,7 +55,7 @@ function communicating(execution: Execution, threads: readonly (readonly Execute
 }
 
 /** The events that a reader needs to follow what went wrong, by thread in program order. `keys` are the events where it shows. */
-export function relevantEvents(execution: Execution, keys: readonly ExecutedEvent[]): ExecutedEvent[][] {
+export function relevantEvents(execution: Snapshot, keys: readonly SnapshotEvent[]): SnapshotEvent[][] {
   const threads = causesOf(execution, keys);
   const shown = communicating(execution, threads);
   for (const key of keys) shown.add(key);

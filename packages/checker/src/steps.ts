@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 import { functionName, PRIMITIVES, type Primitive } from '@lockless/cpu';
-import type { ExecutedEvent, Execution } from './execution.js';
 import type { Names } from './names.js';
 import type { Step } from './result.js';
+import type { Snapshot, SnapshotEvent } from './snapshot.js';
 
 export interface StepContext {
-  readonly execution: Execution;
+  readonly execution: Snapshot;
   readonly names: Names;
   /** Name of the ordering site of an event. */
-  readonly siteOf: (event: ExecutedEvent) => string;
+  readonly siteOf: (event: SnapshotEvent) => string;
   /** What an event is marked with: `waits for ever`. */
-  readonly notes: ReadonlyMap<ExecutedEvent, string>;
+  readonly notes: ReadonlyMap<SnapshotEvent, string>;
 }
 
 /** The access in words. */
-function wordsOf(event: ExecutedEvent, { names, execution }: StepContext, old: number): string {
+function wordsOf(event: SnapshotEvent, { names }: StepContext, old: number): string {
   const primitive = PRIMITIVES[event.code];
   const { name } = primitive;
   const { address, operand, read } = event;
@@ -40,7 +40,7 @@ function wordsOf(event: ExecutedEvent, { names, execution }: StepContext, old: n
     case 'CHOOSE':
       return `${name}(${operand}) = ${read}`;
     case 'WAKE':
-      return `${name}(${taskName(address, execution, names)})`;
+      return `${name}(${names.value(address)})`;
     case 'LK':
     case 'UL':
     case 'RLK':
@@ -51,7 +51,7 @@ function wordsOf(event: ExecutedEvent, { names, execution }: StepContext, old: n
   }
 }
 
-function readModifyWrite(event: ExecutedEvent, { name, operation }: Primitive, names: Names): string {
+function readModifyWrite(event: SnapshotEvent, { name, operation }: Primitive, names: Names): string {
   const place = names.place(event.address);
   const value = (word: number): string => names.value(word, place);
   const read = event.read ?? 0;
@@ -60,12 +60,9 @@ function readModifyWrite(event: ExecutedEvent, { name, operation }: Primitive, n
   return `${name}(${place}) fails: ${value(read)}${wanted}`;
 }
 
-const taskName = (task: number, execution: Execution, names: Names): string =>
-  execution.threads.find((thread) => thread.task === task)?.name ?? names.value(task);
-
 /** The steps of a counterexample, from its events in an order that explains them. */
-export function stepsOf(order: readonly ExecutedEvent[], context: StepContext): Step[] {
-  const numbers = new Map<ExecutedEvent, number>();
+export function stepsOf(order: readonly SnapshotEvent[], context: StepContext): Step[] {
+  const numbers = new Map<SnapshotEvent, number>();
   const steps: Step[] = [];
   for (const event of order) {
     numbers.set(event, steps.length + 1);
@@ -74,7 +71,7 @@ export function stepsOf(order: readonly ExecutedEvent[], context: StepContext): 
   return steps;
 }
 
-function stepOf(event: ExecutedEvent, numbers: ReadonlyMap<ExecutedEvent, number>, context: StepContext): Step {
+function stepOf(event: SnapshotEvent, numbers: ReadonlyMap<SnapshotEvent, number>, context: StepContext): Step {
   const { execution } = context;
   const stores = execution.coherence.get(event.address) ?? [];
   const own = event.written === null ? -1 : stores.indexOf(event);
@@ -91,17 +88,19 @@ function stepOf(event: ExecutedEvent, numbers: ReadonlyMap<ExecutedEvent, number
     text: wordsOf(event, context, before),
     from: missed.length === 0 || !reads ? null : originOf(event, execution),
     note: noteOf(event, missed, numbers, context),
-    frames: event.frames,
+    frames: event.site.frames.map(({ name, file, line }) => ({ name, location: `${baseName(file)}:${line}` })),
   };
 }
 
-const originOf = ({ from }: ExecutedEvent, { threads }: Execution): string =>
+const baseName = (file: string): string => file.slice(file.lastIndexOf('/') + 1).replace(/\?.*/, '');
+
+const originOf = ({ from }: SnapshotEvent, { threads }: Snapshot): string =>
   from === null ? 'initial' : `${threads[from.thread].name}:${from.position + 1}`;
 
 function noteOf(
-  event: ExecutedEvent,
-  missed: readonly ExecutedEvent[],
-  numbers: ReadonlyMap<ExecutedEvent, number>,
+  event: SnapshotEvent,
+  missed: readonly SnapshotEvent[],
+  numbers: ReadonlyMap<SnapshotEvent, number>,
   { notes }: StepContext,
 ): string | null {
   const parts: string[] = [];

@@ -85,6 +85,8 @@ export interface Execution {
   graph(): { readonly skeleton: Skeleton; readonly witness: Witness; readonly origin: Int32Array };
   /** What a word holds when all is over: its coherence-latest store. */
   finalWord(address: number): number;
+  /** What setup left in a word. */
+  initialWord(address: number): number;
   /** What the object or word at an address is called: `page@4096._count`. */
   describe(address: number): string;
   /** Runs code alone on the final memory; memory is put back. Throws what the code throws ({@link KernelBug}). */
