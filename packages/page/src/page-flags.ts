@@ -122,12 +122,8 @@ export const setPageReserved = (page: Ptr<Page>): Access<void> => setBit(PG_RESE
 export const clearPageReserved = (page: Ptr<Page>): Access<void> => clearBit(PG_RESERVED, Page.flags(page));
 export const nonAtomicSetPageReserved = (page: Ptr<Page>): Op<void> => nonAtomicSetBit(PG_RESERVED, Page.flags(page));
 
-/* The protocol of 2006. Who sets it needs a full barrier before looking at the count (kernel-facts A1), and a release before clearing it (A2). */
+/* The protocol of 2006. It is set and cleared with the barriers of page-no-new-refs.ts. */
 export const pageNoNewRefs = (page: Ptr<Page>): Op<boolean> => testBit(PG_NONEWREFS, Page.flags(page));
-export const setPageNoNewRefs = (page: Ptr<Page>): Access<void> => setBit(PG_NONEWREFS, Page.flags(page));
-export const clearPageNoNewRefs = (page: Ptr<Page>): Access<void> => clearBit(PG_NONEWREFS, Page.flags(page));
-export const nonAtomicClearPageNoNewRefs = (page: Ptr<Page>): Op<void> =>
-  nonAtomicClearBit(PG_NONEWREFS, Page.flags(page));
 
 /* Head of a free block of the buddy allocator; changed under zone->lock. */
 export const pageBuddy = (page: Ptr<Page>): Op<boolean> => testBit(PG_BUDDY, Page.flags(page));

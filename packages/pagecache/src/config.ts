@@ -3,10 +3,12 @@ import type { Ptr, StructOf } from '@lockless/cpu';
 import { defineStatic, omitGuards, peek, poke, struct } from '@lockless/cpu';
 
 /**
- * Which lookup protocol the machine runs. 'freeze-refs': 2.6.27, RCU lookup and speculative reference. 'tree-lock': 2.6.26, lookups
- * hold tree_lock, an rwlock, for reading.
+ * Which lookup protocol the machine runs. 'freeze-refs': 2.6.27, RCU lookup and speculative reference, removers freeze the count.
+ * 'nonewrefs': the patch of 2006 that was never merged, the same lookup, but removers set a page flag for which it waits. 'tree-lock': 2.6.26,
+ * lookups hold tree_lock, an rwlock, for reading.
  */
-export type Generation = 'freeze-refs' | 'tree-lock';
+export type Generation = 'freeze-refs' | 'nonewrefs' | 'tree-lock';
+const GENERATIONS: readonly Generation[] = ['freeze-refs', 'nonewrefs', 'tree-lock'];
 
 export interface ReadaheadOptions {
   /** Whose window computation: 2.6.27's on-demand read-ahead, or 6.18's. */
@@ -35,7 +37,7 @@ export interface PagecacheOptions {
 }
 
 interface PagecacheConfig {
-  treeLockGeneration: number;
+  generation: number;
   modernReadahead: number;
   raPages: number;
   ioPages: number;
@@ -44,7 +46,7 @@ interface PagecacheConfig {
   dirtyThreshold: number;
 }
 const PagecacheConfig: StructOf<PagecacheConfig> = struct<PagecacheConfig>('pagecache_config', {
-  treeLockGeneration: 1,
+  generation: 1,
   modernReadahead: 1,
   raPages: 1,
   ioPages: 1,
@@ -63,7 +65,7 @@ export function configure(options: PagecacheOptions): void {
   const { readahead = {}, writeback = {} } = options;
   const raPages = readahead.raPages ?? DEFAULT_RA_PAGES;
   omitGuards(options.without ?? []);
-  poke(PagecacheConfig.treeLockGeneration(config), options.generation === 'tree-lock' ? 1 : 0);
+  poke(PagecacheConfig.generation(config), GENERATIONS.indexOf(options.generation ?? 'freeze-refs'));
   poke(PagecacheConfig.modernReadahead(config), readahead.model === '6.18' ? 1 : 0);
   poke(PagecacheConfig.raPages(config), raPages);
   poke(PagecacheConfig.ioPages(config), Math.max(readahead.ioPages ?? 0, raPages));
@@ -72,8 +74,11 @@ export function configure(options: PagecacheOptions): void {
   poke(PagecacheConfig.dirtyThreshold(config), writeback.dirtyThresholdPages ?? 1024);
 }
 
+export const generation = (): Generation => GENERATIONS[peek(PagecacheConfig.generation(config))];
 /** Lookups hold tree_lock: the generation before 2.6.27. */
-export const treeLockGeneration = (): boolean => peek(PagecacheConfig.treeLockGeneration(config)) !== 0;
+export const treeLockGeneration = (): boolean => generation() === 'tree-lock';
+/** Removers set PG_nonewrefs. */
+export const noNewRefsGeneration = (): boolean => generation() === 'nonewrefs';
 export const modernReadahead = (): boolean => peek(PagecacheConfig.modernReadahead(config)) !== 0;
 export const defaultRaPages = (): number => peek(PagecacheConfig.raPages(config));
 export const ioPages = (): number => peek(PagecacheConfig.ioPages(config));

@@ -17,6 +17,7 @@ import {
 import { AddressSpace, Inode, Page, PG_WRITEBACK } from '@lockless/mm-types';
 import {
   clearPageLocked,
+  endPageNoNewRefs,
   getPage,
   lruCacheAdd,
   modZonePageState,
@@ -28,10 +29,12 @@ import {
   putPage,
   rotateReclaimablePage,
   setPageLocked,
+  setPageNoNewRefs,
   testClearPageReclaim,
   wakeUpPage,
 } from '@lockless/page';
 import { radixTreeDelete, radixTreeInsert, radixTreePreload, radixTreePreloadEnd } from '@lockless/radix-tree';
+import { noNewRefsGeneration } from './config.js';
 import { observeAdded, observeRemoved } from './observer.js';
 import { testClearPageWriteback } from './page-writeback-tags.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
@@ -40,6 +43,12 @@ import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 const mappingBeforePublish = defineGuard(
   'addToPageCache.mappingBeforePublish',
   'add_to_page_cache stores page->mapping and index after the slot',
+);
+
+/** Kernel-facts A13, in the 'nonewrefs' generation. */
+const noNewRefs = defineGuard(
+  'addToPageCache.noNewRefs',
+  'add_to_page_cache does not set PG_nonewrefs while the page is in the tree but does not know it yet',
 );
 
 /** mapping_gfp_mask(): how pages of this mapping are allocated. */
@@ -67,7 +76,8 @@ function* setIdentity(page: Ptr<Page>, mapping: Ptr<AddressSpace> | 0, index: nu
  * Adds a locked page to a mapping. *Context*: page locked, reference held; may sleep as `gfp` allows.
  * *Returns* 0, the cache then holds a reference of its own; -EEXIST when the index is taken; -ENOMEM.
  * *Ordering*: the reference, PG_locked, mapping and index come before the slot (radix_tree_insert publishes with rcu_assign_pointer), so a
- * lookup that finds the page finds it complete (kernel-facts A13).
+ * lookup that finds the page finds it complete (kernel-facts A13). In the 'nonewrefs' generation mapping and index come after it, and
+ * PG_nonewrefs keeps the lookup waiting until then.
  * *Source*: `add_to_page_cache_locked`, mm/filemap.c, e286781d5f (2.6.27). *Differs*: no memory cgroup.
  */
 export function* addToPageCacheLocked(
@@ -79,18 +89,22 @@ export function* addToPageCacheLocked(
   vmBugOn(!(yield* pageLocked(page)), 'add_to_page_cache_locked of an unlocked page');
   const noNodes = yield* radixTreePreload(gfp & ~GFP_HIGHMEM);
   if (noNodes !== 0) return noNodes;
+  const early = mappingBeforePublish() && !noNewRefsGeneration();
+  const flagged = noNewRefsGeneration() && noNewRefs();
   yield* getPage(page);
-  if (mappingBeforePublish()) yield* setIdentity(page, mapping, index);
+  if (early) yield* setIdentity(page, mapping, index);
+  if (flagged) yield* setPageNoNewRefs(page);
   yield* lockTreeIrq(mapping);
   const error = yield* radixTreeInsert(AddressSpace.pageTree(mapping), index, page);
   if (error === 0) {
     yield* accountAdded(mapping, index);
-    if (!mappingBeforePublish()) yield* setIdentity(page, mapping, index);
+    if (!early) yield* setIdentity(page, mapping, index);
   } else {
     yield* writeOnce(Page.mapping(page), NULL);
     yield* putPage(page);
   }
   yield* unlockTreeIrq(mapping);
+  if (flagged) yield* endPageNoNewRefs(page);
   radixTreePreloadEnd();
   return error;
 }

@@ -8,6 +8,7 @@ import {
   Page,
   PG_DIRTY,
   PG_LOCKED,
+  PG_NONEWREFS,
   PG_UPTODATE,
   PG_WRITEBACK,
   RADIX_TREE_MAP_SHIFT,
@@ -76,6 +77,8 @@ export function pagesKnowTheirPlace(mappings: readonly Ptr<AddressSpace>[]): str
       const other = seen.get(page);
       if (other !== undefined) return `frame ${page} is ${other} and ${where} at the same time`;
       seen.set(page, where);
+      // The 'nonewrefs' generation inserts before the page knows where it is.
+      if ((peek(Page.flags(page)) & (1 << PG_NONEWREFS)) !== 0) continue;
       if (peek(Page.mapping(page)) !== mapping) return `${where}: page->mapping is ${peek(Page.mapping(page))}`;
       if (peek(Page.index(page)) !== index) return `${where}: page->index is ${peek(Page.index(page))}`;
       const locked = (peek(Page.flags(page)) & (1 << PG_LOCKED)) !== 0;

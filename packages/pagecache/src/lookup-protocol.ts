@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
 import type { AddressSpace, Page } from '@lockless/mm-types';
-import { type Generation, treeLockGeneration } from './config.js';
+import { type Generation, generation } from './config.js';
 import { LOCKLESS } from './lookup-lockless.js';
+import { NO_NEW_REFS } from './lookup-no-new-refs.js';
 import { TREE_LOCK } from './lookup-tree-lock.js';
 
 /** What differs between the generations of the page cache: how a lookup pins a page, and how a remover shuts lookups out. */
@@ -15,11 +16,18 @@ export interface LookupProtocol {
   /** As findGetPages, pages that carry the tag. */
   readonly findGetPagesTag: (mapping: Ptr<AddressSpace>, first: number, tag: number, max: number) => Op<Ptr<Page>[]>;
   /**
-   * Remover's step A. Tree locked for change, page locked. True: exactly `expected` references exist, all are the caller's, the count
-   * is 0 and nobody gains a reference until it is unfrozen.
+   * Remover's look at the count. Tree locked for change, page locked. True: exactly `expected` references exist, all are the caller's, the
+   * count is 0 and nobody gains a reference until it is unfrozen. In the 'nonewrefs' generation the count stays, and lookups gain references,
+   * but give them back as soon as the page is removed.
    */
   readonly freezeReferences: (page: Ptr<Page>, expected: number) => Op<boolean>;
 }
 
+const PROTOCOLS: Readonly<Record<Generation, LookupProtocol>> = {
+  'freeze-refs': LOCKLESS,
+  nonewrefs: NO_NEW_REFS,
+  'tree-lock': TREE_LOCK,
+};
+
 /** The protocol that this machine was booted with. */
-export const lookupProtocol = (): LookupProtocol => (treeLockGeneration() ? TREE_LOCK : LOCKLESS);
+export const lookupProtocol = (): LookupProtocol => PROTOCOLS[generation()];

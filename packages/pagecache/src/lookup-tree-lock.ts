@@ -40,15 +40,23 @@ function* findGetPagesTag(mapping: Ptr<AddressSpace>, first: number, tag: number
 }
 
 /**
- * The check of 2.6.26: reads the count, and when it is right the references are the caller's.
+ * The check of 2.6.26, and of 2006: reads the count, and when it is right no one else has a reference.
  * *Ordering*: smp_rmb between the count and the caller's test of PG_dirty (kernel-facts A9). Pairs with SetPageDirty before put_page.
- * *Source*: `remove_mapping`, mm/vmscan.c, 2.6.26. *Differs*: sets the count to 0, as freezing does, where 2.6.26 left it and dropped it
+ * *Source*: `remove_mapping`, mm/vmscan.c, 2.6.26.
+ */
+export function* checkReferences(page: Ptr<Page>, expected: number): Op<boolean> {
+  if ((yield* pageCount(page)) !== expected) return false;
+  yield* smpRmb();
+  return true;
+}
+
+/**
+ * {@link checkReferences}, and when the count is right the references are the caller's. *Differs* from 2.6.26: sets the count to 0, as freezing does, where 2.6.26 left it and dropped it
  * later; nobody can see the difference while lookups are locked out. With lockless lookups it is what `removeMapping.freezeRefs` guards
  * against.
  */
 export function* plainCheckFreeze(page: Ptr<Page>, expected: number): Op<boolean> {
-  if ((yield* pageCount(page)) !== expected) return false;
-  yield* smpRmb();
+  if (!(yield* checkReferences(page, expected))) return false;
   yield* atomicSet(Page._count(page), 0);
   return true;
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { bugOn, readOnce } from '@lockless/cpu';
+import { atomicDec, bugOn, readOnce } from '@lockless/cpu';
 import { type AddressSpace, Page } from '@lockless/mm-types';
-import { pageDirty, pageLocked, pageUnfreezeRefs } from '@lockless/page';
+import { endPageNoNewRefs, pageDirty, pageLocked, pageUnfreezeRefs, setPageNoNewRefs } from '@lockless/page';
+import { noNewRefsGeneration } from './config.js';
 import { removeFromPageCacheLocked } from './filemap.js';
 import { lookupProtocol } from './lookup-protocol.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 
 /**
  * Takes a page out of its mapping if the caller and the cache are the only ones that refer to it: the remover's A and B (see
- * lookup-lockless.ts).
+ * lookup-lockless.ts). In the generations that freeze: not in 'nonewrefs'.
  * *Context*: page locked, the caller holds one reference, private data is gone; interrupts on.
  * *Returns* true: removed, and the count still 0; the caller frees the page without touching the count, or unfreezes it. False: somebody
  * holds a reference, or the page is dirty; nothing has changed.
@@ -31,10 +32,29 @@ export function* removeMappingFrozen(mapping: Ptr<AddressSpace>, page: Ptr<Page>
 }
 
 /**
- * {@link removeMappingFrozen}, then gives the caller his reference back: dropping the cache's one costs no atomic operation.
- * *Returns* true: removed, the caller's reference is the only one. *Source*: `remove_mapping`, mm/vmscan.c, 2.6.27.
+ * The remover of the 'nonewrefs' generation, A to E of lookup-no-new-refs.ts, but for the caller's own reference.
+ * *Source*: `remove_mapping`, mm/vmscan.c, Nick Piggin's patches (2006).
+ */
+function* removeMappingNoNewRefs(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<boolean> {
+  bugOn(!(yield* pageLocked(page)), 'remove_mapping of an unlocked page');
+  bugOn((yield* readOnce(Page.mapping(page))) !== mapping, 'remove_mapping from a mapping the page is not in');
+  yield* setPageNoNewRefs(page); // A.
+  yield* lockTreeIrq(mapping);
+  const removed = (yield* lookupProtocol().freezeReferences(page, 2)) && !(yield* pageDirty(page)); // B.
+  if (removed) yield* removeFromPageCacheLocked(page); // C.
+  yield* unlockTreeIrq(mapping);
+  yield* endPageNoNewRefs(page); // D.
+  if (removed) yield* atomicDec(Page._count(page)); // E. __put_page: the caller has one, so this is not the last
+  return removed;
+}
+
+/**
+ * {@link removeMappingFrozen}, then gives the caller his reference back: dropping the cache's one costs no atomic operation
+ * (in the 'nonewrefs' generation it does).
+ * *Returns* true: removed, the caller's reference is the only one but for lookups that are about to give theirs back. *Source*: `remove_mapping`, mm/vmscan.c, 2.6.27.
  */
 export function* removeMapping(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<boolean> {
+  if (noNewRefsGeneration()) return yield* removeMappingNoNewRefs(mapping, page);
   if (!(yield* removeMappingFrozen(mapping, page))) return false;
   yield* pageUnfreezeRefs(page, 1);
   return true;

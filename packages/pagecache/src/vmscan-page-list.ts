@@ -23,7 +23,8 @@ import {
   waitOnPageWriteback,
 } from '@lockless/page';
 import { pageReferenced, SWAP_AGAIN, SWAP_FAIL, tryToUnmap } from '@lockless/rmap';
-import { removeMappingFrozen } from './remove-mapping.js';
+import { noNewRefsGeneration } from './config.js';
+import { removeMapping, removeMappingFrozen } from './remove-mapping.js';
 import { mayEnterFs, type ScanControl } from './scan-control.js';
 import { pageout } from './vmscan-pageout.js';
 
@@ -115,11 +116,13 @@ function* cleanPage(page: Ptr<Page>, sc: ScanControl, referenced: boolean): Op<F
 function* freePage(page: Ptr<Page>, sc: ScanControl): Op<Fate> {
   const mapping = yield* pageMapping(page);
   if ((yield* pagePrivate(page)) && !(yield* tryToReleasePage(page, mapping, sc.gfpMask))) return 'activate';
-  if (mapping === NULL) return (yield* pageCount(page)) === 1 ? yield* dropOrphan(page) : 'keep';
-  if (!(yield* removeMappingFrozen(mapping, page))) {
+  if (mapping === NULL) return (yield* pageCount(page)) === 1 ? yield* dropLast(page) : 'keep';
+  const freezes = !noNewRefsGeneration();
+  if (!(yield* freezes ? removeMappingFrozen(mapping, page) : removeMapping(mapping, page))) {
     yield* countVmEvent(REMOVE_MAPPING_FAILED);
     return 'keep';
   }
+  if (!freezes) return yield* dropLast(page);
   // C. The count is 0 and nobody can find the page any more; nor does anybody wait for the lock, which takes a reference.
   yield* unlockPage(page);
   return 'free';
@@ -133,13 +136,13 @@ function* tryToReleasePage(page: Ptr<Page>, mapping: Ptr<AddressSpace> | Null, g
 }
 
 /**
- * A truncated page whose last reference seems to be ours. Seems: a lookup that found it before the truncation may still take a speculative
+ * A page without a mapping whose last reference seems to be ours. Seems: a lookup that found it before may still take a speculative
  * reference, so it is not freed on the strength of that look. First the lock goes, then the reference, tested: if it was not the last,
  * the lookup's put_page() frees the page, and we forget it (kernel-facts A12).
  * *Source*: `shrink_page_list`, mm/vmscan.c, e286781d5f (2.6.27). *Differs*: there for pages with orphaned buffers alone; others go back
  * to the list and are freed by the put after that.
  */
-function* dropOrphan(page: Ptr<Page>): Op<Fate> {
+function* dropLast(page: Ptr<Page>): Op<Fate> {
   yield* unlockPage(page);
   return (yield* putPageTestzero(page)) ? 'free' : 'gone';
 }

@@ -7,7 +7,7 @@ import { runWorkload, type WorkloadOptions } from './workload.js';
 const MODELS: readonly MemoryModel[] = ['sc', 'tso', 'weak'];
 /** A longer campaign: docs/testing.md. */
 const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 2);
-const GENERATIONS: readonly Generation[] = ['freeze-refs', 'tree-lock'];
+const GENERATIONS: readonly Generation[] = ['freeze-refs', 'nonewrefs', 'tree-lock'];
 
 const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
@@ -59,6 +59,11 @@ const WITHOUT: Readonly<Record<string, { seeds: number; shows: RegExp; options: 
     seeds: 10,
     shows: /page->mapping is|page->index is/,
     options: { duel: true, rounds: 60 },
+  },
+  'addToPageCache.noNewRefs': {
+    seeds: 10,
+    shows: /page->mapping is|page->index is/,
+    options: { generation: 'nonewrefs', duel: true, rounds: 60 },
   },
   'treeLock.irqsOff': { seeds: 2, shows: /irq-unsafe-lock/, options: {} },
 };

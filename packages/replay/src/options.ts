@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { guards } from '@lockless/cpu';
+import type { Generation } from '@lockless/pagecache';
 
 /** Simulated memory: frames, or a share of what the program needs. */
 export type MemorySize = { readonly pages: number } | { readonly percent: number };
@@ -12,7 +13,7 @@ export interface SimulateOptions {
   readonly seed?: number;
   readonly model?: 'sc' | 'tso' | 'weak';
   readonly scheduler?: 'random' | 'round-robin' | 'pct';
-  readonly generation?: 'freeze-refs' | 'tree-lock';
+  readonly generation?: Generation;
   /** Probabilities, 0 to 1. */
   readonly inject?: { readonly enomem?: number; readonly eio?: number; readonly signal?: number };
   /** Guards of the kernel's protocols (cpu's guards()) to leave out. */

@@ -27,12 +27,12 @@ describe('a quarter of the memory that the program used', () => {
     expect(result.machine.diskReads).toBeGreaterThan(measureOf(result, 'pagecache.added').simulated);
   });
 
-  it('more neighbours than CPUs, with a tree_lock', async () => {
+  it.each(['tree-lock', 'nonewrefs'] as const)('more neighbours than CPUs, generation %s', async (generation) => {
     const result = await simulate(bundled('python-start'), {
       cpus: 2,
       neighbours: 6,
       seed: 5,
-      generation: 'tree-lock',
+      generation,
       memory: { percent: 25 },
     });
     expectHolds(result);

@@ -40,8 +40,13 @@ describe('the recordings, replayed with as much memory as they had', () => {
     expect(unexplained).toEqual([]);
   });
 
-  it('the other scheduler and the tree_lock generation: the same agreement', async () => {
-    for (const options of [{ scheduler: 'round-robin' }, { scheduler: 'pct' }, { generation: 'tree-lock' }] as const) {
+  it('the other schedulers and the other generations: the same agreement', async () => {
+    for (const options of [
+      { scheduler: 'round-robin' },
+      { scheduler: 'pct' },
+      { generation: 'tree-lock' },
+      { generation: 'nonewrefs' },
+    ] as const) {
       const result = await simulate(bundled('sqlite-threads'), { ...options, seed: 3 });
       expectHolds(result);
       expect(result.operations).toBe(result.operationsTotal);

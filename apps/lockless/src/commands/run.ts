@@ -19,7 +19,7 @@ interface RunFlags {
   seed: number;
   model: 'sc' | 'tso' | 'weak';
   scheduler: 'random' | 'round-robin' | 'pct';
-  generation: 'freeze-refs' | 'tree-lock';
+  generation: 'freeze-refs' | 'nonewrefs' | 'tree-lock';
   inject?: Injection;
   without?: readonly string[];
   neighbours: number;
@@ -56,8 +56,11 @@ export function runCommand(io: Io, exit: Exit): Command {
       new Option('--scheduler <name>', 'who runs next').choices(['random', 'round-robin', 'pct']).default('random'),
     )
     .addOption(
-      new Option('--generation <name>', 'page-cache lookups: lockless (2.6.27) or under tree_lock (2.6.26)')
-        .choices(['freeze-refs', 'tree-lock'])
+      new Option(
+        '--generation <name>',
+        'page-cache lookups: lockless (2.6.27, or the patch of 2006) or under tree_lock (2.6.26)',
+      )
+        .choices(['freeze-refs', 'nonewrefs', 'tree-lock'])
         .default('freeze-refs'),
     )
     .addOption(
