@@ -5,6 +5,8 @@
  * LKR, LKW the load and the store of a lock acquisition; UL the store of a release; LF a trylock that failed; RL, RU a spin_is_locked() that
  *          said yes, no. A lock word is 0 when free and 1 when held (lock.cat).
  * A read-modify-write is two events, the load and the store, that {@link Event.partner} joins.
+ * srcu_read_lock() is an R and srcu_read_unlock() a W with a tag of its own, as in linux-kernel.def, or an F with a location for who does not want
+ * to choose who reads from whom there; synchronize_srcu() is an F with a location.
  */
 export type EventType = 'R' | 'W' | 'F' | 'LKR' | 'LKW' | 'UL' | 'LF' | 'RL' | 'RU';
 
@@ -45,6 +47,11 @@ export interface Event {
   readonly location: number;
   /** Number of the other half of a read-modify-write (or of a lock acquisition: LKR and LKW), else -1. */
   readonly partner: number;
-  /** What was read or written; for reports, the models do not look at it (srcu-lock, srcu-unlock excepted: they match by data). */
+  /** What was read or written; for reports, the models do not look at it (srcu-lock, srcu-unlock excepted: the flag srcu-bad-value-match). */
   readonly value: number;
+  /**
+   * The load of a conditional read-modify-write that stored nothing (a cmpxchg that failed). It may carry the tag of the operation: acquire and mb
+   * order nothing then. But smp_mb__before_atomic() and smp_mb__after_atomic() next to it do, and on x86 it is a locked instruction.
+   */
+  readonly failed?: boolean;
 }

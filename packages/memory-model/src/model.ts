@@ -28,6 +28,8 @@ export interface Checker {
   broken(witness: Witness): string | null;
   /** What a complete, consistent execution is flagged with: `data-race`, `unmatched-rcu-lock`, ... In the order of linux-kernel.cat. */
   flags(witness: Witness): readonly string[];
+  /** Two accesses of a complete, consistent execution that race (the flag `data-race`), or null: the earlier of the pair in co, rf or fr first. */
+  race(witness: Witness): readonly [number, number] | null;
 }
 
 /** A memory model as named axioms. */
@@ -35,5 +37,9 @@ export interface MemoryModel {
   readonly name: 'sc' | 'tso' | 'lkmm';
   /** Names of its axioms, in the order in which they are checked. */
   readonly axioms: readonly string[];
-  instantiate(skeleton: Skeleton): Checker;
+  /**
+   * With `axioms`, `broken` checks only those: a search may leave the expensive ones, or those that are not maximally extensible (`rcu`), for the
+   * end.
+   */
+  instantiate(skeleton: Skeleton, axioms?: readonly string[]): Checker;
 }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+import type { Classes } from './classes.js';
+import { INITIAL } from './event.js';
+import type { Witness } from './model.js';
+
+/*
+ * Locks (lock.cat). A lock word is 0 at first and after an unlock (UL), 1 after an acquisition (LKR, LKW: a read-modify-write). What lock.cat generates
+ * a search must offer:
+ *
+ *   LKR, RU  read the initial store or any UL of the lock (RU of its own thread only the last UL before it: coherence sees to that);
+ *   LF, RL   read the LKW whose critical section they are in, else any LKW of another thread, whether before its unlock or after;
+ *   co       orders LKW and UL together, each UL right after its LKW (atomicity of the next acquisition forces that); an LKW without UL comes last.
+ *
+ * lock.cat leaves out executions that no real lock allows, by `empty ... as lock-nest` and so on; those are axioms here. They are of two kinds: what the
+ * program order of a thread rules out whoever reads from whom (a deadlock), and a lock word that is read with the wrong value.
+ */
+
+export const LOCK_AXIOMS = ['lock-nest', 'nested-is-locked', 'unmatched-locks', 'lock-values'] as const;
+export type LockAxiom = (typeof LOCK_AXIOMS)[number];
+
+export class Locks {
+  readonly #classes: Classes;
+  readonly any: boolean;
+  /** The axiom that program order alone breaks. */
+  readonly #deadlock: LockAxiom | null;
+  /** Loads of lock words, and for each the LKW of its own critical section, or -1. */
+  readonly #loads: Int32Array;
+  readonly #holder: Int32Array;
+  /** UL events without a critical section that they end. */
+  readonly unmatchedUnlocks: readonly number[];
+
+  constructor(classes: Classes) {
+    const { events } = classes;
+    this.#classes = classes;
+    this.any =
+      classes.hasType('LKR') ||
+      classes.hasType('UL') ||
+      classes.hasType('LF') ||
+      classes.hasType('RL') ||
+      classes.hasType('RU');
+    const loads: number[] = [];
+    const holders: number[] = [];
+    const unmatched: number[] = [];
+    /** LKW that holds the lock, by thread and location. */
+    const held = new Map<string, number>();
+    let deadlock: LockAxiom | null = null;
+    if (this.any)
+      events.forEach(({ thread, type, location }, i) => {
+        if (thread === INITIAL || type === 'R' || type === 'W' || type === 'F') return;
+        const lock = `${thread}:${location}`;
+        const holder = held.get(lock) ?? -1;
+        if (type === 'LKW') held.set(lock, i);
+        else if (type === 'UL') {
+          if (holder === -1) unmatched.push(i);
+          held.delete(lock);
+        } else {
+          if (type === 'LKR' && holder !== -1) deadlock = 'lock-nest';
+          if (type === 'RU' && holder !== -1) deadlock ??= 'nested-is-locked';
+          loads.push(i);
+          holders.push(holder);
+        }
+      });
+    const left = [...held.values()].map((i) => events[i].location);
+    if (new Set(left).size < left.length) deadlock ??= 'unmatched-locks';
+    this.#deadlock = deadlock;
+    this.#loads = Int32Array.from(loads);
+    this.#holder = Int32Array.from(holders);
+    this.unmatchedUnlocks = unmatched;
+  }
+
+  /** `([UNMATCHED-LKW] ; loc ; [UNMATCHED-LKW]) \ id` and the others that rf cannot mend. */
+  get deadlock(): LockAxiom | null {
+    return this.#deadlock;
+  }
+
+  /** A load of a lock word that reads from a store it cannot read from, or -1. */
+  misread({ rf }: Witness): number {
+    const { events, internal } = this.#classes;
+    for (let k = 0; k < this.#loads.length; k++) {
+      const load = this.#loads[k];
+      const store = rf[load];
+      if (store === -1) continue;
+      const { type } = events[load];
+      const locked = events[store].type === 'LKW';
+      const free = events[store].type === 'UL' || events[store].thread === INITIAL;
+      const held = type === 'LF' || type === 'RL';
+      const holder = this.#holder[k];
+      if (held ? !locked : !free) return load;
+      if (held && (holder === -1 ? internal.has(store, load) : store !== holder)) return load;
+    }
+    return -1;
+  }
+}
