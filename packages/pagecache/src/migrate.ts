@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr } from '@lockless/cpu';
+import {
+  atomicDec,
+  bugOn,
+  defineGuard,
+  load,
+  NULL,
+  readOnce,
+  spinLockIrq,
+  spinUnlockIrq,
+  writeOnce,
+} from '@lockless/cpu';
+import { AddressSpace, EAGAIN, EBUSY, type MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
+import {
+  clearPageLru,
+  delPageFromLruList,
+  getPage,
+  getPageUnlessZero,
+  lockPage,
+  lruOf,
+  pageAnon,
+  pageCount,
+  pageFreezeRefs,
+  pageLru,
+  pageMapped,
+  pageMapping,
+  pagePrivate,
+  pageSwapCache,
+  pageUnfreezeRefs,
+  pageWriteback,
+  putPage,
+  setPageSwapCache,
+  trylockPage,
+  unlockPage,
+  waitOnPageLocked,
+  waitOnPageWriteback,
+  Zone,
+  zone,
+} from '@lockless/page';
+import { radixTreeDerefSlot, radixTreeLookupSlot, radixTreeReplaceSlot } from '@lockless/radix-tree';
+import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
+import {
+  mkPte,
+  NOT_IN_VMA,
+  pageAddAnonRmap,
+  pageAddFileRmap,
+  pteMkold,
+  pteMkwrite,
+  pteOffsetMapLock,
+  pteUnmapUnlock,
+  readPte,
+  setPteAt,
+  tryToUnmap,
+  vmaAddress,
+  vmGetPageProt,
+  walkAnonVmas,
+  walkFileVmas,
+} from '@lockless/rmap';
+import { migratePageCopy } from './migrate-copy.js';
+import { swapperSpace } from './swap-state.js';
+import {
+  isMigrationEntry,
+  isSwapPte,
+  isWriteMigrationEntry,
+  migrationEntryToPage,
+  pteToSwpEntry,
+  type SwpEntry,
+} from './swapops.js';
+import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
+
+/*
+ * mm/migrate.c, 2.6.27: a page moves to another frame. Its new frame takes its place in the tree while lookups go on:
+ *
+ *   1. lock the old page, take its mappings away (each entry becomes a migration entry, which counts as no reference);
+ *   2. freeze the old page: if its count is not the expected one, somebody is at it, and it stays where it is;
+ *   3. put the new page, complete and locked, into the slot;
+ *   4. unfreeze the old page, and drop the cache's reference to it;
+ *   5. copy, restore the mappings, unlock both.
+ *
+ * A lookup that read the slot before 3 has the old page in hand. Between 2 and 4 it gets no reference and starts again. After 4 it gets one,
+ * and sees that the slot has another page. So 3 must be visible before 4 is: the release in page_unfreeze_refs() (kernel-facts A11).
+ */
+
+const freezeRefs = defineGuard(
+  'migratePageMoveMapping.freezeRefs',
+  'migration compares page_count(page) with what it expects, and does not freeze it',
+);
+const getUnlessZero = defineGuard(
+  'migrationEntryWait.getUnlessZero',
+  'a fault that meets a migration entry takes its reference with get_page()',
+);
+const ownReference = defineGuard(
+  'isolateLruPageForMigration.ownReference',
+  'a page is taken off the LRU for migration on the strength of the reference of who maps it (before 053837fce7)',
+);
+
+const lruLock = Zone.lruLock(zone);
+
+/**
+ * Takes a page off the LRU, to be migrated. The reference is the migration's own: who maps the page may unmap it at any time, and the last
+ * reference frees it. *Context*: something else keeps the page until then: a page table's lock, a reference.
+ * *Returns* 0, or -EBUSY: not on the LRU, or being freed.
+ * *Source*: `isolate_lru_page`, mm/migrate.c, 2.6.27, with 053837fce7. *Differs*: the caller keeps the page, not a list.
+ */
+export function* isolateLruPageForMigration(page: Ptr<Page>): Op<number> {
+  if (!(yield* pageLru(page))) return -EBUSY;
+  yield* spinLockIrq(lruLock);
+  const isolated = (yield* pageLru(page)) && (!ownReference() || (yield* getPageUnlessZero(page)));
+  if (isolated) {
+    yield* clearPageLru(page);
+    yield* delPageFromLruList(page, yield* lruOf(page));
+  }
+  yield* spinUnlockIrq(lruLock);
+  return isolated ? 0 : -EBUSY;
+}
+
+/** page_mapping() and page_index() of a page that is in a cache: the swap cache too. *Context*: page locked. */
+function* cacheOf(page: Ptr<Page>): Op<{ mapping: Ptr<AddressSpace> | Null; index: number }> {
+  if (yield* pageSwapCache(page)) return { mapping: swapperSpace, index: yield* readOnce(Page.private(page)) };
+  return { mapping: yield* pageMapping(page), index: yield* readOnce(Page.index(page)) };
+}
+
+/** 2. The caller and the cache refer to the page, its buffers too if it has some: these references become nobody's. */
+function* freeze(page: Ptr<Page>, expected: number): Op<boolean> {
+  if ((yield* pageCount(page)) !== expected) return false;
+  return freezeRefs() ? yield* pageFreezeRefs(page, expected) : true;
+}
+
+/** 4. */
+function* unfreeze(page: Ptr<Page>, expected: number): Op<void> {
+  if (freezeRefs()) yield* pageUnfreezeRefs(page, expected);
+  // __put_page() of the cache's reference: the caller's is left, so this is not the last.
+  yield* atomicDec(Page._count(page));
+}
+
+/**
+ * Replaces a page by another in its mapping: 2, 3 and 4.
+ * *Context*: both pages locked, a reference to each, the old one not mapped any more; mapping and index of the new one are set.
+ * *Returns* 0; -EAGAIN when somebody else has a reference: nothing has changed. A page without a mapping must be the caller's alone.
+ * *Ordering*: 2 is a full barrier, 3 a release (a lookup that finds the new page finds it complete), 4 a release (see above).
+ * *Source*: `migrate_page_move_mapping`, mm/migrate.c, 2.6.27. *Differs*: one zone, so no counter moves from one to another.
+ */
+export function* migratePageMoveMapping(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
+  const { mapping, index } = yield* cacheOf(page);
+  if (mapping === NULL) return (yield* pageCount(page)) === 1 ? 0 : -EAGAIN;
+  yield* lockTreeIrq(mapping);
+  const slot = yield* radixTreeLookupSlot(AddressSpace.pageTree(mapping), index);
+  const expected = (yield* pagePrivate(page)) ? 3 : 2;
+  if (slot === NULL || (yield* radixTreeDerefSlot(slot)) !== page || !(yield* freeze(page, expected))) {
+    yield* unlockTreeIrq(mapping);
+    return -EAGAIN;
+  }
+  yield* getPage(newpage);
+  if (yield* pageSwapCache(page)) {
+    yield* setPageSwapCache(newpage);
+    yield* writeOnce(Page.private(newpage), index);
+  }
+  yield* radixTreeReplaceSlot(slot, newpage); // 3.
+  yield* unfreeze(page, expected);
+  yield* unlockTreeIrq(mapping);
+  return 0;
+}
+
+/** migrate_page(): of a page without buffers. *Context* and *Returns* as {@link migratePageMoveMapping}. *Source*: mm/migrate.c, 2.6.27. */
+function* migratePage(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
+  bugOn(yield* pageWriteback(page), 'migrate_page: PageWriteback(page)');
+  const error = yield* migratePageMoveMapping(newpage, page);
+  if (error === 0) yield* migratePageCopy(newpage, page);
+  return error;
+}
+
+/**
+ * Gives the old page's place to a new one that nobody knows yet: 2 to 5, but for unlocking the old one.
+ * *Context*: old page locked and not mapped, a reference to each. *Returns* 0 or -EAGAIN; then the new page is as it was.
+ * *Source*: `move_to_new_page`, mm/migrate.c, 2.6.27. *Differs*: no file system has a way of its own; a page with buffers stays.
+ */
+function* moveToNewPage(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
+  bugOn(!(yield* trylockPage(newpage)), 'move_to_new_page: the new page is locked');
+  yield* writeOnce(Page.index(newpage), yield* readOnce(Page.index(page)));
+  yield* writeOnce(Page.mapping(newpage), yield* readOnce(Page.mapping(page)));
+  const error = (yield* pagePrivate(page)) ? -EAGAIN : yield* migratePage(newpage, page);
+  if (error === 0) yield* removeMigrationPtes(page, newpage);
+  else yield* writeOnce(Page.mapping(newpage), NULL);
+  yield* unlockPage(newpage);
+  return error;
+}
+
+/**
+ * Moves one page to another frame. *Context*: the caller has isolated it, `newpage` is fresh; may sleep; `force`: waits for the page lock and
+ * for writeback.
+ * *Returns* 0: the new page is in its place, the caller's reference to the old one is the last. -EAGAIN: try again later.
+ * *Source*: `unmap_and_move`, mm/migrate.c, 2.6.27. *Differs*: both pages stay the caller's, who puts them back; try_to_unmap() clears the
+ * entries of a file page (the next fault finds the new one) and leaves anonymous ones.
+ */
+export function* unmapAndMove(newpage: Ptr<Page>, page: Ptr<Page>, force: boolean): Op<number> {
+  if (!(yield* trylockPage(page))) {
+    if (!force) return -EAGAIN;
+    yield* lockPage(page);
+  }
+  let error = -EAGAIN;
+  if (force) yield* waitOnPageWriteback(page);
+  if (!(yield* pageWriteback(page))) {
+    // While no entry maps it, nothing else keeps the anon_vma for remove_migration_ptes() (989f89c57e).
+    const anon = yield* pageAnon(page);
+    if (anon) yield* rcuReadLock();
+    yield* tryToUnmap(page, true); // 1.
+    if (!(yield* pageMapped(page))) error = yield* moveToNewPage(newpage, page);
+    if (error !== 0) yield* removeMigrationPtes(page, page);
+    if (anon) yield* rcuReadUnlock();
+  }
+  yield* unlockPage(page);
+  return error;
+}
+
+/** remove_migration_ptes(): what was mapped before the migration is mapped again. *Context*: the page locked. */
+function* removeMigrationPtes(old: Ptr<Page>, page: Ptr<Page>): Op<void> {
+  const restore = function* (vma: Ptr<VmAreaStruct>): Op<boolean> {
+    yield* removeMigrationPte(vma, old, page);
+    return false;
+  };
+  const mapping = yield* pageMapping(page);
+  if (yield* pageAnon(page)) yield* walkAnonVmas(page, restore);
+  else if (mapping !== NULL) yield* walkFileVmas(mapping, restore);
+}
+
+/**
+ * Makes the migration entry that stands for `old` in an area a mapping of `page`.
+ * *Context*: page locked; the area found by the reverse mapping, whose lock is held. *Source*: `remove_migration_pte`, mm/migrate.c, 2.6.27.
+ */
+export function* removeMigrationPte(vma: Ptr<VmAreaStruct>, old: Ptr<Page>, page: Ptr<Page>): Op<void> {
+  const address = yield* vmaAddress(page, vma);
+  if (address === NOT_IN_VMA) return;
+  const mm = yield* load(VmAreaStruct.vmMm(vma));
+  const ptep = yield* pteOffsetMapLock(mm, address);
+  if (ptep === NULL) return;
+  const entry = yield* migrationEntryAt(ptep);
+  if (entry !== NULL && migrationEntryToPage(entry) === old) {
+    yield* getPage(page);
+    const pte = pteMkold(mkPte(page, vmGetPageProt(yield* load(VmAreaStruct.vmFlags(vma)))));
+    yield* setPteAt(mm, address, ptep, isWriteMigrationEntry(entry) ? pteMkwrite(pte) : pte);
+    yield* (yield* pageAnon(page)) ? pageAddAnonRmap(page, vma, address) : pageAddFileRmap(page);
+  }
+  yield* pteUnmapUnlock(mm, ptep);
+}
+
+/** *Context*: the lock of the page-table entry. *Returns* NULL when it is no migration entry. */
+function* migrationEntryAt(ptep: Parameters<typeof readPte>[0]): Op<SwpEntry | Null> {
+  const pte = yield* readPte(ptep);
+  if (!isSwapPte(pte)) return NULL;
+  const entry = pteToSwpEntry(pte);
+  return isMigrationEntry(entry) ? entry : NULL;
+}
+
+/**
+ * A fault has met a migration entry: waits until the page has moved. The fault is then repeated, whatever came of it.
+ * *Context*: mmap_sem for reading; sleeps.
+ *
+ * The entry counts as no reference, and the page may be frozen: get_page_unless_zero() fails then, and must, or the freeze would end with a
+ * count that its owner does not expect (kernel-facts A10). The fault comes back, until the page is unfrozen or the entry is gone.
+ * *Source*: `migration_entry_wait`, mm/migrate.c, 2.6.27.
+ */
+export function* migrationEntryWait(mm: Ptr<MmStruct>, address: number): Op<void> {
+  const ptep = yield* pteOffsetMapLock(mm, address);
+  if (ptep === NULL) return;
+  const entry = yield* migrationEntryAt(ptep);
+  const page = entry === NULL ? NULL : migrationEntryToPage(entry);
+  const pinned = page !== NULL && (yield* pinForWait(page));
+  yield* pteUnmapUnlock(mm, ptep);
+  if (!pinned || page === NULL) return;
+  yield* waitOnPageLocked(page);
+  yield* putPage(page);
+}
+
+function* pinForWait(page: Ptr<Page>): Op<boolean> {
+  if (getUnlessZero()) return yield* getPageUnlessZero(page);
+  yield* getPage(page);
+  return true;
+}
