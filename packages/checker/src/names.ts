@@ -51,6 +51,13 @@ export class Names {
     return /flags$/i.test(place) && value !== 0 ? `0x${(value >>> 0).toString(16)}` : String(value);
   }
 
+  /** A text with the names in place of what Heap.describe() said. */
+  text(message: string): string {
+    return message
+      .replace(/\b(\w+)@(\d+)/g, (_, type: string, base: string) => this.object(type, base))
+      .replace(/\bpage\[(\d+)\]/g, 'page$1');
+  }
+
   private pointer(value: number): string | null {
     const described = this.describe(value);
     if (described.startsWith('word ')) return null;

@@ -25,4 +25,9 @@ export interface Program<S = unknown> {
   readonly mustReach?: readonly string[];
   /** Whether races of plain accesses are violations. 2.6.27 has many that it considers benign, so it is asked for: default 'ignore'. */
   readonly races?: 'report' | 'ignore';
+  /**
+   * Whether an object is a violation that a thread allocated, nobody freed, and nothing points to when all threads have ended. Default 'ignore': who
+   * drops the last reference is not always part of a program.
+   */
+  readonly leaks?: 'report' | 'ignore';
 }

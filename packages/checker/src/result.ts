@@ -76,6 +76,8 @@ export interface CheckResult {
   readonly threads: number;
   readonly seconds: number;
   readonly violation?: Violation;
+  /** All that were found, {@link violation} first: more than one only with {@link CheckOptions.all}. */
+  readonly violations?: readonly Violation[];
   /** Executions for each label that was reached. */
   readonly reached: Readonly<Record<string, number>>;
   /** Ordering sites that took part, by name. */
@@ -99,6 +101,8 @@ export interface CheckOptions {
   readonly maxEvents?: number;
   /** Executions after which to stop, as a bound. Default: none. */
   readonly maxExecutions?: number;
+  /** Go on after the first violation, and collect one of each kind and function. */
+  readonly all?: boolean;
   /** Repeat one violation: its {@link Violation.replay}. */
   readonly replay?: string;
   /** Called now and then, a few times a second. */

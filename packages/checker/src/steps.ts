@@ -2,6 +2,7 @@
 import { functionName, PRIMITIVES, type Primitive } from '@lockless/cpu';
 import type { Names } from './names.js';
 import type { Step } from './result.js';
+import { stepFrames } from './sites.js';
 import type { Snapshot, SnapshotEvent } from './snapshot.js';
 
 export interface StepContext {
@@ -88,11 +89,9 @@ function stepOf(event: SnapshotEvent, numbers: ReadonlyMap<SnapshotEvent, number
     text: wordsOf(event, context, before),
     from: missed.length === 0 || !reads ? null : originOf(event, execution),
     note: noteOf(event, missed, numbers, context),
-    frames: event.site.frames.map(({ name, file, line }) => ({ name, location: `${baseName(file)}:${line}` })),
+    frames: stepFrames(event.site.frames),
   };
 }
-
-const baseName = (file: string): string => file.slice(file.lastIndexOf('/') + 1).replace(/\?.*/, '');
 
 const originOf = ({ from }: SnapshotEvent, { threads }: Snapshot): string =>
   from === null ? 'initial' : `${threads[from.thread].name}:${from.position + 1}`;
