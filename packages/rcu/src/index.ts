@@ -5,3 +5,4 @@ export * from './rcu-statistics.js';
 export { rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
 export * from './rcupdate.js';
 export * from './tick.js';
+export { urcuReclaim } from './urcu-call-rcu.js';

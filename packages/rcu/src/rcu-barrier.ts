@@ -23,9 +23,10 @@ import {
   waitForCompletion,
 } from '@lockless/cpu';
 import type { RcuHead } from '@lockless/mm-types';
-import { FLAVOUR_EVENTS, rcuFlavour } from './flavour.js';
+import { FLAVOUR_EVENTS, FLAVOUR_URCU_MB, rcuFlavour } from './flavour.js';
 import { nohzMaskWord, nrRcuCpus, RcuData, rcuData } from './rcu-struct.js';
 import { callRcuClassic, thisRcuData } from './rcuclassic.js';
+import { urcuReclaim } from './urcu-call-rcu.js';
 
 /** What callers of rcu_barrier() share. */
 interface RcuBarrierState {
@@ -63,11 +64,17 @@ export function* initRcuBarrier(): Op<void> {
  */
 export function* rcuBarrier(): Op<void> {
   mightSleep();
-  if (rcuFlavour() === FLAVOUR_EVENTS)
+  const flavour = rcuFlavour();
+  if (flavour === FLAVOUR_EVENTS)
     throw new KernelBug(
       'unsupported',
-      'rcu_barrier() where grace periods are events: nothing says that callbacks were invoked',
+      'rcu_barrier(): where grace periods are events, none says that callbacks were invoked',
     );
+  if (flavour === FLAVOUR_URCU_MB) yield* urcuReclaim();
+  else yield* askAllCpus();
+}
+
+function* askAllCpus(): Op<void> {
   yield* mutexLock(RcuBarrierState.mutex(state));
   yield* initCompletion(RcuBarrierState.completion(state));
   // 1 for ourselves, so that it does not complete while we still ask.

@@ -2,6 +2,7 @@
 import type { Access, Embed, FunctionPointer, KmemCache, Op, Ptr, StructOf } from '@lockless/cpu';
 import {
   access,
+  bugOn,
   Completion,
   code,
   complete,
@@ -16,17 +17,21 @@ import {
   kmemCacheCreate,
   kmemCacheFree,
   mightSleep,
+  NR_CPUS,
   NULL,
   peek,
+  poke,
   smpMb,
   struct,
   waitForCompletion,
 } from '@lockless/cpu';
 import type { RcuCallback } from '@lockless/mm-types';
 import { RcuHead } from '@lockless/mm-types';
-import { FLAVOUR_EVENTS, rcuFlavour } from './flavour.js';
+import { FLAVOUR_CLASSIC, FLAVOUR_EVENTS, FLAVOUR_URCU_MB, rcuFlavour, selectFlavour } from './flavour.js';
 import { nrRcuCpus } from './rcu-struct.js';
 import { callRcuClassic } from './rcuclassic.js';
+import { initUrcu, urcuCallRcu } from './urcu-call-rcu.js';
+import { urcuMbReadLock, urcuMbReadUnlock, urcuMbSynchronizeRcu } from './urcu-mb.js';
 
 const READ_LOCK = code('rcu_read_lock');
 const READ_UNLOCK = code('rcu_read_unlock');
@@ -34,17 +39,32 @@ const SYNCHRONIZE = code('synchronize_rcu');
 const CALL = code('call_rcu');
 
 /**
+ * Boots user-space RCU (urcu-mb.ts) for that many CPUs, in place of rcuInit(): an RCU that is all words and barriers, and needs no ticks. Callbacks
+ * wait until somebody calls {@link urcuReclaim}, rcuBarrier() or rcuIdle().
+ *
+ * *Context*: boot, on one CPU, before any other runs.
+ */
+export function* bootUrcu(nrCpus: number): Op<void> {
+  bugOn(nrCpus < 1 || nrCpus > NR_CPUS, `bootUrcu of ${nrCpus} CPUs`);
+  poke(nrRcuCpus, nrCpus);
+  selectFlavour(FLAVOUR_URCU_MB);
+  yield* initUrcu();
+}
+
+/**
  * rcu_read_lock(): until the matching {@link rcuReadUnlock} nothing that a grace period protects is freed.
  *
- * *Context*: any; nests. The engine raises the preemption count, so the task can neither sleep nor be switched away from: that no reader
+ * *Context*: any; nests. The preemption count goes up, so the task can neither sleep nor be switched away from: that no reader
  * survives a context switch is the whole of classic RCU.
  * *Ordering*: none between CPUs (a compiler barrier).
  * *Source*: `rcu_read_lock`, include/linux/rcupdate.h, 2.6.27.
  */
-export const rcuReadLock = (): Access<void> => access(READ_LOCK, 0);
+export const rcuReadLock = (): Access<void> | Op<void> =>
+  rcuFlavour() === FLAVOUR_URCU_MB ? urcuMbReadLock() : access(READ_LOCK, 0);
 
 /** rcu_read_unlock(): see {@link rcuReadLock}. *Source*: include/linux/rcupdate.h, 2.6.27. */
-export const rcuReadUnlock = (): Access<void> => access(READ_UNLOCK, 0);
+export const rcuReadUnlock = (): Access<void> | Op<void> =>
+  rcuFlavour() === FLAVOUR_URCU_MB ? urcuMbReadUnlock() : access(READ_UNLOCK, 0);
 
 /**
  * rcu_read_lock_held(): whether a grace period cannot end while the caller goes on.
@@ -63,8 +83,10 @@ export const rcuReadLockHeld = (): boolean => inAtomic() || irqsDisabled();
  * *Source*: `call_rcu`, kernel/rcuclassic.c, 2.6.27.
  */
 export function* callRcu(head: Ptr<RcuHead>, func: FunctionPointer<RcuCallback>): Op<void> {
-  if (rcuFlavour() === FLAVOUR_EVENTS) yield* access<void>(CALL, head, func);
-  else yield* callRcuClassic(head, func);
+  const flavour = rcuFlavour();
+  if (flavour === FLAVOUR_CLASSIC) yield* callRcuClassic(head, func);
+  else if (flavour === FLAVOUR_EVENTS) yield* access<void>(CALL, head, func);
+  else yield* urcuCallRcu(head, func);
 }
 
 /** struct rcu_synchronize: a callback that completes. The kernel keeps it on the stack. */
@@ -93,10 +115,14 @@ const wakemeAfterRcu = functionPointer('wakeme_after_rcu', function* (head: Ptr<
  */
 export function* synchronizeRcu(): Op<void> {
   mightSleep();
-  if (rcuFlavour() === FLAVOUR_EVENTS) {
-    yield* access<void>(SYNCHRONIZE, 0);
-    return;
-  }
+  const flavour = rcuFlavour();
+  if (flavour === FLAVOUR_CLASSIC) yield* waitRcuGp();
+  else if (flavour === FLAVOUR_EVENTS) yield* access<void>(SYNCHRONIZE, 0);
+  else yield* urcuMbSynchronizeRcu();
+}
+
+/** wait_rcu_gp() of later kernels: asks for a callback and waits for it. */
+function* waitRcuGp(): Op<void> {
   if (peek(nrRcuCpus) === 1) {
     // The only CPU runs us, and we may sleep, so it runs no reader.
     yield* smpMb();

@@ -15,9 +15,11 @@ import {
   store,
   thisCpu,
 } from '@lockless/cpu';
+import { FLAVOUR_CLASSIC, FLAVOUR_URCU_MB, rcuFlavour } from './flavour.js';
 import { answerBarrierRequest, initRcuBarrier } from './rcu-barrier.js';
 import { FIRST_BATCH, nohzMaskWord, nrRcuCpus, RcuCtrlblk, rcuCtrlblk } from './rcu-struct.js';
 import { initRcuData, processBatches, rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
+import { urcuReclaim } from './urcu-call-rcu.js';
 
 /*
  * What RCU asks of whoever drives the machine. Enough: rcuNoteContextSwitch() at every context switch, and from every CPU's timer interrupt
@@ -83,16 +85,20 @@ export function* rcuTick(user: boolean): Op<void> {
   if (!inSoftirq()) yield* rcuProcessCallbacks();
 }
 
-/** The two above as hooks of a machine that has softirqs: what `new Machine({ hooks })` of `@lockless/simulator` takes. */
+/** The two above as hooks of a machine that has softirqs: what `new Machine({ hooks })` of `@lockless/simulator` takes. Only classic RCU needs them. */
 export const rcuHooks: {
   readonly onContextSwitch: (cpu: number) => Op<void>;
   readonly onTick: (cpu: number, user: boolean) => Op<void>;
   readonly onSoftirq: (cpu: number) => Op<void>;
 } = {
-  onContextSwitch: rcuNoteContextSwitch,
-  onTick: (_cpu, user) => rcuCheckCallbacks(user),
+  *onContextSwitch() {
+    if (rcuFlavour() === FLAVOUR_CLASSIC) yield* rcuNoteContextSwitch();
+  },
+  *onTick(_cpu, user) {
+    if (rcuFlavour() === FLAVOUR_CLASSIC) yield* rcuCheckCallbacks(user);
+  },
   *onSoftirq() {
-    if (yield* rcuPending()) yield* rcuProcessCallbacks();
+    if (rcuFlavour() === FLAVOUR_CLASSIC && (yield* rcuPending())) yield* rcuProcessCallbacks();
   },
 };
 
@@ -103,6 +109,10 @@ export const rcuHooks: {
  * *Context*: a task that is in no reader, preemption on. *Differs*: the kernel leaves this to ticks.
  */
 export function* rcuIdle(): Op<void> {
+  if (rcuFlavour() === FLAVOUR_URCU_MB) {
+    yield* urcuReclaim();
+    return;
+  }
   while (yield* rcuPending()) {
     yield* rcuCheckCallbacks(true);
     yield* rcuProcessCallbacks();

@@ -22,6 +22,7 @@ import {
   NULL,
   type Null,
   type Op,
+  omitGuards,
   type Ptr,
   preemptDisable,
   preemptEnable,
@@ -57,7 +58,7 @@ function* freed(config: Ptr<Config>): Op<void> {
   yield* kmemCacheFree(configs, config);
 }
 
-/** A reader that lasts for that many virtual ns: looks at the published object before and after. The engine knows when it is freed. */
+/** A reader, nested ones within, that lasts for that many virtual ns: looks at the published object before and after. The engine knows when it is freed. */
 function* read(rcu: Rcu, machine: Machine, duration: number): Op<void> {
   yield* rcu.rcuReadLock();
   const config = yield* rcuDereference(published);
@@ -65,6 +66,9 @@ function* read(rcu: Rcu, machine: Machine, duration: number): Op<void> {
     const first = yield* load(Config.first(config));
     if (duration > 0) machine.compute(duration);
     for (let i = 0; i < 3; i++) {
+      // Its end is not the end of the outer one.
+      yield* rcu.rcuReadLock();
+      yield* rcu.rcuReadUnlock();
       if ((yield* load(Config.second(config))) !== first)
         throw new KernelBug('reused', 'the object changes under its reader');
     }
@@ -94,12 +98,25 @@ export interface Run {
   readonly live: number;
 }
 
+/** Which RCU the machine boots. */
+export interface RcuRunOptions extends MachineOptions {
+  readonly flavour?: 'classic' | 'urcu-mb';
+  /** Guards that it is booted without. */
+  readonly without?: readonly string[];
+}
+
 /** Ticks and time slices so short that many grace periods pass in a short run. */
 const BUSY: MachineOptions = { timerTick: 500, timeSlice: 4000, memoryWords: (1 << 18) + (1 << 16) };
 
-function start(rcu: Rcu, options: MachineOptions, hooks: Hooks = rcu.rcuHooks): Machine {
+function start(rcu: Rcu, { flavour, without = [], ...options }: RcuRunOptions, hooks: Hooks = rcu.rcuHooks): Machine {
   const machine = new Machine({ ...BUSY, ...options, hooks });
-  machine.boot(rcu.rcuInit(machine.config.cpus));
+  const { cpus } = machine.config;
+  machine.boot(
+    (function* () {
+      omitGuards(without);
+    })(),
+  );
+  machine.boot(flavour === 'urcu-mb' ? rcu.bootUrcu(cpus) : rcu.rcuInit(cpus));
   return machine;
 }
 
@@ -115,7 +132,7 @@ function figures(rcu: Rcu, machine: Machine): RcuPackage.RcuStatistics {
 }
 
 /** Readers on every CPU beside two updaters, one that queues callbacks and one that waits; at the end rcu_barrier(). */
-export function readersAndUpdaters(rcu: Rcu, options: MachineOptions, hooks?: Hooks): Run {
+export function readersAndUpdaters(rcu: Rcu, options: RcuRunOptions, hooks?: Hooks): Run {
   const machine = start(rcu, options, hooks);
   const tasks = machine.config.cpus + 1;
   for (let reader = 0; reader < tasks; reader++) {
@@ -126,7 +143,10 @@ export function readersAndUpdaters(rcu: Rcu, options: MachineOptions, hooks?: Ho
   let running = 2;
   for (const wait of [false, true]) {
     machine.spawn(wait ? 'waiter' : 'queuer', function* () {
-      for (let i = 0; i < (wait ? 3 : 20); i++) yield* update(rcu, wait ? 1000 + i : i, wait);
+      for (let i = 0; i < (wait ? 3 : 20); i++) {
+        yield* update(rcu, wait ? 1000 + i : i, wait);
+        if (options.flavour === 'urcu-mb' && !wait && i % 4 === 3) yield* rcu.urcuReclaim();
+      }
       if (--running === 0) yield* rcu.rcuBarrier();
     });
   }
@@ -144,7 +164,7 @@ function* count(): Op<void> {
 }
 
 /** One task on each CPU queues callbacks; then one calls rcu_barrier(), and all of them must have been invoked. */
-export function barrierAfterCallbacks(rcu: Rcu, options: MachineOptions): RunOutcome {
+export function barrierAfterCallbacks(rcu: Rcu, options: RcuRunOptions): RunOutcome {
   const machine = start(rcu, options);
   const { cpus } = machine.config;
   const each = 15;
