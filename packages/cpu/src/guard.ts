@@ -10,7 +10,14 @@ export interface Guard {
   readonly without: string;
 }
 
-const table: { readonly guard: Guard; readonly omitted: Ref<number> }[] = [];
+interface Entry {
+  readonly guard: Guard;
+  readonly omitted: Ref<number>;
+  /** Since the last {@link takeAskedGuards}. */
+  asked: boolean;
+}
+
+const table: Entry[] = [];
 
 /**
  * Names a guard, at module load. The function it returns tells whether the guard is in force, which it is unless {@link omitGuards} took it
@@ -19,12 +26,23 @@ const table: { readonly guard: Guard; readonly omitted: Ref<number> }[] = [];
 export function defineGuard(name: string, without: string): () => boolean {
   if (table.some(({ guard }) => guard.name === name)) throw new Error(`guard ${name} is defined twice`);
   const omitted = defineWord(`guard ${name}`);
-  table.push({ guard: { name, without }, omitted });
-  return () => peek(omitted) === 0;
+  const entry: Entry = { guard: { name, without }, omitted, asked: false };
+  table.push(entry);
+  return () => {
+    entry.asked = true;
+    return peek(omitted) === 0;
+  };
 }
 
 /** All guards of the modules that are loaded, in the order of their definition. */
 export const guards = (): readonly Guard[] => table.map(({ guard }) => guard);
+
+/** The guards that code came to since the last call, in the order of their definition. For engines: which guards take part in a program. */
+export function takeAskedGuards(): Guard[] {
+  const asked = table.filter((entry) => entry.asked);
+  for (const entry of asked) entry.asked = false;
+  return asked.map(({ guard }) => guard);
+}
 
 /** Takes guards away. Boot code only. Throws RangeError on an unknown name. */
 export function omitGuards(names: readonly string[]): void {
