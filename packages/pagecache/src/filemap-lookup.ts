@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
-import { GFP_FS, NULL, readOnce, vmBugOn } from '@lockless/cpu';
+import { defineGuard, GFP_FS, NULL, readOnce, vmBugOn } from '@lockless/cpu';
 import { AddressSpace, EEXIST, Page } from '@lockless/mm-types';
 import {
   allocPage,
@@ -15,6 +15,11 @@ import { radixTreeLookup } from '@lockless/radix-tree';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import { addToPageCacheLru, mappingGfpMask } from './filemap.js';
 import { lookupProtocol } from './lookup-protocol.js';
+
+const mappingCheck = defineGuard(
+  'findLockPage.mappingCheck',
+  'find_lock_page does not look whether the page was truncated while it waited for the lock',
+);
 
 /**
  * Finds the page at an index and takes a reference to it. *Context*: any but interrupts; takes no lock in the 'freeze-refs' generation.
@@ -41,7 +46,7 @@ export function* findLockPage(mapping: Ptr<AddressSpace>, index: number): Op<Ptr
     if (page === NULL) return NULL;
     yield* lockPage(page);
     // Truncated while we slept: it is nobody's page any more.
-    if (yield* pageBelongsTo(page, mapping)) {
+    if (!mappingCheck() || (yield* pageBelongsTo(page, mapping))) {
       vmBugOn((yield* readOnce(Page.index(page))) !== index, 'page->index != index of the slot it was found in');
       return page;
     }

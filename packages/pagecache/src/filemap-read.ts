@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { condResched, NULL, pointedFunction, readOnce, writeOnce } from '@lockless/cpu';
+import { condResched, defineGuard, NULL, pointedFunction, readOnce, writeOnce } from '@lockless/cpu';
 import {
   AddressSpace,
   AOP_TRUNCATED_PAGE,
@@ -31,6 +31,17 @@ import { addToPageCacheLru, mappingGfpMask, tallyHit, tallyMiss } from './filema
 import { findGetPage } from './filemap-lookup.js';
 import { pageCacheAsyncReadahead, pageCacheSyncReadahead, shrinkReadaheadSizeEio } from './readahead.js';
 
+/** Kernel-facts C7. */
+const mappingCheck = defineGuard(
+  'doGenericFileRead.mappingCheck',
+  'a page that is not uptodate is read without a look whether it was truncated before it was locked',
+);
+/** Kernel-facts C6. */
+const sizeAfterUptodate = defineGuard(
+  'doGenericFileRead.sizeAfterUptodate',
+  'i_size is read before the page is known to be uptodate (before a32ea1e1f9)',
+);
+
 /** Takes `count` bytes from offset `offset` of a page, which is uptodate and held. Returns how many it took. May sleep and fault. */
 export type ReadActor = (page: Ptr<Page>, offset: number, count: number) => Op<number>;
 
@@ -57,7 +68,7 @@ export function* readPageAndWait(file: Ptr<File>, page: Ptr<Page>): Op<number> {
 function* makeUptodate(file: Ptr<File>, page: Ptr<Page>): Op<number> {
   yield* lockPage(page);
   // A reference does not keep a page in its mapping: it may have been truncated before we had the lock (kernel-facts C7).
-  if ((yield* readOnce(Page.mapping(page))) === NULL) {
+  if (mappingCheck() && (yield* readOnce(Page.mapping(page))) === NULL) {
     yield* unlockPage(page);
     return AGAIN;
   }
@@ -118,10 +129,16 @@ interface ReadPosition {
 }
 
 /** Hands one page to the actor. *Returns* false when the read is over: end of file, or the actor wants no more. */
-function* copyFromPage(inode: Ptr<Inode>, page: Ptr<Page>, at: ReadPosition, actor: ReadActor): Op<boolean> {
+function* copyFromPage(
+  inode: Ptr<Inode>,
+  page: Ptr<Page>,
+  at: ReadPosition,
+  actor: ReadActor,
+  earlySize: number | null,
+): Op<boolean> {
   // After the page is known to be uptodate: with an older size a page truncated and grown again could be copied beyond what the file
   // ever held (kernel-facts C6).
-  const size = yield* readOnce(Inode.size(inode));
+  const size = earlySize ?? (yield* readOnce(Inode.size(inode)));
   const offset = at.pos % PAGE_SIZE;
   const count = Math.min(PAGE_SIZE - offset, at.left, size - at.pos);
   if (count <= 0) return false;
@@ -150,13 +167,14 @@ export function* genericFileRead(file: Ptr<File>, pos: number, count: number, ac
     yield* condResched();
     // 2.6.27 finds out that it is at the end when it has the page.
     if (modernReadahead() && at.pos >= (yield* readOnce(Inode.size(inode)))) break;
+    const earlySize = sizeAfterUptodate() ? null : yield* readOnce(Inode.size(inode));
     const page = yield* uptodatePage(file, at.pos >> PAGE_SHIFT, lastIndex);
     if (page === AGAIN) continue;
     if (!isPage(page)) {
       error = page;
       break;
     }
-    const more = yield* copyFromPage(inode, page, at, actor);
+    const more = yield* copyFromPage(inode, page, at, actor, earlySize);
     yield* putPage(page);
     if (!more) break;
   }

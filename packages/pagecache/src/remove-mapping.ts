@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { atomicDec, bugOn, readOnce } from '@lockless/cpu';
+import { atomicDec, bugOn, defineGuard, readOnce } from '@lockless/cpu';
 import { type AddressSpace, Page } from '@lockless/mm-types';
 import { endPageNoNewRefs, pageDirty, pageLocked, pageUnfreezeRefs, setPageNoNewRefs } from '@lockless/page';
 import { noNewRefsGeneration } from './config.js';
 import { removeFromPageCacheLocked } from './filemap.js';
 import { lookupProtocol } from './lookup-protocol.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
+
+/** Kernel-facts A9. */
+const countBeforeDirty = defineGuard(
+  'removeMapping.countBeforeDirty',
+  'remove_mapping looks at PG_dirty first and at the count after it (before 3d80636a0d)',
+);
+/** Kernel-facts A8. */
+const unfreezeDirty = defineGuard(
+  'removeMapping.unfreezeDirty',
+  'remove_mapping gives up on a page that became dirty without unfreezing its count',
+);
 
 /**
  * Takes a page out of its mapping if the caller and the cache are the only ones that refer to it: the remover's A and B (see
@@ -21,14 +32,27 @@ export function* removeMappingFrozen(mapping: Ptr<AddressSpace>, page: Ptr<Page>
   bugOn(!(yield* pageLocked(page)), '__remove_mapping of an unlocked page');
   bugOn((yield* readOnce(Page.mapping(page))) !== mapping, '__remove_mapping from a mapping the page is not in');
   yield* lockTreeIrq(mapping);
-  let removed = yield* lookupProtocol().freezeReferences(page, 2); // A.
-  if (removed && (yield* pageDirty(page))) {
-    yield* pageUnfreezeRefs(page, 2);
-    removed = false;
-  }
+  const removed = yield* freezeClean(page);
   if (removed) yield* removeFromPageCacheLocked(page); // B.
   yield* unlockTreeIrq(mapping);
   return removed;
+}
+
+/** A. Exactly the cache and the caller refer to the page, and it is clean; its count is 0 then. */
+function* freezeClean(page: Ptr<Page>): Op<boolean> {
+  const { freezeReferences } = lookupProtocol();
+  if (!countBeforeDirty()) return !(yield* pageDirty(page)) && (yield* freezeReferences(page, 2));
+  if (!(yield* freezeReferences(page, 2))) return false;
+  if (!(yield* pageDirty(page))) return true;
+  if (unfreezeDirty()) yield* pageUnfreezeRefs(page, 2);
+  return false;
+}
+
+/** B of lookup-no-new-refs.ts: nobody but the cache and the caller refers to the page, and it is clean. */
+function* isUnusedClean(page: Ptr<Page>): Op<boolean> {
+  const { freezeReferences } = lookupProtocol();
+  if (!countBeforeDirty()) return !(yield* pageDirty(page)) && (yield* freezeReferences(page, 2));
+  return (yield* freezeReferences(page, 2)) && !(yield* pageDirty(page));
 }
 
 /**
@@ -40,7 +64,7 @@ function* removeMappingNoNewRefs(mapping: Ptr<AddressSpace>, page: Ptr<Page>): O
   bugOn((yield* readOnce(Page.mapping(page))) !== mapping, 'remove_mapping from a mapping the page is not in');
   yield* setPageNoNewRefs(page); // A.
   yield* lockTreeIrq(mapping);
-  const removed = (yield* lookupProtocol().freezeReferences(page, 2)) && !(yield* pageDirty(page)); // B.
+  const removed = yield* isUnusedClean(page); // B.
   if (removed) yield* removeFromPageCacheLocked(page); // C.
   yield* unlockTreeIrq(mapping);
   yield* endPageNoNewRefs(page); // D.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { bugOn, condResched, pointedFunction, readOnce } from '@lockless/cpu';
+import { bugOn, condResched, defineGuard, pointedFunction, readOnce } from '@lockless/cpu';
 import { AddressSpace, PAGE_SHIFT, PAGE_SIZE, Page } from '@lockless/mm-types';
 import {
   clearPageMappedToDisk,
@@ -24,6 +24,12 @@ import { removeFromPageCache, removeFromPageCacheLocked } from './filemap.js';
 import { findGetPages, findLockPage } from './filemap-lookup.js';
 import { removeMapping } from './remove-mapping.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
+
+/** Kernel-facts C4. */
+const checkCount = defineGuard(
+  'invalidateCompletePage.checkCount',
+  'invalidation takes a clean page out of the cache whoever refers to it (before 016eb4a0ed)',
+);
 
 /** Forgets that a page is dirty: what it holds will never be written. *Source*: `cancel_dirty_page`, mm/truncate.c, 2.6.27. */
 export function* cancelDirtyPage(page: Ptr<Page>): Op<void> {
@@ -148,7 +154,10 @@ function* releasePrivate(mapping: Ptr<AddressSpace>, page: Ptr<Page>, gfp: numbe
 export function* invalidateCompletePage(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<boolean> {
   if ((yield* readOnce(Page.mapping(page))) !== mapping) return false;
   if (!(yield* releasePrivate(mapping, page, 0))) return false;
-  return yield* removeMapping(mapping, page);
+  if (checkCount()) return yield* removeMapping(mapping, page);
+  yield* removeFromPageCache(page);
+  yield* putPage(page);
+  return true;
 }
 
 /**

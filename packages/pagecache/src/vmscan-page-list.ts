@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
-import { condResched, ListHead, NULL, pointedFunction, readOnce, vmBugOn } from '@lockless/cpu';
-import { AddressSpace, type Page } from '@lockless/mm-types';
+import { atomicDec, condResched, defineGuard, ListHead, NULL, pointedFunction, readOnce, vmBugOn } from '@lockless/cpu';
+import { AddressSpace, Page } from '@lockless/mm-types';
 import {
   countVmEvent,
   countVmEvents,
@@ -27,6 +27,17 @@ import { noNewRefsGeneration } from './config.js';
 import { removeMapping, removeMappingFrozen } from './remove-mapping.js';
 import { mayEnterFs, type ScanControl } from './scan-control.js';
 import { pageout } from './vmscan-pageout.js';
+
+/** Kernel-facts A12 (b). */
+const putTestzero = defineGuard(
+  'shrinkPageList.putTestzero',
+  'a page whose count was 1 is freed without testing what the count is when that reference is dropped',
+);
+/** Kernel-facts A12 (a). */
+const forgetUnlocked = defineGuard(
+  'shrinkPageList.forgetUnlocked',
+  'a page that is unlocked already, and whose last reference somebody else holds, is treated as one that is still locked',
+);
 
 /**
  * What is to be done with an isolated page: 'free': its count is 0 and it is ours; 'gone': somebody else frees it, we must not touch it;
@@ -144,5 +155,9 @@ function* tryToReleasePage(page: Ptr<Page>, mapping: Ptr<AddressSpace> | Null, g
  */
 function* dropLast(page: Ptr<Page>): Op<Fate> {
   yield* unlockPage(page);
-  return (yield* putPageTestzero(page)) ? 'free' : 'gone';
+  if (!putTestzero()) {
+    yield* atomicDec(Page._count(page));
+    return 'free';
+  }
+  return (yield* putPageTestzero(page)) ? 'free' : forgetUnlocked() ? 'gone' : 'keep';
 }
