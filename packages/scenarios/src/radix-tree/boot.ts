@@ -5,7 +5,7 @@ import { AddressSpace, Page } from '@lockless/mm-types';
 import { freeAreaInit, putPageTestzero } from '@lockless/page';
 import { lockTreeIrq, unlockTreeIrq } from '@lockless/pagecache';
 import { radixTreeDelete, radixTreeInit, radixTreeInsert } from '@lockless/radix-tree';
-import { rcuInit, rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
+import { bootRcuEvents, rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 
 /* One address_space with a tree of a few pages. The pages are static: what frees or reuses one says so by its count and index. */
 
@@ -30,7 +30,7 @@ export type Item = readonly [index: number, page: Ptr<Page>];
 
 /** Boots a machine whose grace periods are events, with a tree of these pages. */
 export function* bootTree(items: readonly Item[]): Op<void> {
-  yield* rcuInit(4);
+  bootRcuEvents();
   yield* freeAreaInit({ pages: 8, nrCpus: 4 });
   yield* radixTreeInit(tree, GFP_ATOMIC);
   for (const [index, page] of items) {

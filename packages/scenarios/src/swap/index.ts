@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
+import { migrationScenarios } from './migration.js';
+import { swapCacheScenarios } from './swap-cache.js';
 
-export const swapScenarios: readonly Scenario[] = [];
+/** Races of the swap cache and of page migration. */
+export const swapScenarios: readonly Scenario[] = [...swapCacheScenarios, ...migrationScenarios];
