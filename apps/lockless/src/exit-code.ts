@@ -15,3 +15,8 @@ export const EXIT = {
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+/** What was named or given is not there or is malformed: the message says what was expected. */
+export class InputError extends Error {
+  override readonly name = 'InputError';
+}

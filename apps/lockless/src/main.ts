@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { readFileSync } from 'node:fs';
+import { CheckError } from '@lockless/checker';
 import { RecorderError, RecordingError } from '@lockless/recording';
 import { Command, CommanderError } from 'commander';
+import { barriersCommand } from './commands/barriers.js';
 import { benchCommand } from './commands/bench.js';
+import { checkCommand } from './commands/check.js';
 import { recordCommand } from './commands/record.js';
 import { runCommand } from './commands/run.js';
-import { EXIT, UsageError } from './exit-code.js';
+import { EXIT, InputError, UsageError } from './exit-code.js';
 import type { Exit, Io } from './io.js';
 
 const EXIT_CODES = `
@@ -25,7 +28,13 @@ export function program(io: Io, exit: Exit): Command {
     .version(version())
     .showHelpAfterError('(lockless --help lists everything)')
     .addHelpText('after', EXIT_CODES);
-  const commands = [runCommand(io, exit), recordCommand(io, exit), benchCommand(io)];
+  const commands = [
+    runCommand(io, exit),
+    recordCommand(io, exit),
+    checkCommand(io, exit),
+    barriersCommand(io, exit),
+    benchCommand(io),
+  ];
   for (const command of commands) cli.addCommand(command.showHelpAfterError('(--help lists the options)'));
   for (const command of [cli, ...commands]) {
     command.exitOverride().configureOutput({
@@ -59,6 +68,7 @@ function report(error: unknown, io: Io): number {
   };
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.holds : EXIT.usage; // commander has printed it
   if (error instanceof UsageError) return complain(error.message, EXIT.usage);
+  if (error instanceof InputError || error instanceof CheckError) return complain(error.message, EXIT.badInput);
   if (error instanceof RecordingError) return complain(error.message, EXIT.badInput);
   if (error instanceof RecorderError) return complain(error.message, EXIT.badInput);
   const stack = error instanceof Error ? error.stack : String(error);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
+import type { Progress } from '@lockless/checker';
 import type { SimulationProgress } from '@lockless/replay';
 import type { Ora } from 'ora';
 import ora from 'ora';
 import type { Output } from './io.js';
 
-/** One line on stderr while a run goes on; nothing when stderr is no terminal. */
-export class RunProgress {
+/** One line on stderr while work goes on; nothing when stderr is no terminal. */
+class ProgressLine {
   private readonly spinner: Ora | null;
-  private readonly started = performance.now();
 
   constructor(stream: Output) {
     // ora counts the lines it wrote by the width, which a terminal that nobody told it does not know: it is 0.
@@ -15,13 +15,9 @@ export class RunProgress {
     this.spinner = terminal ? ora({ stream, isEnabled: true, discardStdin: false }) : null;
   }
 
-  show(at: SimulationProgress): void {
+  protected draw(text: string): void {
     if (this.spinner === null) return;
-    const seconds = (performance.now() - this.started) / 1000;
-    const share = at.operationsTotal === 0 ? 1 : at.operations / at.operationsTotal;
-    const left = share > 0.02 ? `, ${Math.ceil((seconds * (1 - share)) / share)} s left` : '';
-    const rate = seconds > 0 ? ` ${(at.accesses / seconds / 1e6).toFixed(1)} M accesses/s` : '';
-    this.spinner.text = `${Math.floor(share * 100)} % of ${at.operationsTotal} operations,${rate}${left}`;
+    this.spinner.text = text;
     // Draws at once, so that even a short run says how far it came.
     if (!this.spinner.isSpinning) this.spinner.start();
   }
@@ -30,3 +26,31 @@ export class RunProgress {
     this.spinner?.stop();
   }
 }
+
+/** How far a run of the simulated machine is. */
+export class RunProgress extends ProgressLine {
+  private readonly started = performance.now();
+
+  show(at: SimulationProgress): void {
+    const seconds = (performance.now() - this.started) / 1000;
+    const share = at.operationsTotal === 0 ? 1 : at.operations / at.operationsTotal;
+    const left = share > 0.02 ? `, ${Math.ceil((seconds * (1 - share)) / share)} s left` : '';
+    const rate = seconds > 0 ? ` ${(at.accesses / seconds / 1e6).toFixed(1)} M accesses/s` : '';
+    this.draw(`${Math.floor(share * 100)} % of ${at.operationsTotal} operations,${rate}${left}`);
+  }
+}
+
+/** How far a check is. */
+export class CheckProgress extends ProgressLine {
+  show(what: string, { executions, estimate, seconds }: Progress): void {
+    const known = estimate !== null && estimate > executions;
+    const total = known ? ` of about ${rounded(estimate)}` : '';
+    const left =
+      known && executions > 0 ? `, ${Math.ceil((seconds * (estimate - executions)) / executions)} s left` : '';
+    const rate = seconds > 0 ? `, ${rounded(executions / seconds)}/s` : '';
+    this.draw(`${what}: ${executions.toLocaleString('en-US')} executions${total}${rate}${left}`);
+  }
+}
+
+/** Two digits are all that an estimate has. */
+const rounded = (n: number): string => Number(n.toPrecision(2)).toLocaleString('en-US');

@@ -28,6 +28,7 @@ export async function check<S>(program: Program<S>, options: CheckOptions = {}):
     seconds: (performance.now() - start) / 1000,
     reached,
     sites: [],
+    guards: [],
   });
   for (const run of interleavings(booted, { preemptions: 3 })) {
     events = Math.max(events, run.schedule.length);

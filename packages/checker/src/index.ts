@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
 export { check } from './check.js';
+export * from './errors.js';
+export { extentOf, type FormatOptions, formatResult } from './format.js';
+export type { Paint, TextRole } from './format-columns.js';
+export * from './necessity.js';
 export * from './program.js';
 export * from './result.js';
+export { nearest } from './sites.js';

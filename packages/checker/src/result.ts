@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { Guard } from '@lockless/cpu';
 
 export type ModelName = 'sc' | 'tso' | 'lkmm';
 
@@ -82,6 +83,8 @@ export interface CheckResult {
   readonly reached: Readonly<Record<string, number>>;
   /** Ordering sites that took part, by name. */
   readonly sites: readonly Site[];
+  /** Guards that the program came to. */
+  readonly guards: readonly Guard[];
 }
 
 export interface Progress {

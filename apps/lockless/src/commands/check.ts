@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+import {
+  type CheckOptions,
+  type CheckResult,
+  check,
+  formatResult,
+  type ModelName,
+  type Program,
+} from '@lockless/checker';
+import { scenarios } from '@lockless/scenarios';
+import { Argument, Command, Option } from 'commander';
+import { afterTable, exitCodeOf, formatFor, jsonOf, ResultTable } from '../check-output.js';
+import { UsageError } from '../exit-code.js';
+import type { Exit, Io } from '../io.js';
+import { repeated, wholeNumber } from '../options.js';
+import { choosePrograms } from '../programs.js';
+import { CheckProgress } from '../progress.js';
+
+interface CheckFlags {
+  model: ModelName;
+  without?: readonly string[];
+  list?: true;
+  replay?: string;
+  maxExecutions?: number;
+  json?: true;
+}
+
+/** The models, as an option of the commands that check. */
+export const modelOption = (): Option =>
+  new Option('--model <model>', "the memory model: the Linux kernel's, x86's, or sequential consistency")
+    .choices(['lkmm', 'tso', 'sc'])
+    .default('lkmm');
+
+/** `lockless check`: every execution of a scenario that the memory model allows. */
+export function checkCommand(io: Io, exit: Exit): Command {
+  return new Command('check')
+    .description('check every execution of concurrent kernel code that the memory model allows')
+    .addArgument(
+      new Argument(
+        '[scenario...]',
+        'races of the catalogue, or modules (./my-race.mjs) that export programs; all races when none is named',
+      ),
+    )
+    .addOption(modelOption())
+    .addOption(
+      new Option(
+        '--without <site>',
+        'leave out a guard, or the ordering of an access: pageFreezeRefs.atomic_cmpxchg; repeatable',
+      ).argParser(repeated),
+    )
+    .addOption(new Option('--list', 'list the catalogue, and check nothing'))
+    .addOption(new Option('--replay <token>', 'repeat the violation that printed this token'))
+    .addOption(
+      new Option('--max-executions <n>', 'stop after that many executions of a scenario').argParser(
+        wholeNumber(1, 2 ** 48),
+      ),
+    )
+    .addOption(new Option('--json', 'print one JSON document and nothing else'))
+    .action((names: string[], flags: CheckFlags) => (flags.list ? list(flags, io) : checkAll(names, flags, io, exit)));
+}
+
+function list({ json }: CheckFlags, io: Io): void {
+  if (json) {
+    const rows = scenarios.map(({ name, summary, source, facts, guards }) => ({
+      name,
+      summary,
+      source,
+      facts,
+      guards: guards.map((guard) => guard.name),
+    }));
+    io.stdout.write(`${JSON.stringify(rows)}\n`);
+    return;
+  }
+  const names = Math.max(0, ...scenarios.map(({ name }) => name.length));
+  for (const { name, summary, source } of scenarios)
+    io.stdout.write(`${name.padEnd(names)}  ${summary}\n${' '.repeat(names)}  ${source}\n`);
+}
+
+async function checkAll(names: readonly string[], flags: CheckFlags, io: Io, exit: Exit): Promise<void> {
+  if (names.length === 0 && (flags.without !== undefined || flags.replay !== undefined))
+    throw new UsageError(
+      `${flags.replay !== undefined ? '--replay' : '--without'} needs the scenario that it is meant for`,
+    );
+  const programs = await choosePrograms(names);
+  if (flags.replay !== undefined && programs.length !== 1)
+    throw new UsageError(`--replay repeats one scenario; ${programs.length} are named`);
+  const abort = new AbortController();
+  const ignoreInterrupt = io.onInterrupt(() => abort.abort());
+  const format = formatFor(io.stdout, (scenario) =>
+    scenarios.some(({ name }) => name === scenario) ? scenario : (names[0] ?? scenario),
+  );
+  const table = new ResultTable(programs.map(({ name }) => name));
+  const print = (text: string): void => void (flags.json || io.stdout.write(`${text}\n`));
+  const results: CheckResult[] = [];
+  try {
+    if (programs.length > 1) print(table.head());
+    for (const program of programs) {
+      if (abort.signal.aborted) break;
+      const result = await checkOne(program, flags, abort.signal, io);
+      results.push(result);
+      print(programs.length > 1 ? table.row(result) : formatResult(result, format));
+    }
+  } finally {
+    ignoreInterrupt();
+  }
+  if (programs.length > 1) print(`\n${afterTable(results, format)}`);
+  if (flags.json) io.stdout.write(`${JSON.stringify(results.map(jsonOf))}\n`);
+  exit(exitCodeOf(results, abort.signal.aborted));
+}
+
+async function checkOne(program: Program, flags: CheckFlags, signal: AbortSignal, io: Io): Promise<CheckResult> {
+  const { model, without, replay, maxExecutions } = flags;
+  const progress = new CheckProgress(io.stderr);
+  const options: CheckOptions = {
+    model,
+    signal,
+    onProgress: (at) => progress.show(program.name, at),
+    ...(without === undefined ? {} : { without }),
+    ...(replay === undefined ? {} : { replay }),
+    ...(maxExecutions === undefined ? {} : { maxExecutions }),
+  };
+  try {
+    return await check(program, options);
+  } finally {
+    progress.stop();
+  }
+}

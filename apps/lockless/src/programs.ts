@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { nearest, type Program } from '@lockless/checker';
+import { scenarios } from '@lockless/scenarios';
+import { InputError } from './exit-code.js';
+import { shareOurPackages } from './user-modules.js';
+
+/** The programs that the arguments name: scenarios of the catalogue, and modules that export programs. All scenarios when there are none. */
+export async function choosePrograms(names: readonly string[]): Promise<readonly Program[]> {
+  if (names.length === 0) return scenarios;
+  const chosen: Program[] = [];
+  for (const name of new Set(names)) chosen.push(...(await programsCalled(name)));
+  return chosen;
+}
+
+async function programsCalled(name: string): Promise<readonly Program[]> {
+  const scenario = scenarios.find((known) => known.name === name);
+  if (scenario !== undefined) return [scenario];
+  if (/[/\\]|\.[cm]?[jt]s$/.test(name)) return programsOfModule(name);
+  const near = nearest(
+    name,
+    scenarios.map((known) => known.name),
+  );
+  const hint = near.length > 0 ? `did you mean ${near.join(' or ')}?` : 'lockless check --list names them';
+  throw new InputError(`no scenario "${name}": ${hint} (a module of your own: ./${name}.mjs)`);
+}
+
+/** What a module exports that is a program. Throws InputError on a module that cannot be loaded or exports none. */
+async function programsOfModule(path: string): Promise<readonly Program[]> {
+  const file = resolve(path);
+  if (!existsSync(file) || !statSync(file).isFile()) throw new InputError(`${path}: no such file`);
+  let exported: Record<string, unknown>;
+  shareOurPackages();
+  try {
+    exported = await import(/* @vite-ignore */ pathToFileURL(file).href);
+  } catch (error) {
+    throw new InputError(`${path}: cannot be loaded: ${reason(error, path)}`);
+  }
+  const programs = Object.values(exported)
+    .flatMap((value) => (Array.isArray(value) ? value : [value]))
+    .filter(isProgram);
+  if (programs.length === 0) {
+    const names = Object.keys(exported);
+    const found = names.length === 0 ? 'it exports nothing' : `it exports ${names.join(', ')}`;
+    throw new InputError(`${path}: expected an exported program, { name, setup, threads }; ${found}`);
+  }
+  return programs;
+}
+
+function reason(error: unknown, path: string): string {
+  if (!(error instanceof Error)) return String(error);
+  if ((error as NodeJS.ErrnoException).code === 'ERR_UNKNOWN_FILE_EXTENSION' && path.endsWith('ts'))
+    return 'this Node cannot run TypeScript; compile it, or use Node 22.18 or newer';
+  return `${error.name}: ${error.message.split('\n', 1)[0]}`;
+}
+
+/** Whether it is meant to be a program; check() says what is wrong with one. */
+const isProgram = (value: unknown): value is Program =>
+  typeof value === 'object' && value !== null && 'threads' in value && 'setup' in value;
