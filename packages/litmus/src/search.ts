@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+import type { MemoryModel } from '@lockless/memory-model';
+import type { Program } from './elaborate.js';
+import type { End, Planned } from './elaborate-event.js';
+import { Checkers, type Instance } from './search-checkers.js';
+import { type Choice, nextChoice } from './search-choice.js';
+import { Graph } from './search-graph.js';
+
+export interface Visitor {
+  /** A complete and consistent execution. The graph is valid during the call only. */
+  complete(graph: Graph, instance: Instance): void;
+  /** A loop that would go on: what is behind it has been left out. */
+  cut(thread: number, end: Extract<End, { kind: 'cut' }>): void;
+  /** A lock that can never be taken on one of the ways. */
+  stuck(lock: Planned): void;
+  /** Called at each choice. */
+  step(): void;
+}
+
+/**
+ * Finds every consistent execution of a program, each exactly once.
+ *
+ * Nothing is enumerated and then filtered. At each step one load is given a store to read from, and all that follows is worked out: values, addresses,
+ * conditions, hence which way threads go, and the coherence edges that this forces; then the model is asked whether what there is so far already breaks an
+ * axiom. (It may: axioms are monotone.) When every load reads from something, pairs of stores that nothing has ordered are ordered both ways. Each choice
+ * divides the executions into disjoint sets, so none is found twice.
+ */
+export class Search {
+  readonly #graph: Graph;
+  readonly #checkers: Checkers;
+  readonly #visitor: Visitor;
+  /** Coherence as it was, by depth. */
+  readonly #saved: Int32Array[] = [];
+
+  constructor(program: Program, model: MemoryModel, visitor: Visitor) {
+    this.#graph = new Graph(program);
+    this.#checkers = new Checkers(model, program);
+    this.#visitor = visitor;
+  }
+
+  run(): void {
+    if (this.#graph.start()) this.#explore(0, false);
+  }
+
+  #consistent(): boolean {
+    const instance = this.#checkers.of(this.#graph);
+    return instance.checker.broken({ rf: this.#graph.rf, co: instance.co }) === null;
+  }
+
+  /** `checked`: whether the model has seen the graph as it is. */
+  #explore(depth: number, checked: boolean): void {
+    this.#visitor.step();
+    const cut = this.#graph.current.find(({ end }) => end.kind === 'cut');
+    if (cut !== undefined) {
+      if (cut.end.kind === 'cut' && (checked || this.#consistent())) this.#visitor.cut(cut.thread, cut.end);
+      return;
+    }
+    const choice = nextChoice(this.#graph);
+    if (choice === null) this.#order(depth, checked);
+    else this.#branch(choice, depth);
+  }
+
+  #branch({ load, stores, beyond }: Choice, depth: number): void {
+    const graph = this.#graph;
+    const options = stores.length + beyond.length;
+    if (options === 0 && graph.events[load].type === 'LKR') this.#visitor.stuck(graph.planned[load] as Planned);
+    this.#save(depth);
+    for (let k = 0; k < options; k++) {
+      const mark = graph.mark();
+      const store = k < stores.length ? stores[k] : graph.expect(beyond[k - stores.length]);
+      if (store !== -1 && graph.read(load, store) && graph.settle()) this.#descend(depth, options > 1);
+      graph.undo(mark);
+      this.#restore(depth);
+    }
+  }
+
+  /** What had no alternative is not worth a check of its own. */
+  #descend(depth: number, check: boolean): void {
+    if (!check || this.#consistent()) this.#explore(depth + 1, check);
+  }
+
+  #order(depth: number, checked: boolean): void {
+    const graph = this.#graph;
+    if (!graph.isDecided()) return;
+    const pair = graph.coherence.unordered();
+    if (pair === null) {
+      if (checked || this.#consistent()) this.#visitor.complete(graph, this.#checkers.of(graph));
+      return;
+    }
+    const [location, one, other] = pair;
+    this.#save(depth);
+    for (const [first, second] of [
+      [one, other],
+      [other, one],
+    ]) {
+      if (graph.coherence.order(location, first, second)) this.#descend(depth, true);
+      this.#restore(depth);
+    }
+  }
+
+  #save(depth: number): void {
+    const { bits } = this.#graph.coherence;
+    if (this.#saved.length === depth) this.#saved.push(new Int32Array(bits.length));
+    this.#saved[depth].set(bits);
+  }
+
+  #restore(depth: number): void {
+    this.#graph.coherence.bits.set(this.#saved[depth]);
+  }
+}

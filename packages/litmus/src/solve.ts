@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+import { lkmm, type MemoryModel, sc, tso } from '@lockless/memory-model';
+import type { Litmus, Place, Position } from './ast.js';
+import { elaborate, type Program } from './elaborate.js';
+import type { End, Planned } from './elaborate-event.js';
+import type { Execution, FinalValue, Outcome, SolveOptions, State, Trouble } from './outcome.js';
+import { placeText } from './proposition.js';
+import { Search, type Visitor } from './search.js';
+import { type Instance, noteValues } from './search-checkers.js';
+import { type Final, FinalState, finalValues, toFinalValue } from './search-final.js';
+import type { Graph } from './search-graph.js';
+import { decidingPlaces, holds, observedPlaces } from './state.js';
+
+const MODELS: Readonly<Record<'lkmm' | 'tso' | 'sc', MemoryModel>> = { lkmm, tso, sc };
+
+/** How often {@link SolveOptions.onProgress} and the signal are looked at: each so many steps. */
+const STEPS = 1024;
+
+/**
+ * Runs a litmus test: finds all its consistent executions and what they end in. Throws a LitmusError where the test has no meaning (an unknown
+ * primitive), with the place.
+ */
+export function solve(litmus: Litmus, options: SolveOptions = {}): Outcome {
+  const started = performance.now();
+  const { model = 'lkmm', unroll = 4 } = options;
+  const tally = new Tally(elaborate(litmus, unroll), options);
+  new Search(tally.program, MODELS[model], tally).run();
+  return tally.outcome(model, (performance.now() - started) / 1000);
+}
+
+/** Counts executions, and collects what they end in. */
+class Tally implements Visitor {
+  readonly program: Program;
+  readonly #options: SolveOptions;
+  readonly #places: readonly Place[];
+  readonly #deciding: readonly Place[];
+  readonly #states: Map<string, State> = new Map();
+  readonly #flags: Set<string> = new Set();
+  readonly #cuts: Map<Position, Trouble> = new Map();
+  /** Instances whose flags do not depend on who reads from whom and have been noted. */
+  readonly #flagged: WeakSet<Instance> = new WeakSet();
+  #stuck: Planned | null = null;
+  #positive = 0;
+  #negative = 0;
+  /** Also those that the filter takes out. */
+  #complete = 0;
+  #steps = 0;
+  #execution: Execution | null = null;
+
+  constructor(program: Program, options: SolveOptions) {
+    this.program = program;
+    this.#options = options;
+    this.#places = observedPlaces(program.litmus);
+    this.#deciding = decidingPlaces(program.litmus);
+  }
+
+  step(): void {
+    if (++this.#steps % STEPS !== 0) return;
+    this.#options.onProgress?.(this.#positive + this.#negative);
+    this.#options.signal?.throwIfAborted();
+  }
+
+  cut(thread: number, { bound, at }: Extract<End, { kind: 'cut' }>): void {
+    if (!this.#cuts.has(at)) this.#cuts.set(at, { kind: 'bounded', thread, bound, at });
+  }
+
+  stuck(lock: Planned): void {
+    this.#stuck ??= lock;
+  }
+
+  complete(graph: Graph, instance: Instance): void {
+    const unknown = finalValues(graph);
+    if (unknown === null) return;
+    const values = this.#read(new FinalState(graph, unknown));
+    if (values === null) return;
+    this.#complete++;
+    const { filter, condition } = this.program.litmus;
+    const read = (place: Place): FinalValue => toFinalValue(this.program, values.get(placeText(place)) ?? 0n);
+    if (filter !== null && !holds(filter, read)) return;
+    const satisfies = holds(condition, read);
+    if (satisfies) this.#positive++;
+    else this.#negative++;
+    const state = this.#places.map(read);
+    const key = state.map(keyOf).join();
+    if (!this.#states.has(key)) this.#states.set(key, state);
+    this.#flag(graph, instance);
+    if (this.#options.execution === true && (this.#execution === null || (satisfies && !this.#execution.satisfies)))
+      this.#execution = draw(graph, instance, satisfies);
+  }
+
+  #read(final: FinalState): Map<string, Final> | null {
+    const values = new Map<string, Final>();
+    for (const place of this.#deciding) {
+      const value = final.read(place);
+      if (value === null) return null;
+      values.set(placeText(place), value);
+    }
+    return values;
+  }
+
+  #flag(graph: Graph, instance: Instance): void {
+    if (this.#flagged.has(instance)) return;
+    const { checker, skeleton, co } = instance;
+    noteValues(graph, skeleton);
+    for (const flag of checker.flags({ rf: graph.rf, co })) this.#flags.add(flag);
+    const changing = ({ tag }: { readonly tag: string }): boolean => tag === 'plain' || tag === 'srcu-lock';
+    if (!skeleton.events.some(changing)) this.#flagged.add(instance);
+  }
+
+  outcome(model: Outcome['model'], seconds: number): Outcome {
+    return {
+      model,
+      places: this.#places,
+      states: [...this.#states.values()],
+      positive: this.#positive,
+      negative: this.#negative,
+      flags: [...this.#flags],
+      troubles: [...this.#cuts.values(), ...this.#deadlock()],
+      execution: this.#execution,
+      seconds,
+    };
+  }
+
+  #deadlock(): Trouble[] {
+    if (this.#complete > 0 || this.#stuck === null) return [];
+    const { thread, address, at } = this.#stuck;
+    const variable = address?.kind === 'value' ? this.program.addresses.nameOf(address.value) : '?';
+    return [{ kind: 'deadlock', thread, variable, at }];
+  }
+}
+
+const keyOf = (value: FinalValue): string =>
+  'constant' in value ? String(value.constant) : 'address' in value ? `&${value.address}` : `S${value.symbol}`;
+
+function draw(graph: Graph, { checker, skeleton, co }: Instance, satisfies: boolean): Execution {
+  const { events, places, planned, program } = graph;
+  const rf = graph.rf.slice(0, events.length);
+  const copy = { rf, co: Object.assign(Object.create(Object.getPrototypeOf(co)), co, { bits: co.bits.slice() }) };
+  return {
+    skeleton: { ...skeleton, events: events.map((event) => ({ ...event })) },
+    witness: copy,
+    locations: new Map(places.map((place, location) => [location, program.addresses.nameOf(place)])),
+    values: graph.values.map((value) => (value === undefined ? null : program.addresses.nameOf(value))),
+    lines: planned.map((event) => event?.at.line ?? 0),
+    satisfies,
+    flags: checker.flags({ rf: graph.rf, co }),
+  };
+}
