@@ -131,3 +131,17 @@ function greedyOrder(placement: Placement): SnapshotEvent[] {
     order.push(threads[last][at[last]++]);
   }
 }
+
+/** Stores that are done already, and that the event does not read, or comes before in coherence. */
+export function outOfOrder(
+  event: SnapshotEvent,
+  { coherence }: Snapshot,
+  done: { has(event: SnapshotEvent): boolean },
+): { readonly missed: readonly SnapshotEvent[]; readonly reads: boolean } {
+  const stores = coherence.get(event.address) ?? [];
+  const own = event.written === null ? -1 : stores.indexOf(event);
+  const reads = event.read !== null;
+  if (stores.length === 0 || (own < 0 && !reads)) return { missed: [], reads };
+  const since = own >= 0 ? own : event.from === null ? -1 : stores.indexOf(event.from);
+  return { missed: stores.slice(since + 1).filter((store) => store !== event && done.has(store)), reads };
+}

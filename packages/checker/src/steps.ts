@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { functionName, PRIMITIVES, type Primitive } from '@lockless/cpu';
 import type { Names } from './names.js';
+import { outOfOrder } from './order.js';
+
 import type { Step } from './result.js';
 import { stepFrames } from './sites.js';
 import type { Snapshot, SnapshotEvent } from './snapshot.js';
@@ -77,10 +79,7 @@ function stepOf(event: SnapshotEvent, numbers: ReadonlyMap<SnapshotEvent, number
   const stores = execution.coherence.get(event.address) ?? [];
   const own = event.written === null ? -1 : stores.indexOf(event);
   const before = own > 0 ? (stores[own - 1].written ?? 0) : own === 0 ? execution.initial(event.address) : 0;
-  const since = own >= 0 ? own : event.from === null ? -1 : stores.indexOf(event.from);
-  const reads = event.read !== null && stores.length > 0;
-  const missed =
-    own >= 0 || reads ? stores.slice(since + 1).filter((store) => store !== event && numbers.has(store)) : [];
+  const { missed, reads } = outOfOrder(event, execution, numbers);
   return {
     number: numbers.get(event) as number,
     thread: execution.threads[event.thread].name,
