@@ -102,17 +102,21 @@ const negated = (operand: Expression, at: Position): Expression =>
     ? { kind: 'constant', value: -operand.value, at }
     : { kind: 'unary', operator: '-', operand, at };
 
-/** `(int)`, `(struct page *)`, `(foo *)`, and `(foo)` where an operand follows. */
+/** What an operand may begin with, besides names and numbers. */
+const OPERAND: ReadonlySet<string> = new Set(['(', '*', '&', '-', '+', '~', '!']);
+
+/** `(int)`, `(struct page *)`, `(foo *)`; `(foo_t)` where an operand follows, `(foo)` where a name or a number follows. */
 function isCast(scope: Scope): boolean {
-  const { cursor } = scope;
+  const { cursor, parameters } = scope;
   const first = cursor.peek(1);
-  if (first.kind !== 'name' || scope.parameters.has(first.text)) return false;
-  if (isType(first.text, scope)) return true;
+  if (first.kind !== 'name' || parameters.has(first.text)) return false;
+  if (TYPE_WORDS.has(first.text)) return true;
   let ahead = 2;
   while (cursor.is('*', ahead)) ahead++;
   if (!cursor.is(')', ahead)) return false;
   const after = cursor.peek(ahead + 1);
-  return ahead > 2 || ((after.kind === 'name' || after.kind === 'number') && !RESERVED.has(after.text));
+  if (ahead > 2 || after.kind === 'number' || (after.kind === 'name' && !RESERVED.has(after.text))) return true;
+  return isType(first.text, scope) && OPERAND.has(after.text);
 }
 
 /** Types carry no meaning: passed over. */
