@@ -1,6 +1,32 @@
 // SPDX-License-Identifier: MIT
-import { type Event, INITIAL, type Tag } from './event.js';
-import { addToSet, type EventSet, Relation } from './relation.js';
+import { type Event, type EventType, INITIAL, type Tag } from './event.js';
+import { addToSet, type EventSet, inSet, type Relation, RelationPool } from './relation.js';
+
+const bitOf = <Name extends string>(...names: readonly Name[]): Readonly<Record<Name, number>> =>
+  Object.fromEntries(names.map((name, i) => [name, 1 << i])) as Record<Name, number>;
+const TYPE_BITS = bitOf<EventType>('R', 'W', 'F', 'LKR', 'LKW', 'UL', 'LF', 'RL', 'RU');
+const TAG_BITS = bitOf<Tag>(
+  'plain',
+  'once',
+  'acquire',
+  'release',
+  'mb',
+  'noreturn',
+  'rmb',
+  'wmb',
+  'barrier',
+  'before-atomic',
+  'after-atomic',
+  'after-spinlock',
+  'after-unlock-lock',
+  'after-srcu-read-unlock',
+  'rcu-lock',
+  'rcu-unlock',
+  'sync-rcu',
+  'srcu-lock',
+  'srcu-unlock',
+  'sync-srcu',
+);
 
 /**
  * The event classes of linux-kernel.bell, and program order. Lock events are in their classes as lock.cat has it: LKR, LF, RL, RU are reads,
@@ -33,15 +59,20 @@ export class Classes {
   readonly internal: Relation;
   /** Accesses to the same location in program order. */
   readonly poLoc: Relation;
-  /** How many events bear a tag; of a type. */
-  readonly #tags: Map<Tag, number> = new Map();
-  readonly #types: Map<string, number> = new Map();
+  /** For relations that live as long as this. */
+  readonly pool: RelationPool;
+  /** Which tags and types occur, as bits. */
+  #tags = 0;
+  #types = 0;
+  /** Numbers of threads are below this. */
+  readonly threads: number;
 
   constructor(events: readonly Event[]) {
     this.events = events;
     this.size = events.length;
     this.stride = (this.size + 31) >>> 5;
-    const set = (): EventSet => new Int32Array(this.stride);
+    const { stride } = this;
+    const set = (): EventSet => new Int32Array(stride);
     this.executed = set();
     this.reads = set();
     this.writes = set();
@@ -54,17 +85,24 @@ export class Classes {
     this.rmbReads = set();
     this.noreturn = set();
     this.rmw = set();
-    for (let i = 0; i < this.size; i++) if (events[i].thread !== INITIAL) this.#classify(i, events[i]);
-    this.po = new Relation(this.size);
-    this.internal = new Relation(this.size);
-    this.poLoc = new Relation(this.size);
+    let threads = 0;
+    for (let i = 0; i < this.size; i++) {
+      if (events[i].thread === INITIAL) continue;
+      this.#classify(i, events[i]);
+      if (events[i].thread >= threads) threads = events[i].thread + 1;
+    }
+    this.threads = threads;
+    this.pool = new RelationPool(this.size, 8);
+    this.po = this.pool.take();
+    this.internal = this.pool.take();
+    this.poLoc = this.pool.take();
     this.#programOrder();
   }
 
   #classify(i: number, event: Event): void {
     const { type, tag } = event;
-    this.#tags.set(tag, (this.#tags.get(tag) ?? 0) + 1);
-    this.#types.set(type, (this.#types.get(type) ?? 0) + 1);
+    this.#tags |= TAG_BITS[tag];
+    this.#types |= TYPE_BITS[type];
     addToSet(this.executed, i);
     const read = isRead(event);
     const write = isWrite(event);
@@ -84,58 +122,59 @@ export class Classes {
 
   #programOrder(): void {
     const { events, size, stride, po, internal, poLoc } = this;
-    const last = new Map<number, number>();
+    /** Of each thread, the event looked at last: its next one, or in the end its first one. */
+    const last = new Int32Array(this.threads).fill(-1);
     for (let i = size - 1; i >= 0; i--) {
       const { thread } = events[i];
       if (thread === INITIAL) continue;
-      const next = last.get(thread);
-      if (next !== undefined) {
-        for (let w = 0; w < stride; w++) po.bits[i * stride + w] = po.bits[next * stride + w];
-        po.add(i, next);
-      }
-      last.set(thread, i);
+      const next = last[thread];
+      last[thread] = i;
+      if (next === -1) continue;
+      for (let w = 0; w < stride; w++) po.bits[i * stride + w] = po.bits[next * stride + w];
+      po.add(i, next);
+      this.#sameLocation(i, po, poLoc);
     }
     for (let i = 0; i < size; i++) {
       if (events[i].thread === INITIAL) continue;
-      // The first of the thread: its row is the thread.
-      const first = last.get(events[i].thread) ?? i;
+      const first = last[events[i].thread];
       for (let w = 0; w < stride; w++) internal.bits[i * stride + w] = po.bits[first * stride + w];
       internal.add(i, first);
     }
-    this.#sameLocation(po, poLoc);
   }
 
-  #sameLocation(po: Relation, poLoc: Relation): void {
-    const byLocation = new Map<number, number[]>();
-    for (let i = 0; i < this.size; i++) {
-      const event = this.events[i];
-      if (event.thread === INITIAL || event.location === -1 || !isAccess(event)) continue;
-      const earlier = byLocation.get(event.location);
-      if (earlier === undefined) byLocation.set(event.location, [i]);
-      else {
-        for (const j of earlier) if (po.has(j, i)) poLoc.add(j, i);
-        earlier.push(i);
+  #sameLocation(i: number, po: Relation, poLoc: Relation): void {
+    const { location } = this.events[i];
+    if (location === -1 || !inSet(this.accesses, i)) return;
+    const { stride } = this;
+    const row = i * stride;
+    for (let w = 0; w < stride; w++) {
+      let word = po.bits[row + w] & this.accesses[w];
+      while (word !== 0) {
+        const low = word & -word;
+        word ^= low;
+        if (this.events[(w << 5) + 31 - Math.clz32(low)].location === location) poLoc.bits[row + w] |= low;
       }
     }
   }
 
   hasTag(tag: Tag): boolean {
-    return this.#tags.has(tag);
+    return (this.#tags & TAG_BITS[tag]) !== 0;
   }
 
-  hasType(type: Event['type']): boolean {
-    return this.#types.has(type);
+  hasType(type: EventType): boolean {
+    return (this.#types & TYPE_BITS[type]) !== 0;
   }
 
   /** For each event the next one of its thread for which `holds`, or -1. */
   next(holds: (event: Event, number: number) => boolean): Int32Array {
     const { events, size } = this;
-    const next = new Int32Array(size);
-    const upcoming = new Map<number, number>();
+    const next = new Int32Array(size).fill(-1);
+    const upcoming = new Int32Array(this.threads).fill(-1);
     for (let i = size - 1; i >= 0; i--) {
       const { thread } = events[i];
-      next[i] = thread === INITIAL ? -1 : (upcoming.get(thread) ?? -1);
-      if (thread !== INITIAL && holds(events[i], i)) upcoming.set(thread, i);
+      if (thread === INITIAL) continue;
+      next[i] = upcoming[thread];
+      if (holds(events[i], i)) upcoming[thread] = i;
     }
     return next;
   }

@@ -32,24 +32,30 @@ export class GracePeriods {
   readonly #around: Relation;
   readonly #reach: [EventSet, EventSet];
 
-  constructor(classes: Classes, skeleton: Skeleton) {
+  /** Null when there is no grace period: without one there is no rcu-order. */
+  static of(classes: Classes, skeleton: Skeleton): GracePeriods | null {
+    return classes.hasTag('sync-rcu') || classes.hasTag('sync-srcu') ? new GracePeriods(classes, skeleton) : null;
+  }
+
+  private constructor(classes: Classes, skeleton: Skeleton) {
     const { events, stride } = classes;
     this.#classes = classes;
     this.#skeleton = skeleton;
-    this.#rcu = rcuSections(classes).outermost;
+    this.#rcu = classes.hasTag('rcu-lock') ? rcuSections(classes).outermost : [];
     const periods: number[] = [];
     const marks = new Set<number>();
-    events.forEach(({ tag }, i) => {
+    for (let i = 0; i < events.length; i++) {
+      const { tag } = events[i];
       if (tag === 'sync-rcu' || tag === 'sync-srcu') periods.push(i);
       if (tag === 'sync-rcu' || tag === 'sync-srcu' || tag === 'srcu-lock' || tag === 'srcu-unlock') marks.add(i);
-    });
+    }
     for (const { lock, unlock } of this.#rcu) marks.add(lock).add(unlock);
     this.marks = [...marks].sort((a, b) => a - b);
     this.#markOf = new Map(this.marks.map((event, mark) => [event, mark]));
     this.#periods = periods.map((event) => this.#mark(event));
     this.#dynamic = classes.hasTag('sync-srcu') && classes.hasTag('srcu-lock') && classes.hasTag('srcu-unlock');
     this.#pair(this.#rcu, 'sync-rcu');
-    const size = periods.length === 0 ? 0 : this.marks.length;
+    const size = this.marks.length;
     this.link = new Relation(size);
     this.order = new Relation(size);
     this.#linked = new Relation(size);
@@ -70,11 +76,6 @@ export class GracePeriods {
         if (sync === 'sync-rcu' || events[lock].location === location)
           this.#pairs.push({ period, lock: this.#mark(lock), unlock: this.#mark(unlock) });
     }
-  }
-
-  /** Whether there is a grace period: without one there is no rcu-order. */
-  get any(): boolean {
-    return this.#periods.length > 0;
   }
 
   /** Whether a grace period and a critical section can meet: without that rcu-order is what strong fences give anyway. */

@@ -2,8 +2,8 @@
 import type { CycleSearch } from './acyclic.js';
 import type { Classes } from './classes.js';
 import type { Communication } from './communication.js';
-import { addDependencyOrder, addForwarded, Dependencies } from './dependencies.js';
-import type { Skeleton, Witness } from './model.js';
+import { addDependencyOrder, addForwarded, type Dependencies } from './dependencies.js';
+import type { Witness } from './model.js';
 import { addImage, inSet, isEmptyRow, nextMember, Relation } from './relation.js';
 import { restrict, type StaticOrder } from './static-order.js';
 
@@ -46,10 +46,10 @@ export class HappensBefore {
   /** `strong-fence`, of the execution that was derived last. */
   strong: Relation;
 
-  constructor(classes: Classes, skeleton: Skeleton, order: StaticOrder, space: Workspace) {
+  constructor(classes: Classes, dependencies: Dependencies, order: StaticOrder, space: Workspace) {
     this.#classes = classes;
     this.#order = order;
-    this.dependencies = new Dependencies(classes, skeleton);
+    this.dependencies = dependencies;
     this.space = space;
     this.strong = order.strong;
   }
@@ -72,7 +72,7 @@ export class HappensBefore {
     const ppo = this.space.ppo.copy(this.#order.ppo);
     if (this.dependencies.any) {
       const carried = this.dependencies.derive(talk);
-      if (carried) addDependencyOrder(ppo, this.dependencies, this.#classes, this.#order.wmb);
+      if (carried) addDependencyOrder(ppo, this.dependencies, this.#classes);
       if (talk.internalReads) addForwarded(ppo, this.dependencies, this.#classes, talk);
       if (carried || talk.internalReads) restrict(ppo, marked, marked);
     }

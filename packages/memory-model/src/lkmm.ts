@@ -3,6 +3,7 @@ import { CycleSearch } from './acyclic.js';
 import { Classes } from './classes.js';
 import { atomicLoads, isAtomic, isCoherent } from './coherence.js';
 import { Communication } from './communication.js';
+import { Dependencies } from './dependencies.js';
 import { bellFlags, lockFlags, mixesAccesses } from './flags.js';
 import { GracePeriods, type ReachStep } from './grace-periods.js';
 import { HappensBefore, Workspace } from './happens-before.js';
@@ -71,9 +72,9 @@ class LkmmChecker implements Checker {
   readonly #locks: Locks;
   readonly #order: StaticOrder;
   readonly #before: HappensBefore;
-  readonly #periods: GracePeriods;
+  readonly #periods: GracePeriods | null;
   readonly #linkSteps: readonly ReachStep[];
-  readonly #plain: PlainAccesses;
+  readonly #plain: PlainAccesses | null;
 
   constructor(skeleton: Skeleton, axioms: readonly string[]) {
     this.#skeleton = skeleton;
@@ -84,16 +85,17 @@ class LkmmChecker implements Checker {
     const { space, propagation } = this.#shared;
     this.#atomic = atomicLoads(classes);
     this.#locks = new Locks(classes);
-    this.#order = new StaticOrder(classes, skeleton);
-    this.#before = new HappensBefore(classes, skeleton, this.#order, space);
-    this.#periods = new GracePeriods(classes, skeleton);
+    const dependencies = new Dependencies(classes, skeleton);
+    this.#order = new StaticOrder(classes, dependencies);
+    this.#before = new HappensBefore(classes, dependencies, this.#order, space);
+    this.#periods = GracePeriods.of(classes, skeleton);
     // rcu-link = po? ; hb* ; pb* ; prop ; po
     this.#linkSteps = [
       { relation: space.hbPlus, reflexive: true },
       { relation: propagation.pbPlus, reflexive: true },
       { relation: space.prop, reflexive: false },
     ];
-    this.#plain = new PlainAccesses(classes, this.#order);
+    this.#plain = PlainAccesses.of(classes, this.#order);
   }
 
   broken(witness: Witness): string | null {
@@ -106,31 +108,32 @@ class LkmmChecker implements Checker {
     if (wanted.has('coherence') && !isCoherent(this.#classes.poLoc, talk, space.hb, search)) return 'coherence';
     if (wanted.has('atomic') && !isAtomic(this.#atomic, this.#classes, talk, witness)) return 'atomic';
 
-    const plain = this.#plain.any && wanted.has('plain-coherence');
-    const rcu = this.#periods.concerned && wanted.has('rcu');
-    const strong = this.#order.anyStrong && (wanted.has('propagation') || rcu || plain);
-    if (!(wanted.has('happens-before') || strong || rcu || plain)) return null;
+    const plain = wanted.has('plain-coherence') ? this.#plain : null;
+    const rcu = wanted.has('rcu') && this.#periods?.concerned ? this.#periods : null;
+    const more = rcu !== null || plain !== null;
+    const strong = this.#order.anyStrong && (more || wanted.has('propagation'));
+    if (!(wanted.has('happens-before') || strong || more)) return null;
     this.#before.derive(talk, witness);
-    if (!this.#before.holds(search, strong || rcu || plain) && wanted.has('happens-before')) return 'happens-before';
+    if (!this.#before.holds(search, strong || more) && wanted.has('happens-before')) return 'happens-before';
     if (strong) propagation.derive(this.#before, this.#classes.marked);
     else propagation.deriveNone();
-    if (strong && !propagation.holds(search, rcu || plain) && wanted.has('propagation')) return 'propagation';
-    if (rcu && this.#orderReturns(talk, true)) return 'rcu';
-    if (!plain) return null;
-    if (!rcu && this.#periods.any) this.#orderReturns(talk, false);
-    this.#plain.derive(talk, this.#before, propagation, this.#periods.any ? this.#periods : null);
-    return this.#plain.incoherent(talk, witness) === null ? null : 'plain-coherence';
+    if (strong && !propagation.holds(search, more) && wanted.has('propagation')) return 'propagation';
+    if (rcu !== null && this.#returns(rcu, talk, true)) return 'rcu';
+    if (plain === null) return null;
+    if (rcu === null && this.#periods !== null) this.#returns(this.#periods, talk, false);
+    plain.derive(talk, this.#before, propagation, this.#periods);
+    return plain.incoherent(talk, witness) === null ? null : 'plain-coherence';
   }
 
-  #orderReturns(talk: Communication, stopping: boolean): boolean {
-    this.#periods.deriveLinks(this.#linkSteps);
-    return this.#periods.deriveOrder(talk, stopping);
+  #returns(periods: GracePeriods, talk: Communication, stopping: boolean): boolean {
+    periods.deriveLinks(this.#linkSteps);
+    return periods.deriveOrder(talk, stopping);
   }
 
   flags(witness: Witness): readonly string[] {
     const { talk } = this.#shared;
-    const race = this.#plain.any && this.race(witness) !== null;
-    if (!race) talk.derive(this.#classes, witness);
+    const race = this.race(witness) !== null;
+    talk.derive(this.#classes, witness);
     const flags = bellFlags(this.#classes, this.#skeleton, talk);
     if (this.#locks.any || this.#classes.hasTag('srcu-lock')) flags.push(...lockFlags(this.#classes, this.#locks));
     if (mixesAccesses(this.#classes)) flags.push('mixed-accesses');
@@ -139,7 +142,8 @@ class LkmmChecker implements Checker {
   }
 
   race(witness: Witness): readonly [number, number] | null {
-    if (!this.#plain.any) return null;
+    const plain = this.#plain;
+    if (plain === null) return null;
     const { talk, search, propagation } = this.#shared;
     talk.derive(this.#classes, witness);
     this.#before.derive(talk, witness);
@@ -148,8 +152,8 @@ class LkmmChecker implements Checker {
       propagation.derive(this.#before, this.#classes.marked);
       propagation.holds(search, true);
     } else propagation.deriveNone();
-    if (this.#periods.any) this.#orderReturns(talk, false);
-    this.#plain.derive(talk, this.#before, propagation, this.#periods.any ? this.#periods : null);
-    return this.#plain.race(talk, witness);
+    if (this.#periods !== null) this.#returns(this.#periods, talk, false);
+    plain.derive(talk, this.#before, propagation, this.#periods);
+    return plain.race(talk, witness);
   }
 }

@@ -20,6 +20,29 @@ export interface OrderedModel {
   programOrder(classes: Classes): Relation;
 }
 
+/** What does not outlive a check is shared by all checkers of a size. */
+interface Shared {
+  readonly talk: Communication;
+  readonly search: CycleSearch;
+  readonly order: Relation;
+  readonly closure: Relation;
+}
+const shared = new Map<number, Shared>();
+
+function share(size: number): Shared {
+  let found = shared.get(size);
+  if (found === undefined) {
+    found = {
+      talk: new Communication(size),
+      search: new CycleSearch(size),
+      order: new Relation(size),
+      closure: new Relation(size),
+    };
+    shared.set(size, found);
+  }
+  return found;
+}
+
 /**
  * SC and TSO: the order is acyclic, read-modify-writes are atomic, and grace periods keep their guarantee (`rcu-link` is a path in the order between
  * RCU events of two threads).
@@ -29,14 +52,11 @@ export class OrderedChecker implements Checker {
   readonly #skeleton: Skeleton;
   readonly #classes: Classes;
   readonly #wanted: ReadonlySet<string>;
-  readonly #talk: Communication;
-  readonly #search: CycleSearch;
+  readonly #shared: Shared;
   readonly #atomic: Int32Array;
   readonly #locks: Locks;
   readonly #programOrder: Relation;
-  readonly #order: Relation;
-  readonly #closure: Relation;
-  readonly #periods: GracePeriods;
+  readonly #periods: GracePeriods | null;
 
   constructor(model: OrderedModel, skeleton: Skeleton, axioms: readonly string[]) {
     this.#model = model;
@@ -45,14 +65,11 @@ export class OrderedChecker implements Checker {
     const classes = new Classes(skeleton.events);
     const { size } = classes;
     this.#classes = classes;
-    this.#talk = new Communication(size);
-    this.#search = new CycleSearch(size);
+    this.#shared = share(size);
     this.#atomic = atomicLoads(classes);
     this.#locks = new Locks(classes);
     this.#programOrder = model.programOrder(classes);
-    this.#order = new Relation(size);
-    this.#periods = new GracePeriods(classes, skeleton);
-    this.#closure = new Relation(this.#periods.concerned ? size : 0);
+    this.#periods = GracePeriods.of(classes, skeleton);
   }
 
   broken(witness: Witness): string | null {
@@ -61,24 +78,24 @@ export class OrderedChecker implements Checker {
     const { deadlock } = this.#locks;
     if (deadlock !== null && wanted.has(deadlock)) return deadlock;
     if (this.#locks.any && wanted.has('lock-values') && this.#locks.misread(witness) !== -1) return 'lock-values';
-    const talk = this.#talk;
+    const { talk, search, order, closure } = this.#shared;
     talk.derive(this.#classes, witness);
     const coherence = !impliesCoherence && wanted.has('coherence');
-    if (coherence && !isCoherent(this.#classes.poLoc, talk, this.#order, this.#search)) return 'coherence';
+    if (coherence && !isCoherent(this.#classes.poLoc, talk, order, search)) return 'coherence';
     if (wanted.has('atomic') && !isAtomic(this.#atomic, this.#classes, talk, witness)) return 'atomic';
-    const guarantee = this.#periods.concerned && wanted.has('grace-period');
-    if (!guarantee && !wanted.has(axiom)) return null;
-    const order = this.#order.copy(this.#programOrder).union(talk.overwrite);
+    const periods = wanted.has('grace-period') && this.#periods?.concerned ? this.#periods : null;
+    if (periods === null && !wanted.has(axiom)) return null;
+    order.copy(this.#programOrder).union(talk.overwrite);
     order.union(internalReads ? talk.rf : talk.rfe);
-    const acyclic = this.#search.acyclic(order, guarantee ? this.#closure : null);
+    const acyclic = search.acyclic(order, periods === null ? null : closure);
     if (!acyclic && wanted.has(axiom)) return axiom;
-    if (!guarantee) return null;
-    this.#periods.deriveLinks([{ relation: this.#closure, reflexive: true }]);
-    return this.#periods.deriveOrder(talk, true) ? 'grace-period' : null;
+    if (periods === null) return null;
+    periods.deriveLinks([{ relation: closure, reflexive: true }]);
+    return periods.deriveOrder(talk, true) ? 'grace-period' : null;
   }
 
   flags(witness: Witness): readonly string[] {
-    const talk = this.#talk;
+    const { talk } = this.#shared;
     talk.derive(this.#classes, witness);
     const flags = bellFlags(this.#classes, this.#skeleton, talk);
     if (this.#locks.any || this.#classes.hasTag('srcu-lock')) flags.push(...lockFlags(this.#classes, this.#locks));

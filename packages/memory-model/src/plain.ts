@@ -2,11 +2,12 @@
 import { type Classes, isPlain } from './classes.js';
 import type { Communication } from './communication.js';
 import { INITIAL } from './event.js';
+import { addAcquires, addRmb, addWmb } from './fences.js';
 import type { GracePeriods } from './grace-periods.js';
 import type { HappensBefore } from './happens-before.js';
 import type { Witness } from './model.js';
 import type { Propagation } from './propagation.js';
-import { addImage, addToSet, type EventSet, inSet, nextMember, Relation } from './relation.js';
+import { addImage, addToSet, type EventSet, inSet, nextMember, Relation, RelationPool } from './relation.js';
 import type { StaticOrder } from './static-order.js';
 
 /**
@@ -15,13 +16,14 @@ import type { StaticOrder } from './static-order.js';
  */
 export class PlainAccesses {
   readonly #classes: Classes;
-  readonly #order: StaticOrder;
   /** Accesses of which one of another thread is plain, or which are plain themselves, to the same location. */
   readonly #concerned: EventSet;
-  readonly any: boolean;
   /** `[R4rmb] ; fencerel(Rmb) ; [~Noreturn]` and `[~Noreturn] ; fencerel(Rmb) ; [R4rmb]`. */
   readonly #rmbBefore: Relation;
   readonly #rmbAfter: Relation;
+  /** nonrw-fence and fence of the program alone. */
+  readonly #staticNonrw: Relation;
+  readonly #staticFence: Relation;
   readonly #strong: Relation;
   readonly #nonrw: Relation;
   readonly #fence: Relation;
@@ -40,17 +42,26 @@ export class PlainAccesses {
   readonly #rwXbstar: Relation;
   readonly #row: [EventSet, EventSet];
 
-  constructor(classes: Classes, order: StaticOrder) {
-    const { stride } = classes;
+  /** Null when no plain access can race. */
+  static of(classes: Classes, order: StaticOrder): PlainAccesses | null {
+    const events = concerned(classes);
+    return events.every((word) => word === 0) ? null : new PlainAccesses(classes, order, events);
+  }
+
+  private constructor(classes: Classes, order: StaticOrder, events: EventSet) {
+    const { stride, size } = classes;
     this.#classes = classes;
-    this.#order = order;
-    this.#concerned = concerned(classes);
-    this.any = this.#concerned.some((word) => word !== 0);
-    const size = this.any ? classes.size : 0;
-    const relation = (): Relation => new Relation(size);
+    this.#concerned = events;
+    const pool = new RelationPool(size, 16);
+    const relation = (): Relation => pool.take();
     this.#rmbBefore = relation();
     this.#rmbAfter = relation();
-    if (this.any) this.#aroundRmb();
+    this.#aroundRmb();
+    this.#staticNonrw = relation().copy(order.cumulative);
+    addAcquires(this.#staticNonrw, classes);
+    this.#staticFence = relation().copy(this.#staticNonrw);
+    addWmb(this.#staticFence, classes);
+    addRmb(this.#staticFence, classes);
     this.#strong = relation();
     this.#nonrw = relation();
     this.#fence = relation();
@@ -95,12 +106,11 @@ export class PlainAccesses {
 
   /** strong-fence and fence with rcu-fence; nonrw-fence is as before. */
   #fences({ strong }: HappensBefore, periods: GracePeriods | null): void {
-    const { nonrw, fence } = this.#order;
     this.#rcuFence.clear();
     periods?.addFences(this.#rcuFence);
-    this.#nonrw.copy(nonrw).union(strong);
+    this.#nonrw.copy(this.#staticNonrw).union(strong);
     this.#strong.copy(strong).union(this.#rcuFence);
-    this.#fence.copy(fence).union(this.#strong);
+    this.#fence.copy(this.#staticFence).union(this.#strong);
   }
 
   /** rb = prop ; rcu-fence ; hb* ; pb* ; [Marked], and xbstar = (hb | pb | rb)*. */

@@ -10,10 +10,11 @@ export class Relation {
   readonly stride: number;
   readonly bits: Int32Array;
 
-  constructor(size: number) {
+  /** Empty; `bits`, when given, are `size * stride` zeros. */
+  constructor(size: number, bits?: Int32Array) {
     this.size = size;
     this.stride = (size + 31) >>> 5;
-    this.bits = new Int32Array(size * this.stride);
+    this.bits = bits ?? new Int32Array(size * this.stride);
   }
 
   has(from: number, to: number): boolean {
@@ -70,6 +71,27 @@ export class Relation {
   /** The pairs, by source and then by target. */
   *pairs(): Generator<[number, number]> {
     for (let i = 0; i < this.size; i++) for (let j = 0; j < this.size; j++) if (this.has(i, j)) yield [i, j];
+  }
+}
+
+/** Gives out empty relations of one size from one allocation, which is most of what a small relation costs. */
+export class RelationPool {
+  readonly #size: number;
+  readonly #words: number;
+  #buffer: ArrayBuffer;
+  #left: number;
+
+  constructor(size: number, relations: number) {
+    this.#size = size;
+    this.#words = size * ((size + 31) >>> 5);
+    this.#buffer = new ArrayBuffer(4 * this.#words * relations);
+    this.#left = relations;
+  }
+
+  take(): Relation {
+    if (this.#left === 0) return new Relation(this.#size);
+    this.#left--;
+    return new Relation(this.#size, new Int32Array(this.#buffer, 4 * this.#words * this.#left, this.#words));
   }
 }
 

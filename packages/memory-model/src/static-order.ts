@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Classes } from './classes.js';
-import { addDependencyOrder } from './dependencies.js';
+import { addDependencyOrder, type Dependencies } from './dependencies.js';
 import {
   addAcquires,
   addAfterUnlockLock,
@@ -13,19 +13,13 @@ import {
   addWmb,
   afterUnlockLockFences,
 } from './fences.js';
-import type { Skeleton } from './model.js';
-import { addToSet, type EventSet, inSet, Relation } from './relation.js';
+import { type EventSet, inSet, type Relation } from './relation.js';
 
 /** The part of LKMM's orderings that the program fixes: fences of the thread itself, dependencies, unlock-lock pairs of one thread. */
 export class StaticOrder {
-  readonly wmb: Relation;
   /** `strong-fence = mb | gp`. */
   readonly strong: Relation;
   readonly anyStrong: boolean;
-  /** `nonrw-fence = strong-fence | po-rel | acq-po`. */
-  readonly nonrw: Relation;
-  /** `fence = nonrw-fence | wmb | rmb`. */
-  readonly fence: Relation;
   /** `strong-fence | po-rel`, which are A-cumulative. */
   readonly cumulative: Relation;
   /** `[Marked] ; (strong-fence | po-rel | wmb | po-unlock-lock-po) ; [Marked]`. */
@@ -34,37 +28,40 @@ export class StaticOrder {
   readonly ppo: Relation;
   /** From each LKR to what an smp_mb__after_unlock_lock() after it fences; null without that fence. */
   readonly afterUnlockLock: Relation | null;
-  /** Loads of locks that are taken over from an unlock. */
-  readonly lockLoads: Int32Array;
+  /** Loads of locks that can be taken over from an unlock. */
+  readonly lockLoads: readonly number[];
 
-  constructor(classes: Classes, skeleton: Skeleton) {
-    const { size, marked } = classes;
-    this.wmb = new Relation(size);
-    addWmb(this.wmb, classes);
-    this.strong = new Relation(size);
-    addSmpMb(this.strong, classes);
-    addSmpMbBeside(this.strong, classes);
-    addAfterUnlockLock(this.strong, classes);
-    addGracePeriods(this.strong, classes);
+  constructor(classes: Classes, dependencies: Dependencies) {
+    const { size, marked, pool } = classes;
+    this.strong = pool.take();
+    addStrongFences(this.strong, classes);
     this.afterUnlockLock = classes.hasTag('after-unlock-lock') ? afterUnlockLockFences(classes) : null;
     this.anyStrong = this.afterUnlockLock !== null || !this.strong.isEmpty();
-    this.cumulative = new Relation(size).copy(this.strong);
+    this.cumulative = pool.take().copy(this.strong);
     addReleases(this.cumulative, classes);
-    this.nonrw = new Relation(size).copy(this.cumulative);
-    addAcquires(this.nonrw, classes);
-    this.fence = new Relation(size).copy(this.nonrw).union(this.wmb);
-    addRmb(this.fence, classes);
-    this.cumulFence = new Relation(size).copy(this.cumulative).union(this.wmb);
+
+    this.ppo = pool.take().copy(this.cumulative);
+    addAcquires(this.ppo, classes);
+    addRmb(this.ppo, classes);
+    this.cumulFence = pool.take().copy(this.cumulative);
     addUnlockLock(this.cumulFence, classes);
-    this.ppo = new Relation(size).copy(this.fence);
-    addUnlockLock(this.ppo, classes);
-    addDependencyOrder(this.ppo, skeleton, classes, this.wmb);
+    addWmb(this.cumulFence, classes);
+    this.ppo.union(this.cumulFence);
+    if (dependencies.any) addDependencyOrder(this.ppo, dependencies, classes);
     restrict(this.cumulFence, marked, marked);
     restrict(this.ppo, marked, marked);
     const loads: number[] = [];
     if (classes.hasType('UL')) for (let i = 0; i < size; i++) if (classes.events[i].type === 'LKR') loads.push(i);
-    this.lockLoads = Int32Array.from(loads);
+    this.lockLoads = loads;
   }
+}
+
+/** `mb | gp` within a thread. */
+export function addStrongFences(into: Relation, classes: Classes): void {
+  addSmpMb(into, classes);
+  addSmpMbBeside(into, classes);
+  addAfterUnlockLock(into, classes);
+  addGracePeriods(into, classes);
 }
 
 /** `[from] ; relation ; [to]`, in place. */
@@ -74,17 +71,4 @@ export function restrict(relation: Relation, from: EventSet, to: EventSet): void
     const keep = inSet(from, i) ? -1 : 0;
     for (let w = 0; w < stride; w++) bits[row + w] &= keep & to[w];
   }
-}
-
-/** The events that `relation` relates to something. */
-export function domain(relation: Relation): EventSet {
-  const { size, stride, bits } = relation;
-  const set: EventSet = new Int32Array(stride);
-  for (let i = 0; i < size; i++)
-    for (let w = 0; w < stride; w++)
-      if (bits[i * stride + w] !== 0) {
-        addToSet(set, i);
-        break;
-      }
-  return set;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import type { Classes } from './classes.js';
-import { addAfterUnlockLock, addGracePeriods, addSmpMb, addSmpMbBeside } from './fences.js';
 import { LOCK_AXIOMS } from './locks.js';
 import type { Checker, MemoryModel, Skeleton } from './model.js';
 import { OrderedChecker, type OrderedModel } from './ordered.js';
-import { inSet, Relation } from './relation.js';
+import { inSet, type Relation } from './relation.js';
+import { addStrongFences } from './static-order.js';
 
 const AXIOMS = [...LOCK_AXIOMS, 'coherence', 'atomic', 'total-store-order', 'grace-period'] as const;
 
@@ -14,12 +14,9 @@ const AXIOMS = [...LOCK_AXIOMS, 'coherence', 'atomic', 'total-store-order', 'gra
  * a plain store, and a trylock that fails or spin_is_locked() a plain load. smp_rmb(), smp_wmb(), acquire and release order nothing beyond that.
  */
 function programOrder(classes: Classes): Relation {
-  const { size, stride, events, po, reads, writes, accesses, rmw } = classes;
-  const order = new Relation(size);
-  addSmpMb(order, classes);
-  addSmpMbBeside(order, classes);
-  addAfterUnlockLock(order, classes);
-  addGracePeriods(order, classes);
+  const { size, stride, events, po, reads, writes, accesses, rmw, pool } = classes;
+  const order = pool.take();
+  addStrongFences(order, classes);
   const locked = rmw.slice();
   events.forEach(({ type }, i) => {
     if (type === 'LKR' || type === 'LKW') locked[i >>> 5] |= 1 << (i & 31);

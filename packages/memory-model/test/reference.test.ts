@@ -80,7 +80,7 @@ const thread = fc
   )
   .map((items) => items.flat());
 /** Straight-line programs of two or three threads with everything that LKMM knows. */
-export const programs = fc.array(thread, { minLength: 2, maxLength: 3 }).map((threads) =>
+const programs = fc.array(thread, { minLength: 2, maxLength: 3 }).map((threads) =>
   program(
     ...threads.map((items, t) => {
       const earlier: string[] = [];
