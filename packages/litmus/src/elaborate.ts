@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { InitialValue, Litmus, Statement } from './ast.js';
+import type { Condition, InitialValue, Litmus, Statement } from './ast.js';
 import type { Planned, Segment } from './elaborate-event.js';
 import { Expressions } from './elaborate-expression.js';
 import { constant, Numbers, type Operand, Path, TooManyPaths } from './elaborate-path.js';
@@ -16,12 +16,20 @@ export interface Program {
   /** What variables hold before; 0 where nothing is said. By the name of the variable. */
   readonly initial: ReadonlyMap<string, Value>;
   readonly initialRegisters: readonly ReadonlyMap<string, Value>[];
+  /** What the filter of the test says about registers of each thread, as far as it is a conjunction: an execution without it is not worth finishing. */
+  readonly filter: readonly (readonly Wanted[])[];
+}
+
+interface Wanted {
+  readonly register: string;
+  readonly value: Value;
 }
 
 /** Executes each thread symbolically. `unroll`: how often the body of a loop may run before the path is cut. */
 export function elaborate(litmus: Litmus, unroll: number): Program {
   const addresses = new Addresses(litmus.arrays);
-  const constantOf = (value: InitialValue): Value => ('constant' in value ? value.constant : addresses.of(value.address));
+  const constantOf = (value: InitialValue): Value =>
+    'constant' in value ? value.constant : addresses.of(value.address);
   const initial = new Map<string, Value>();
   const initialRegisters = litmus.threads.map(() => new Map<string, Value>());
   for (const { place, value } of litmus.initial)
@@ -45,7 +53,19 @@ export function elaborate(litmus: Litmus, unroll: number): Program {
     noteStores(path.segment);
     return path.segment;
   });
-  return { litmus, addresses, threads, events: numbers.events, initial, initialRegisters };
+  const filter = litmus.threads.map((): Wanted[] => []);
+  if (litmus.filter !== null) noteWanted(litmus.filter, filter, constantOf);
+  return { litmus, addresses, threads, events: numbers.events, initial, initialRegisters, filter };
+}
+
+function noteWanted(condition: Condition, filter: Wanted[][], constantOf: (value: InitialValue) => Value): void {
+  if (condition.kind === 'and') {
+    noteWanted(condition.left, filter, constantOf);
+    noteWanted(condition.right, filter, constantOf);
+  } else if (condition.kind === 'atom' && condition.operator === '=' && !('name' in condition.value)) {
+    const { thread, name } = condition.place;
+    if (thread !== null) filter[thread].push({ register: name, value: constantOf(condition.value) });
+  }
 }
 
 function finish(path: Path): void {

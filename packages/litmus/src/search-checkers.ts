@@ -2,7 +2,8 @@
 import { type Checker, type MemoryModel, Relation, type Skeleton } from '@lockless/memory-model';
 import type { Program } from './elaborate.js';
 import type { Planned, Segment } from './elaborate-event.js';
-import type { Graph, Mutable } from './search-graph.js';
+import type { Mutable } from './search-accesses.js';
+import type { Graph } from './search-graph.js';
 
 /** Lock words are kept right by the choice of what their loads may read, also where a critical section is not complete yet. */
 const LOCK_AXIOMS: ReadonlySet<string> = new Set(['lock-nest', 'nested-is-locked', 'unmatched-locks', 'lock-values']);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { lkmm, type MemoryModel, sc, tso } from '@lockless/memory-model';
+import { lkmm, type MemoryModel, Relation, sc, tso } from '@lockless/memory-model';
 import type { Litmus, Place, Position } from './ast.js';
 import { elaborate, type Program } from './elaborate.js';
 import type { End, Planned } from './elaborate-event.js';
@@ -23,9 +23,34 @@ const STEPS = 1024;
 export function solve(litmus: Litmus, options: SolveOptions = {}): Outcome {
   const started = performance.now();
   const { model = 'lkmm', unroll = 4 } = options;
-  const tally = new Tally(elaborate(litmus, unroll), options);
-  new Search(tally.program, MODELS[model], tally).run();
-  return tally.outcome(model, (performance.now() - started) / 1000);
+  const program = elaborate(litmus, unroll);
+  const tally = new Tally(program, options);
+  new Search(program, MODELS[model], tally).run();
+  const stuck = tally.count > 0 ? null : tally.stuckAt;
+  const troubles = stuck === null || anyCompletes(program, MODELS[model]) ? [] : [deadlock(program, stuck)];
+  return tally.outcome(model, troubles, (performance.now() - started) / 1000);
+}
+
+/** Whether there is any execution at all, whatever the filter says. */
+function anyCompletes(program: Program, model: MemoryModel): boolean {
+  const found = new Error('found');
+  const ignore = (): void => {};
+  const complete = (): void => {
+    throw found;
+  };
+  try {
+    const filter = program.threads.map(() => []);
+    new Search({ ...program, filter }, model, { complete, cut: complete, stuck: ignore, step: ignore }).run();
+  } catch (error) {
+    if (error === found) return true;
+    throw error;
+  }
+  return false;
+}
+
+function deadlock({ addresses }: Program, { thread, address, at }: Planned): Trouble {
+  const variable = address?.kind === 'value' ? addresses.nameOf(address.value) : '?';
+  return { kind: 'deadlock', thread, variable, at };
 }
 
 /** Counts executions, and collects what they end in. */
@@ -39,11 +64,10 @@ class Tally implements Visitor {
   readonly #cuts: Map<Position, Trouble> = new Map();
   /** Instances whose flags do not depend on who reads from whom and have been noted. */
   readonly #flagged: WeakSet<Instance> = new WeakSet();
-  #stuck: Planned | null = null;
+  /** Where a lock could not be taken, on one of the ways. */
+  stuckAt: Planned | null = null;
   #positive = 0;
   #negative = 0;
-  /** Also those that the filter takes out. */
-  #complete = 0;
   #steps = 0;
   #execution: Execution | null = null;
 
@@ -54,9 +78,13 @@ class Tally implements Visitor {
     this.#deciding = decidingPlaces(program.litmus);
   }
 
+  get count(): number {
+    return this.#positive + this.#negative;
+  }
+
   step(): void {
     if (++this.#steps % STEPS !== 0) return;
-    this.#options.onProgress?.(this.#positive + this.#negative);
+    this.#options.onProgress?.(this.count);
     this.#options.signal?.throwIfAborted();
   }
 
@@ -65,7 +93,7 @@ class Tally implements Visitor {
   }
 
   stuck(lock: Planned): void {
-    this.#stuck ??= lock;
+    this.stuckAt ??= lock;
   }
 
   complete(graph: Graph, instance: Instance): void {
@@ -73,7 +101,6 @@ class Tally implements Visitor {
     if (unknown === null) return;
     const values = this.#read(new FinalState(graph, unknown));
     if (values === null) return;
-    this.#complete++;
     const { filter, condition } = this.program.litmus;
     const read = (place: Place): FinalValue => toFinalValue(this.program, values.get(placeText(place)) ?? 0n);
     if (filter !== null && !holds(filter, read)) return;
@@ -103,11 +130,10 @@ class Tally implements Visitor {
     const { checker, skeleton, co } = instance;
     noteValues(graph, skeleton);
     for (const flag of checker.flags({ rf: graph.rf, co })) this.#flags.add(flag);
-    const changing = ({ tag }: { readonly tag: string }): boolean => tag === 'plain' || tag === 'srcu-lock';
-    if (!skeleton.events.some(changing)) this.#flagged.add(instance);
+    if (!graph.planned.some(mayFlag)) this.#flagged.add(instance);
   }
 
-  outcome(model: Outcome['model'], seconds: number): Outcome {
+  outcome(model: Outcome['model'], more: readonly Trouble[], seconds: number): Outcome {
     return {
       model,
       places: this.#places,
@@ -115,18 +141,18 @@ class Tally implements Visitor {
       positive: this.#positive,
       negative: this.#negative,
       flags: [...this.#flags],
-      troubles: [...this.#cuts.values(), ...this.#deadlock()],
+      troubles: [...this.#cuts.values(), ...more],
       execution: this.#execution,
       seconds,
     };
   }
+}
 
-  #deadlock(): Trouble[] {
-    if (this.#complete > 0 || this.#stuck === null) return [];
-    const { thread, address, at } = this.#stuck;
-    const variable = address?.kind === 'value' ? this.program.addresses.nameOf(address.value) : '?';
-    return [{ kind: 'deadlock', thread, variable, at }];
-  }
+/** Whether flags depend on who reads from whom: races of plain accesses do, and SRCU sections whose cookie is not handed over in a register. */
+function mayFlag(planned: Planned | null): boolean {
+  if (planned === null) return false;
+  const { tag, value } = planned;
+  return tag === 'plain' || (tag === 'srcu-unlock' && !(value?.kind === 'load' && value.load.tag === 'srcu-lock'));
 }
 
 const keyOf = (value: FinalValue): string =>
@@ -135,10 +161,9 @@ const keyOf = (value: FinalValue): string =>
 function draw(graph: Graph, { checker, skeleton, co }: Instance, satisfies: boolean): Execution {
   const { events, places, planned, program } = graph;
   const rf = graph.rf.slice(0, events.length);
-  const copy = { rf, co: Object.assign(Object.create(Object.getPrototypeOf(co)), co, { bits: co.bits.slice() }) };
   return {
     skeleton: { ...skeleton, events: events.map((event) => ({ ...event })) },
-    witness: copy,
+    witness: { rf, co: new Relation(events.length).copy(co) },
     locations: new Map(places.map((place, location) => [location, program.addresses.nameOf(place)])),
     values: graph.values.map((value) => (value === undefined ? null : program.addresses.nameOf(value))),
     lines: planned.map((event) => event?.at.line ?? 0),
