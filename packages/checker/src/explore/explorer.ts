@@ -2,6 +2,7 @@
 import type { Program } from '../program.js';
 import type { ModelName } from '../result.js';
 import type { AccessSite, BlockedThread, Execution, ExplorationError } from './execution.js';
+import { ProgramExplorer } from './program-explorer.js';
 
 /** What to explore, and who is told. A callback that returns true stops the exploration for good. */
 export interface ExploreOptions<S> {
@@ -14,14 +15,18 @@ export interface ExploreOptions<S> {
   /** Report data races of plain accesses (costs time on each complete execution). */
   readonly races?: boolean;
   /** Each complete, consistent execution, once. */
-  readonly onExecution?: (execution: Execution) => boolean | void;
+  readonly onExecution?: (execution: Execution) => unknown;
   /**
    * Each execution in which threads wait and nobody is left to run. `stuck`: all of the waiting loads read the latest stores, so that this is
    * how it stays (deadlock, lost wake-up, livelock); otherwise the wait is superseded by another execution, which is explored.
    */
-  readonly onBlocked?: (execution: Execution, blocked: readonly BlockedThread[], stuck: boolean) => boolean | void;
+  readonly onBlocked?: (execution: Execution, blocked: readonly BlockedThread[], stuck: boolean) => unknown;
   /** Each error; without this callback the first one is kept in {@link Explorer.error} and stops the exploration. */
-  readonly onError?: (error: ExplorationError, execution: Execution) => boolean | void;
+  readonly onError?: (error: ExplorationError, execution: Execution) => unknown;
+  /** What was told so far is void: the exploration begins anew, with the same numbers to come. */
+  readonly onRestart?: () => void;
+  /** Make every word a shared one, also those that no two threads use. For tests. */
+  readonly shareAll?: boolean;
 }
 
 export interface ExploreCounts {
@@ -59,4 +64,6 @@ export interface Explorer {
 }
 
 /** Starts the exploration of a program: runs its setup. Nothing else happens before {@link Explorer.run}. */
-export declare function explore<S>(options: ExploreOptions<S>): Explorer;
+export function explore<S>(options: ExploreOptions<S>): Explorer {
+  return new ProgramExplorer(options as unknown as ExploreOptions<unknown>);
+}

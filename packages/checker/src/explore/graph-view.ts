@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+import type { Op, Ordering } from '@lockless/cpu';
+import { PRIMITIVES } from '@lockless/cpu';
+import type { AccessSite, Execution, ExecutionEvent, ExecutionThread } from './execution.js';
+import { FinalMemory } from './final-memory.js';
+import { ADDED_MAX, type Graph, NONE, NOT_A_READ, READS, WRITES } from './graph.js';
+import { memoryModelGraph } from './model-graph.js';
+import * as N from './node.js';
+import type { Threads } from './threads.js';
+
+/** A graph as reports and `finally` see it. Positions are those of an order that has causes first; the graph's own numbers are stamps. */
+export class GraphView implements Execution {
+  private readonly graph: Graph;
+  private readonly all: Threads;
+  private order: readonly number[] | null = null;
+  private made: readonly ExecutionEvent[] | null = null;
+
+  constructor(graph: Graph, threads: Threads) {
+    this.graph = graph;
+    this.all = threads;
+  }
+
+  get threads(): readonly ExecutionThread[] {
+    return threadsOf(this.graph).map((t) => {
+      const code = this.all.codeOf(this.graph, t);
+      const { kind, outcome } = this.all.cursor(this.graph, t);
+      const started = this.graph.startedBy[t];
+      return {
+        name: code.name,
+        cpu: code.cpu.id,
+        startedBy: started === NONE ? null : this.position(started),
+        ended: kind === N.END,
+        result: kind === N.END ? outcome : undefined,
+      };
+    });
+  }
+
+  /** Number of a thread among those that are there. */
+  threadNumber(thread: number): number {
+    return threadsOf(this.graph).indexOf(thread);
+  }
+
+  get events(): readonly ExecutionEvent[] {
+    if (this.made === null) {
+      const positions = this.positions();
+      this.made = this.causalOrder().map((e) => this.event(e, positions));
+    }
+    return this.made;
+  }
+
+  /** Position of the graph's event. */
+  position(event: number): number {
+    return this.positions()[event];
+  }
+
+  private positions(): Int32Array {
+    const positions = new Int32Array(this.graph.size);
+    this.causalOrder().forEach((e, i) => {
+      positions[e] = i;
+    });
+    return positions;
+  }
+
+  private causalOrder(): readonly number[] {
+    this.order ??= causalOrder(this.graph);
+    return this.order;
+  }
+
+  private event(e: number, positions: Int32Array): ExecutionEvent {
+    const { graph } = this;
+    const node = graph.nodes[e];
+    const reads = (graph.flags[e] & READS) !== 0;
+    const writes = (graph.flags[e] & WRITES) !== 0;
+    const source = graph.readsFrom[e];
+    return {
+      thread: this.threadNumber(graph.thread[e]),
+      position: graph.index[e],
+      site: node.site,
+      code: node.site.code,
+      order: orderingOf(node),
+      weakened: node.weakened,
+      address: node.address,
+      operand: node.operand,
+      expected: node.expected,
+      read: reads ? graph.valueRead[e] : null,
+      written: writes ? graph.valueWritten[e] : null,
+      readsFrom: !reads ? null : source < 0 ? 'initial' : positions[source],
+      readsLatest: reads && isLatest(graph, e),
+      result: graph.answers[e],
+    };
+  }
+
+  coherence(address: number): readonly number[] {
+    const location = this.all.engine.locations.find(address);
+    const found: number[] = [];
+    if (location < 0 || location >= this.graph.locations) return found;
+    for (let s = this.graph.firstStore[location]; s !== NONE; s = this.graph.coherenceAfter[s])
+      found.push(this.position(s));
+    return found;
+  }
+
+  explain(): readonly number[] {
+    return this.causalOrder().map((_, i) => i);
+  }
+
+  graphOfModel(): ReturnType<Execution['graph']> {
+    const { skeleton, witness, origin } = memoryModelGraph(this.graph, this.causalOrder(), this.all.engine.locations);
+    const positions = this.positions();
+    return { skeleton, witness, origin: origin.map((e) => (e < 0 ? -1 : positions[e])) };
+  }
+
+  finalWord(address: number): number {
+    const location = this.all.engine.locations.find(address);
+    const { graph } = this;
+    const store = location < 0 || location >= graph.locations ? -1 : graph.lastStore[location];
+    return store >= 0 ? graph.valueWritten[store] : this.all.engine.words[address];
+  }
+
+  describe(address: number): string {
+    return this.all.engine.machine.describe(address);
+  }
+
+  runOnFinalMemory<T>(op: Op<T>): T {
+    return new FinalMemory(this.graph, this.all).run(op);
+  }
+
+  site(event: number): AccessSite {
+    return this.graph.nodes[event].site;
+  }
+}
+
+export function threadsOf(graph: Graph, own: number): number[] {
+  const found: number[] = [];
+  for (let t = 0; t < graph.threads; t++) if (t < own || graph.startedBy[t] !== NONE) found.push(t);
+  return found;
+}
+
+export const isLatest = (graph: Graph, e: number): boolean => {
+  const store = graph.readsFrom[e];
+  const latest = graph.lastStore[graph.location[e]];
+  return store === latest || (latest === e && graph.coherenceBefore[e] === store);
+};
+
+/** The graph's events, each after its predecessor and after what it reads from. */
+export function causalOrder(graph: Graph): number[] {
+  const order: number[] = [];
+  const done = new Uint8Array(graph.size);
+  // Stamps are nearly such an order: only loads that were revisited have a later store to wait for.
+  const todo: number[] = [];
+  for (let first = 0; first < graph.size; first++) {
+    todo.push(first);
+    while (todo.length > 0) {
+      const e = todo[todo.length - 1];
+      const before = graph.programBefore[e] === NONE ? graph.startedBy[graph.thread[e]] : graph.programBefore[e];
+      const source = graph.readsFrom[e];
+      if (done[e] === 1) todo.pop();
+      else if (before !== NONE && done[before] === 0) todo.push(before);
+      else if (source !== NOT_A_READ && source >= 0 && done[source] === 0) todo.push(source);
+      else {
+        done[e] = 1;
+        order.push(e);
+        todo.pop();
+      }
+    }
+  }
+  return order;
+}
+
+function orderingOf(node: N.TraceNode): Ordering {
+  const own = PRIMITIVES[node.site.code].order;
+  if (!node.weakened) return own;
+  return node.kind === N.RMW ? 'relaxed' : 'once';
+}
+
+export { ADDED_MAX };

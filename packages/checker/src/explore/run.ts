@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+import type { Access, CpuLocal, Op } from '@lockless/cpu';
+import type { TraceNode } from './node.js';
+import type { Meaning } from './translate.js';
+
+/** A loop that is tried out: the accesses of a round, what they were given, how many more are to be seen. */
+export interface Trial {
+  readonly round: readonly TraceNode[];
+  readonly answers: readonly unknown[];
+  at: number;
+  left: number;
+  /** The code did something else. */
+  differs: boolean;
+}
+
+/** One execution of a thread's generator, which is fed what is known and stops at the first access that nobody has answered. */
+export class Run {
+  readonly cpu: CpuLocal;
+  readonly generator: Op<unknown>;
+  /** Nodes that are known: each but the last is answered with what the next was made from. */
+  path: readonly TraceNode[];
+  /** Position in the path. */
+  next = 0;
+  /** Node where the generator waits for an answer. */
+  at: TraceNode | null = null;
+  suspended = false;
+  answer: unknown = undefined;
+  trial: Trial | null = null;
+
+  /** The access in progress, its events, and which of them is next. */
+  readonly access: { code: number; address: number; operand: number; expected: number } = {
+    code: 0,
+    address: 0,
+    operand: 0,
+    expected: 0,
+  };
+  parts: readonly Meaning[] = [];
+  part = 0;
+  result: unknown = undefined;
+
+  /** Stores to words that no other thread touches. */
+  readonly own: Map<number, number> = new Map();
+  /** Positions of the loads that returned a pointer into an object, by the object. */
+  readonly pointers: Map<number, readonly number[]> = new Map();
+  /** How many objects it allocated. */
+  allocations = 0;
+
+  constructor(cpu: CpuLocal, generator: Op<unknown>, path: readonly TraceNode[]) {
+    this.cpu = cpu;
+    this.generator = generator;
+    this.path = path;
+  }
+
+  begin({ code, address, operand, expected }: Access<unknown>): void {
+    const own = this.access;
+    own.code = code;
+    own.address = address;
+    own.operand = operand;
+    own.expected = expected;
+    this.result = undefined;
+    this.part = 0;
+  }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+import type { CpuLocal, FunctionPointer, Op } from '@lockless/cpu';
+import { access, code, functionName, localBhDisable, pointedFunction } from '@lockless/cpu';
+import { ADDED_MAX, type Graph, NONE, READS } from './graph.js';
+import * as N from './node.js';
+import { succeeds, waitsForLock } from './read-modify-write.js';
+import { ThreadCode } from './thread-code.js';
+import type { ThreadEngine } from './thread-engine.js';
+import { SLEEP } from './translate.js';
+
+/** More threads are started than there is room for: the exploration has to begin anew with more. */
+export class TooManyThreads extends Error {}
+
+/** {@link Threads.choose}: no thread can run. */
+export const NOBODY = -1;
+/** {@link Threads.choose}: the graph is to be given up, since a wait in it cannot end. */
+export const IN_VAIN = -2;
+
+const SYNCHRONIZE_RCU = code('synchronize_rcu');
+
+/** What call_rcu() starts: waits for a grace period, then invokes the callback, in softirq context. */
+function* invokeAfterGracePeriod(head: number, func: number): Op<void> {
+  yield* access<void>(SYNCHRONIZE_RCU, 0);
+  localBhDisable();
+  yield* pointedFunction(func as FunctionPointer<(head: number) => Op<void>>)(head);
+}
+
+/** The threads of a graph: the program's own, and those that call_rcu() starts. Whose turn it is. */
+export class Threads {
+  readonly engine: ThreadEngine;
+  /** How many threads a graph has room for. */
+  readonly places: number;
+  readonly own: readonly ThreadCode[];
+  private readonly callbacks = new Map<string, ThreadCode>();
+  private readonly idle: CpuLocal;
+
+  constructor(engine: ThreadEngine, own: readonly ThreadCode[], places: number, idle: CpuLocal) {
+    this.engine = engine;
+    this.own = own;
+    this.places = places;
+    this.idle = idle;
+  }
+
+  /** All codes that there are. */
+  codes(): ThreadCode[] {
+    return [...this.own, ...this.callbacks.values()];
+  }
+
+  codeOf(graph: Graph, thread: number): ThreadCode {
+    if (thread < this.own.length) return this.own[thread];
+    const { address: head, operand: func } = graph.nodes[graph.startedBy[thread]];
+    const key = `${thread} ${func} ${head}`;
+    let found = this.callbacks.get(key);
+    if (found === undefined) {
+      const cpu = { ...this.idle, id: thread, preemptCount: 0 };
+      const run = () => invokeAfterGracePeriod(head, func);
+      found = new ThreadCode(this.engine, `${functionName(func)}(${head})`, thread, cpu, run);
+      this.callbacks.set(key, found);
+    }
+    return found;
+  }
+
+  /** CALL_RCU: its callback gets the first place that is free. */
+  start(graph: Graph, event: number): void {
+    for (let t = this.own.length; t < this.places; t++)
+      if (graph.startedBy[t] === NONE) {
+        graph.startedBy[t] = event;
+        graph.cursor[t] = null;
+        return;
+      }
+    throw new TooManyThreads();
+  }
+
+  exists(graph: Graph, thread: number): boolean {
+    return thread < this.own.length || graph.startedBy[thread] !== NONE;
+  }
+
+  /** Where a thread is. */
+  cursor(graph: Graph, thread: number): N.TraceNode {
+    const known = graph.cursor[thread];
+    if (known !== null) return known;
+    const last = graph.last[thread];
+    let node: N.TraceNode;
+    if (last === NONE) node = this.codeOf(graph, thread).root;
+    else if (sleeps(graph, last)) node = ASLEEP;
+    else node = this.codeOf(graph, thread).next(graph.nodes[last], graph.answers[last]);
+    graph.cursor[thread] = node;
+    return node;
+  }
+
+  /**
+   * Whose turn it is: whoever is not about to load comes first, so that more loads find all stores there; who waits for something comes
+   * last. A thread that has thrown comes before all.
+   */
+  choose(graph: Graph): number {
+    let best = NOBODY;
+    let bestRank = 4;
+    for (let t = 0; t < this.places; t++) {
+      if (!this.exists(graph, t)) continue;
+      const node = this.cursor(graph, t);
+      const rank = this.rank(graph, t, node);
+      if (rank === IN_VAIN) return IN_VAIN;
+      if (rank >= bestRank) continue;
+      best = t;
+      bestRank = rank;
+      if (rank === 0) break;
+    }
+    return best;
+  }
+
+  private rank(graph: Graph, thread: number, node: N.TraceNode): number {
+    switch (node.kind) {
+      case N.BUG:
+      case N.WRITE:
+      case N.FENCE:
+      case N.CHOOSE:
+        return 0;
+      case N.RMW:
+        if (waitsForLock(node.operation) && !this.isFree(graph, node)) return 4;
+        return node.awaits ? 2 : 1;
+      case N.READ:
+        return node.awaits || node.operation === SLEEP ? 3 : 1;
+      case N.WAIT:
+        return this.waitsInVain(graph, thread, node) ? IN_VAIN : 4;
+      default:
+        return 4;
+    }
+  }
+
+  /**
+   * A wait ends when one of its loads is revisited; but only loads that were added in the maximal way are. So with one that was not, this
+   * graph has no complete extension: those are found where the load reads something else.
+   */
+  private waitsInVain(graph: Graph, thread: number, node: N.TraceNode): boolean {
+    let e = graph.last[thread];
+    for (let i = 0; i < node.window; i++, e = graph.programBefore[e])
+      if ((graph.flags[e] & (READS | ADDED_MAX)) === READS) return true;
+    return false;
+  }
+
+  isFree(graph: Graph, node: N.TraceNode): boolean {
+    const store = node.location < graph.locations ? graph.lastStore[node.location] : ~node.location;
+    const value = store >= 0 ? graph.valueWritten[store] : this.engine.locations.initial[node.location];
+    return succeeds(node.operation, value, 0, 0);
+  }
+
+  /** Threads that wait for a lock. */
+  waitForLocks(graph: Graph): number[] {
+    const waiting: number[] = [];
+    for (let t = 0; t < this.places; t++)
+      if (this.exists(graph, t) && this.cursor(graph, t).kind === N.RMW) waiting.push(t);
+    return waiting;
+  }
+
+  haveAllEnded(graph: Graph): boolean {
+    for (let t = 0; t < this.places; t++)
+      if (this.exists(graph, t) && this.cursor(graph, t).kind !== N.END) return false;
+    return true;
+  }
+}
+
+/** The event is the load of a sleeper whom nobody has woken. */
+const sleeps = (graph: Graph, event: number): boolean => {
+  const { kind, operation } = graph.nodes[event];
+  return kind === N.READ && operation === SLEEP && graph.valueRead[event] !== 0;
+};
+
+const ASLEEP: N.TraceNode = (() => {
+  const nowhere = { address: 0, operand: 0, expected: 0 };
+  const node = new N.TraceNode(N.WAIT, { code: 0, frames: [] }, false, nowhere, -1, SLEEP, 0, null, undefined);
+  node.window = 1;
+  return node;
+})();
+
