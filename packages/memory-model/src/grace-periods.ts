@@ -20,10 +20,10 @@ export class GracePeriods {
   readonly marks: readonly number[];
   readonly #markOf: ReadonlyMap<number, number>;
   /** Marks that are grace periods. */
-  readonly #periods: readonly number[];
+  readonly periods: readonly number[];
   readonly #rcu: readonly Section[];
   /** Grace period and section (marks) that concern each other: of RCU, or of the same srcu_struct. */
-  #pairs: { readonly period: number; readonly lock: number; readonly unlock: number }[] = [];
+  pairs: { readonly period: number; readonly lock: number; readonly unlock: number }[] = [];
   readonly #dynamic: boolean;
   /** Between marks. */
   readonly link: Relation;
@@ -52,7 +52,7 @@ export class GracePeriods {
     for (const { lock, unlock } of this.#rcu) marks.add(lock).add(unlock);
     this.marks = [...marks].sort((a, b) => a - b);
     this.#markOf = new Map(this.marks.map((event, mark) => [event, mark]));
-    this.#periods = periods.map((event) => this.#mark(event));
+    this.periods = periods.map((event) => this.#mark(event));
     this.#dynamic = classes.hasTag('sync-srcu') && classes.hasTag('srcu-lock') && classes.hasTag('srcu-unlock');
     this.#pair(this.#rcu, 'sync-rcu');
     const size = this.marks.length;
@@ -69,18 +69,18 @@ export class GracePeriods {
 
   #pair(sections: readonly Section[], sync: 'sync-rcu' | 'sync-srcu'): void {
     const { events } = this.#classes;
-    for (const period of this.#periods) {
+    for (const period of this.periods) {
       const { tag, location } = events[this.marks[period]];
       if (tag !== sync) continue;
       for (const { lock, unlock } of sections)
         if (sync === 'sync-rcu' || events[lock].location === location)
-          this.#pairs.push({ period, lock: this.#mark(lock), unlock: this.#mark(unlock) });
+          this.pairs.push({ period, lock: this.#mark(lock), unlock: this.#mark(unlock) });
     }
   }
 
   /** Whether a grace period and a critical section can meet: without that rcu-order is what strong fences give anyway. */
   get concerned(): boolean {
-    return this.#dynamic || this.#pairs.length > 0;
+    return this.#dynamic || this.pairs.length > 0;
   }
 
   /**
@@ -112,14 +112,14 @@ export class GracePeriods {
   /** `rcu-order`, the least fixpoint; stops as soon as it comes back to where it began, and says so. */
   deriveOrder({ rf }: Communication, stopping: boolean): boolean {
     if (this.#dynamic) {
-      this.#pairs = [];
+      this.pairs = [];
       this.#pair(this.#rcu, 'sync-rcu');
       this.#pair(srcuSections(this.#classes, this.#skeleton, rf), 'sync-srcu');
     }
     const { link, order } = this;
     order.clear();
-    for (const period of this.#periods) order.add(period, period);
-    for (const { period, lock, unlock } of this.#pairs) {
+    for (const period of this.periods) order.add(period, period);
+    for (const { period, lock, unlock } of this.pairs) {
       if (link.has(period, unlock)) order.add(period, lock);
       if (link.has(lock, period)) order.add(unlock, period);
     }
@@ -139,7 +139,7 @@ export class GracePeriods {
       order.add(from, to);
       grown = true;
     };
-    for (const { period, lock, unlock } of this.#pairs) {
+    for (const { period, lock, unlock } of this.pairs) {
       if (around.has(period, unlock)) add(period, lock);
       if (around.has(lock, period)) add(unlock, period);
     }

@@ -102,7 +102,7 @@ class LkmmChecker implements Checker {
     const wanted = this.#wanted;
     const { talk, space, search, propagation } = this.#shared;
     const { deadlock } = this.#locks;
-    if (deadlock !== null && wanted.has(deadlock)) return deadlock;
+    if (deadlock !== null && wanted.has(deadlock.axiom)) return deadlock.axiom;
     if (this.#locks.any && wanted.has('lock-values') && this.#locks.misread(witness) !== -1) return 'lock-values';
     talk.derive(this.#classes, witness);
     if (wanted.has('coherence') && !isCoherent(this.#classes.poLoc, talk, space.hb, search)) return 'coherence';

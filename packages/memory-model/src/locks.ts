@@ -16,13 +16,13 @@ import type { Witness } from './model.js';
  */
 
 export const LOCK_AXIOMS = ['lock-nest', 'nested-is-locked', 'unmatched-locks', 'lock-values'] as const;
-export type LockAxiom = (typeof LOCK_AXIOMS)[number];
+type LockAxiom = (typeof LOCK_AXIOMS)[number];
 
 export class Locks {
   readonly #classes: Classes;
   readonly any: boolean;
-  /** The axiom that program order alone breaks. */
-  readonly #deadlock: LockAxiom | null;
+  /** The axiom that program order alone breaks, whoever reads from whom, and the two events that do. */
+  readonly deadlock: { readonly axiom: LockAxiom; readonly from: number; readonly to: number } | null;
   /** Loads of lock words, and for each the LKW of its own critical section, or -1. */
   readonly #loads: Int32Array;
   readonly #holder: Int32Array;
@@ -43,7 +43,7 @@ export class Locks {
     const unmatched: number[] = [];
     /** LKW that holds the lock, by thread and location. */
     const held = new Map<string, number>();
-    let deadlock: LockAxiom | null = null;
+    let deadlock: Locks['deadlock'] = null;
     if (this.any)
       events.forEach(({ thread, type, location }, i) => {
         if (thread === INITIAL || type === 'R' || type === 'W' || type === 'F') return;
@@ -54,23 +54,18 @@ export class Locks {
           if (holder === -1) unmatched.push(i);
           held.delete(lock);
         } else {
-          if (type === 'LKR' && holder !== -1) deadlock = 'lock-nest';
-          if (type === 'RU' && holder !== -1) deadlock ??= 'nested-is-locked';
+          if (type === 'LKR' && holder !== -1) deadlock ??= { axiom: 'lock-nest', from: holder, to: i };
+          if (type === 'RU' && holder !== -1) deadlock ??= { axiom: 'nested-is-locked', from: holder, to: i };
           loads.push(i);
           holders.push(holder);
         }
       });
-    const left = [...held.values()].map((i) => events[i].location);
-    if (new Set(left).size < left.length) deadlock ??= 'unmatched-locks';
-    this.#deadlock = deadlock;
+    for (const [from, to] of pairsOf([...held.values()]))
+      if (events[from].location === events[to].location) deadlock ??= { axiom: 'unmatched-locks', from, to };
+    this.deadlock = deadlock;
     this.#loads = Int32Array.from(loads);
     this.#holder = Int32Array.from(holders);
     this.unmatchedUnlocks = unmatched;
-  }
-
-  /** `([UNMATCHED-LKW] ; loc ; [UNMATCHED-LKW]) \ id` and the others that rf cannot mend. */
-  get deadlock(): LockAxiom | null {
-    return this.#deadlock;
   }
 
   /** A load of a lock word that reads from a store it cannot read from, or -1. */
@@ -90,4 +85,8 @@ export class Locks {
     }
     return -1;
   }
+}
+
+function* pairsOf(items: readonly number[]): Generator<[number, number]> {
+  for (const [i, first] of items.entries()) for (const second of items.slice(i + 1)) yield [first, second];
 }

@@ -76,7 +76,7 @@ export class OrderedChecker implements Checker {
     const wanted = this.#wanted;
     const { axiom, impliesCoherence, internalReads } = this.#model;
     const { deadlock } = this.#locks;
-    if (deadlock !== null && wanted.has(deadlock)) return deadlock;
+    if (deadlock !== null && wanted.has(deadlock.axiom)) return deadlock.axiom;
     if (this.#locks.any && wanted.has('lock-values') && this.#locks.misread(witness) !== -1) return 'lock-values';
     const { talk, search, order, closure } = this.#shared;
     talk.derive(this.#classes, witness);

@@ -13,7 +13,7 @@ const AXIOMS = [...LOCK_AXIOMS, 'coherence', 'atomic', 'total-store-order', 'gra
  * them. Every read-modify-write is locked, whatever its annotation, also a cmpxchg that failed; so is the acquisition of a spinlock. Releasing one is
  * a plain store, and a trylock that fails or spin_is_locked() a plain load. smp_rmb(), smp_wmb(), acquire and release order nothing beyond that.
  */
-function programOrder(classes: Classes): Relation {
+export function tsoProgramOrder(classes: Classes): Relation {
   const { size, stride, events, po, reads, writes, accesses, rmw, pool } = classes;
   const order = pool.take();
   addStrongFences(order, classes);
@@ -34,7 +34,7 @@ const totalStoreOrder: OrderedModel = {
   axiom: 'total-store-order',
   impliesCoherence: false,
   internalReads: false,
-  programOrder,
+  programOrder: tsoProgramOrder,
 };
 
 /** x86: each processor has a first-in first-out store buffer that its own loads look into, and memory takes the stores of all in one order. */
