@@ -18,9 +18,9 @@ export class Cursor {
     this.tokens = tokens;
   }
 
-  /** The token that stands here, or some places further on; the end stays for ever. */
+  /** The token that stands here, or some places further on (or back); the end stays for ever. */
   peek(ahead = 0): Token {
-    return this.tokens[Math.min(this.index + ahead, this.tokens.length - 1)];
+    return this.tokens[Math.max(0, Math.min(this.index + ahead, this.tokens.length - 1))];
   }
 
   get at(): Position {
@@ -47,8 +47,15 @@ export class Cursor {
 
   /** `where` completes "expected ";" ...". */
   expect(text: string, where: string): Token {
-    if (!this.is(text)) this.fail(`"${text}" ${where}`);
+    if (!this.is(text)) this.fail(`"${text}" ${where}`, text === ';' ? this.behindLast() : this.at);
     return this.next();
+  }
+
+  /** Where something is missed at the end of a line: there, and not where the next line begins. */
+  private behindLast(): Position {
+    const last = this.peek(-1);
+    if (last.at.line === this.at.line) return this.at;
+    return { line: last.at.line, column: last.at.column + last.text.length };
   }
 
   name(what: string): Token {
@@ -66,9 +73,9 @@ export class Cursor {
   }
 
   /** Throws: that was expected, and something else is here. */
-  fail(expected: string): never {
+  fail(expected: string, at: Position = this.at): never {
     const { kind, text } = this.peek();
-    this.reject(`expected ${expected}, found ${kind === 'end' ? 'the end of the file' : `"${text}"`}`);
+    this.reject(`expected ${expected}, found ${kind === 'end' ? 'the end of the file' : `"${text}"`}`, at);
   }
 
   /** Throws: what stands here (or there) is wrong. */

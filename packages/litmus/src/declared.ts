@@ -5,7 +5,7 @@
  * with ` * ` or `(* `; the first one counts). `DATARACE` may follow the verdict.
  */
 export function declaredResult(text: string): string | null {
-  const found = /^[( ]\* Result: +(\S+)(.*)$/m.exec(text);
+  const found = /^[( ]\* Result: +(\w+)(.*)$/m.exec(text);
   if (found === null) return null;
   return / DATARACE\b/.test(` ${found[2]}`) ? `${found[1]} DATARACE` : found[1];
 }

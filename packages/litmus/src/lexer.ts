@@ -50,13 +50,14 @@ export class Lexer {
     // The init block is the first pair of braces: no C.
     let init = true;
     for (;;) {
-      this.skip(mode === 'outside' || mode === 'before-body');
-      const token = this.next();
       const before = tokens.at(-1);
+      const threadBegins = !init && mode === 'outside' && before !== undefined && THREAD.test(before.text);
+      this.skip(!threadBegins && (mode === 'outside' || mode === 'before-body'));
+      const token = this.next();
       tokens.push(token);
       if (token.kind === 'end') return tokens;
       if (init) init = token.text !== '}';
-      else if (mode === 'outside' && token.text === '(' && before !== undefined && THREAD.test(before.text)) {
+      else if (threadBegins && token.text === '(') {
         mode = 'parameters';
         depth = 1;
       } else if (mode === 'parameters') {

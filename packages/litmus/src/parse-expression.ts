@@ -46,7 +46,7 @@ const TYPE_WORDS: ReadonlySet<string> = new Set(
 );
 
 /** Words of C that are neither names nor statements of ours. */
-const RESERVED: ReadonlySet<string> = new Set(
+export const RESERVED: ReadonlySet<string> = new Set(
   'if else while do for return break continue goto switch case default sizeof typedef extern'.split(' '),
 );
 
@@ -136,6 +136,8 @@ function primary(scope: Scope): Expression {
     cursor.expect(')', 'after the expression');
     return inner;
   }
+  if (text === ')' && cursor.is('*', -1))
+    cursor.reject('expected an expression, found ")": within a thread, comments are /* ... */ and // ...');
   if (kind !== 'name') cursor.fail('an expression');
   if (RESERVED.has(text)) cursor.fail('an expression');
   cursor.next();

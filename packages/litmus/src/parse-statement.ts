@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 import type { BinaryOperator, Expression, Position, Statement, Thread } from './ast.js';
 import type { Cursor } from './cursor.js';
-import { expression, isArray, isType, type Scope, unary } from './parse-expression.js';
+import { expression, isArray, isType, RESERVED, type Scope, unary } from './parse-expression.js';
 import { elementName } from './parse-init.js';
 
 const COMPOUND: ReadonlySet<string> = new Set(['+=', '-=', '*=', '/=', '%=', '&=', '|=', '^=', '<<=', '>>=']);
+
+/** What a statement may begin with, besides names. */
+const BEGIN: ReadonlySet<string> = new Set(['*', '(', '++', '--', '&', '-', '+', '~', '!']);
 
 const EARLY_RETURN = '"return" may only end a thread: use if and else';
 
@@ -66,7 +69,7 @@ function body(scope: Scope): Statement[] {
   const { cursor } = scope;
   const result: Statement[] = [];
   while (!cursor.accept('}')) {
-    if (cursor.peek().kind === 'end') cursor.fail('a statement or "}"');
+    checkOpen(scope);
     if (cursor.is('return')) {
       const { at } = cursor.next();
       cursor.expect(';', 'after "return": a thread has no value');
@@ -81,10 +84,20 @@ function block(scope: Scope): Statement[] {
   const { cursor } = scope;
   const result: Statement[] = [];
   while (!cursor.accept('}')) {
-    if (cursor.peek().kind === 'end') cursor.fail('a statement or "}"');
+    checkOpen(scope);
     for (const each of statement(scope)) result.push(each);
   }
   return result;
+}
+
+/** Stops where the rest of the test begins although a brace is missing. */
+function checkOpen({ cursor, parameters }: Scope): void {
+  const { kind, text } = cursor.peek();
+  const beyond =
+    (/^P\d+$/.test(text) || /^(exists|forall|filter|locations)$/.test(text)) &&
+    !parameters.has(text) &&
+    (cursor.is('(', 1) || cursor.is('[', 1));
+  if (kind === 'end' || beyond) cursor.fail('a statement or "}"');
 }
 
 /** One statement; a declaration may be several or none. */
@@ -108,6 +121,7 @@ function statement(scope: Scope): Statement[] {
       return forLoop(scope);
   }
   if (Object.hasOwn(UNSUPPORTED, text)) cursor.reject(UNSUPPORTED[text], at);
+  if (RESERVED.has(text)) cursor.fail('a statement');
   const result = simple(scope);
   cursor.expect(';', 'after the statement');
   return result;
@@ -167,7 +181,8 @@ function parenthesized(scope: Scope, word: string): Expression {
 function simple(scope: Scope): Statement[] {
   const { cursor } = scope;
   if (startsDeclaration(scope)) return declaration(scope);
-  const { at, text } = cursor.peek();
+  const { at, text, kind } = cursor.peek();
+  if (kind === 'end' || (kind === 'symbol' && !BEGIN.has(text))) cursor.fail('a statement');
   if (text === '++' || text === '--') {
     cursor.next();
     const target = unary(scope);

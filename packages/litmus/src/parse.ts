@@ -48,7 +48,7 @@ function header(source: Source): { name: string; init: number } {
   const line = text.slice(offset, lineEnd).trimEnd();
   const first = /^(\w+)[ \t]+([^\s"{(][^"{]*?)[ \t]*(?:["{].*)?$/.exec(line);
   if (first === null || first[1] !== 'C') {
-    const found = line === '' ? 'nothing' : `"${line.slice(0, 40)}"`;
+    const found = line === '' ? 'nothing' : `"${line.slice(0, 40).replace(/\p{C}/gu, ' ')}"`;
     const architecture = first !== null && /^[A-Z]/.test(first[1]) ? `: ${first[1]} is another language` : '';
     throw new LitmusError(
       source,
