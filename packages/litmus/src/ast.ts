@@ -110,7 +110,7 @@ export interface Litmus {
   readonly initial: readonly { readonly place: Place; readonly value: InitialValue; readonly at: Position }[];
   /**
    * Arrays that the init block declares. Element k is a variable with the name `a[k]`, and the array's name stands for the address of `a[0]`: the
-   * parser has replaced it everywhere (a parameter `int *a` has the name `a[0]`), and `a[2]` by `*a[2]`. Only an index that is not constant is left:
+   * parser has replaced it everywhere (a parameter `int *a` is one parameter for each element), and `a[2]` by `*a[2]`. Only an index that is not constant is left:
    * `*(a[0] + index)`.
    */
   readonly arrays: readonly { readonly name: string; readonly length: number }[];

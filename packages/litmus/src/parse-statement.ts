@@ -32,10 +32,12 @@ export function thread(cursor: Cursor, number: number, arrays: ReadonlyMap<strin
   const parameters = parameterList(cursor);
   const scope: Scope = { cursor, parameters: new Set(parameters.map(({ name }) => name)), arrays };
   cursor.expect('{', 'before the body of the thread');
-  const named = parameters.map(({ name, type }) => ({
-    name: isArray(name, scope) ? elementName(name, 0) : name,
-    type,
-  }));
+  // A thread that is given an array is given all of its elements.
+  const named = parameters.flatMap(({ name, type }) =>
+    isArray(name, scope)
+      ? Array.from({ length: arrays.get(name) ?? 1 }, (_, index) => ({ name: elementName(name, index), type }))
+      : [{ name, type }],
+  );
   return { parameters: named, body: body(scope), at };
 }
 

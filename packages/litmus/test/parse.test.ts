@@ -193,7 +193,7 @@ describe('the frame of a test', () => {
       ['b[0]', 0n],
       ['p', 'a[0]'],
     ]);
-    expect(threads[0].parameters.map(({ name }) => name)).toEqual(['a[0]', 'p']);
+    expect(threads[0].parameters.map(({ name }) => name)).toEqual(['a[0]', 'a[1]', 'p']);
     expect(outline(threads[0].body)).toBe('*a[1]=*a[0]; r1=(*a[0]+*(a[0]+r2)); *p=&*a[1]');
     expect(condition).toMatchObject({ left: { place: { name: 'a[1]' }, value: { address: 'b[0]' } } });
     expect(conditionText).toBe('exists (a[1]=b[0] /\\ 0:r1=a[0])');
