@@ -3,28 +3,28 @@ import type { Op, Ordering } from '@lockless/cpu';
 import { PRIMITIVES } from '@lockless/cpu';
 import type { AccessSite, Execution, ExecutionEvent, ExecutionThread } from './execution.js';
 import { FinalMemory } from './final-memory.js';
-import { ADDED_MAX, type Graph, NONE, NOT_A_READ, READS, WRITES } from './graph.js';
+import { type Graph, NONE, NOT_A_READ, READS, WRITES } from './graph.js';
 import { memoryModelGraph } from './model-graph.js';
 import * as N from './node.js';
 import type { Threads } from './threads.js';
 
 /** A graph as reports and `finally` see it. Positions are those of an order that has causes first; the graph's own numbers are stamps. */
 export class GraphView implements Execution {
-  private readonly graph: Graph;
+  private readonly state: Graph;
   private readonly all: Threads;
   private order: readonly number[] | null = null;
   private made: readonly ExecutionEvent[] | null = null;
 
   constructor(graph: Graph, threads: Threads) {
-    this.graph = graph;
+    this.state = graph;
     this.all = threads;
   }
 
   get threads(): readonly ExecutionThread[] {
-    return threadsOf(this.graph).map((t) => {
-      const code = this.all.codeOf(this.graph, t);
-      const { kind, outcome } = this.all.cursor(this.graph, t);
-      const started = this.graph.startedBy[t];
+    return this.numbers().map((t) => {
+      const code = this.all.codeOf(this.state, t);
+      const { kind, outcome } = this.all.cursor(this.state, t);
+      const started = this.state.startedBy[t];
       return {
         name: code.name,
         cpu: code.cpu.id,
@@ -37,7 +37,13 @@ export class GraphView implements Execution {
 
   /** Number of a thread among those that are there. */
   threadNumber(thread: number): number {
-    return threadsOf(this.graph).indexOf(thread);
+    return this.numbers().indexOf(thread);
+  }
+
+  private numbers(): number[] {
+    const found: number[] = [];
+    for (let t = 0; t < this.state.threads; t++) if (this.all.exists(this.state, t)) found.push(t);
+    return found;
   }
 
   get events(): readonly ExecutionEvent[] {
@@ -54,7 +60,7 @@ export class GraphView implements Execution {
   }
 
   private positions(): Int32Array {
-    const positions = new Int32Array(this.graph.size);
+    const positions = new Int32Array(this.state.size);
     this.causalOrder().forEach((e, i) => {
       positions[e] = i;
     });
@@ -62,12 +68,12 @@ export class GraphView implements Execution {
   }
 
   private causalOrder(): readonly number[] {
-    this.order ??= causalOrder(this.graph);
+    this.order ??= causalOrder(this.state);
     return this.order;
   }
 
   private event(e: number, positions: Int32Array): ExecutionEvent {
-    const { graph } = this;
+    const graph = this.state;
     const node = graph.nodes[e];
     const reads = (graph.flags[e] & READS) !== 0;
     const writes = (graph.flags[e] & WRITES) !== 0;
@@ -93,8 +99,8 @@ export class GraphView implements Execution {
   coherence(address: number): readonly number[] {
     const location = this.all.engine.locations.find(address);
     const found: number[] = [];
-    if (location < 0 || location >= this.graph.locations) return found;
-    for (let s = this.graph.firstStore[location]; s !== NONE; s = this.graph.coherenceAfter[s])
+    if (location < 0 || location >= this.state.locations) return found;
+    for (let s = this.state.firstStore[location]; s !== NONE; s = this.state.coherenceAfter[s])
       found.push(this.position(s));
     return found;
   }
@@ -103,17 +109,21 @@ export class GraphView implements Execution {
     return this.causalOrder().map((_, i) => i);
   }
 
-  graphOfModel(): ReturnType<Execution['graph']> {
-    const { skeleton, witness, origin } = memoryModelGraph(this.graph, this.causalOrder(), this.all.engine.locations);
+  graph(): ReturnType<Execution['graph']> {
+    const { skeleton, witness, origin } = memoryModelGraph(this.state, this.causalOrder(), this.all.engine.locations);
     const positions = this.positions();
     return { skeleton, witness, origin: origin.map((e) => (e < 0 ? -1 : positions[e])) };
   }
 
   finalWord(address: number): number {
     const location = this.all.engine.locations.find(address);
-    const { graph } = this;
+    const graph = this.state;
     const store = location < 0 || location >= graph.locations ? -1 : graph.lastStore[location];
     return store >= 0 ? graph.valueWritten[store] : this.all.engine.words[address];
+  }
+
+  initialWord(address: number): number {
+    return this.all.engine.words[address];
   }
 
   describe(address: number): string {
@@ -121,18 +131,12 @@ export class GraphView implements Execution {
   }
 
   runOnFinalMemory<T>(op: Op<T>): T {
-    return new FinalMemory(this.graph, this.all).run(op);
+    return new FinalMemory(this.state, this.all).run(op);
   }
 
   site(event: number): AccessSite {
-    return this.graph.nodes[event].site;
+    return this.state.nodes[event].site;
   }
-}
-
-export function threadsOf(graph: Graph, own: number): number[] {
-  const found: number[] = [];
-  for (let t = 0; t < graph.threads; t++) if (t < own || graph.startedBy[t] !== NONE) found.push(t);
-  return found;
 }
 
 export const isLatest = (graph: Graph, e: number): boolean => {
@@ -171,5 +175,3 @@ function orderingOf(node: N.TraceNode): Ordering {
   if (!node.weakened) return own;
   return node.kind === N.RMW ? 'relaxed' : 'once';
 }
-
-export { ADDED_MAX };

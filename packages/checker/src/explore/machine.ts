@@ -96,7 +96,13 @@ export class Machine {
     const own = this.allocated(address);
     if (own !== null && own.base === address && own.cache === cache) return own;
     const at = this.sequential.heap.locate(address);
-    if (address < NULL_GUARD_WORDS || at === null || at.base !== address || at.layout !== type || address < STATIC_WORDS)
+    if (
+      address < NULL_GUARD_WORDS ||
+      at === null ||
+      at.base !== address ||
+      at.layout !== type ||
+      address < STATIC_WORDS
+    )
       throw new KernelBug('bad-free', `kmem_cache_free(${type.$name}): ${this.describe(address)} is no such object`);
     return { base: address, size: type.$size, cache };
   }
@@ -117,7 +123,8 @@ export class Machine {
 
   private findBase(address: number): number {
     if (address >= this.first) return this.allocated(address)?.base ?? -1;
-    if (address >= STATIC_WORDS) return this.sequential.heap.locate(address)?.base ?? address - (address % CACHE_LINE_WORDS);
+    if (address >= STATIC_WORDS)
+      return this.sequential.heap.locate(address)?.base ?? address - (address % CACHE_LINE_WORDS);
     const symbols = staticSymbols();
     let low = 0;
     let high = symbols.length - 1;

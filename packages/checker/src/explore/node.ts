@@ -65,6 +65,8 @@ export class TraceNode {
   /** WAIT: how many events of the thread are the last round of the loop. BUG, END: what was thrown or returned. */
   window = 0;
   outcome: unknown = undefined;
+  /** END: stores to words that no other thread touches. */
+  own: ReadonlyMap<number, number> | null = null;
   /** This load decides about going round a loop again: better made when its word has got all its values. */
   awaits = false;
 
@@ -130,3 +132,10 @@ export class TraceNode {
 }
 
 const NOTHING: readonly number[] = [];
+
+/** All nodes from the root to this one. */
+export function pathTo(node: TraceNode): TraceNode[] {
+  const path: TraceNode[] = [];
+  for (let at: TraceNode | null = node; at !== null; at = at.parent) path.push(at);
+  return path.reverse();
+}

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+import { KernelBug } from '@lockless/cpu';
+import { areStuck, waitsOf } from './blocked.js';
 import type { AccessSite, ExplorationError } from './execution.js';
 import { Exploration } from './exploration.js';
 import type { ExploreCounts, ExploreOptions, Explorer } from './explorer.js';
 import type { Graph } from './graph.js';
+import { GraphView } from './graph-view.js';
 import { Machine, underEngine } from './machine.js';
 import { type Consistency, SequentialConsistency } from './sequential-consistency.js';
 import { Sharing } from './sharing.js';
@@ -96,7 +99,8 @@ export class ProgramExplorer implements Explorer {
   }
 
   private restart(): void {
-    if (this.scope.gracePeriods && !this.scope.sharing.changed) this.callbacks = Math.max(FIRST_CALLBACKS, this.callbacks * 2);
+    if (this.scope.gracePeriods && !this.scope.sharing.changed)
+      this.callbacks = Math.max(FIRST_CALLBACKS, this.callbacks * 2);
     this.scope.sharing.changed = false;
     const { restarts } = this.counts;
     Object.assign(this.counts, newCounts());
@@ -117,23 +121,65 @@ export class ProgramExplorer implements Explorer {
   }
 
   complete(graph: Graph): void {
+    if (!this.isPossible(graph)) return;
     this.counts.executions++;
     this.counts.events = Math.max(this.counts.events, graph.size);
-    this.options.onExecution?.(graph as never);
+    if (this.options.onExecution !== undefined) this.stopIf(this.options.onExecution(this.view(graph)));
   }
 
-  blocked(_graph: Graph): void {
+  blocked(graph: Graph): void {
+    if (!this.isPossible(graph)) return;
     this.counts.blocked++;
+    if (this.options.onBlocked === undefined) return;
+    const waits = waitsOf(graph, this.threads);
+    const view = this.view(graph);
+    const told = waits.map((wait) => ({
+      ...wait,
+      thread: view.threadNumber(wait.thread),
+      loads: wait.loads.map((load) => view.position(load)),
+    }));
+    this.stopIf(this.options.onBlocked(view, told, areStuck(graph, waits)));
   }
 
   failed(graph: Graph, thread: number): void {
-    this.counts.errors++;
-    console.log('failed', thread, this.threads.cursor(graph, thread).outcome);
-    this.stopped = true;
+    if (!this.isPossible(graph)) return;
+    const { outcome: cause, parent } = this.threads.cursor(graph, thread);
+    const kind = cause instanceof KernelBug ? cause.kind : 'exception';
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.report(graph, { kind, message, thread, site: parent?.site ?? null, cause }, [graph.last[thread]]);
   }
 
-  bounded(_graph: Graph, _thread: number): void {
+  bounded(graph: Graph, _thread: number): void {
     this.counts.bounded++;
+    this.counts.events = Math.max(this.counts.events, graph.size);
+  }
+
+  private report(graph: Graph, error: Omit<ExplorationError, 'events'>, events: readonly number[]): void {
+    this.counts.errors++;
+    const view = this.view(graph);
+    const told: ExplorationError = {
+      ...error,
+      thread: view.threadNumber(error.thread),
+      events: events.filter((e) => e >= 0).map((e) => view.position(e)),
+    };
+    if (this.options.onError !== undefined) this.stopIf(this.options.onError(told, view));
+    else {
+      this.error = told;
+      this.stopped = true;
+    }
+  }
+
+  /** What the exploration itself does not look at: grace periods. */
+  private isPossible(_graph: Graph): boolean {
+    return !this.scope.sharing.changed;
+  }
+
+  private stopIf(answer: unknown): void {
+    if (answer === true) this.stopped = true;
+  }
+
+  private view(graph: Graph): GraphView {
+    return new GraphView(graph, this.threads);
   }
 }
 

@@ -66,7 +66,14 @@ export function stores(operation: number, old: number, operand: number): number 
 export const waitsForLock = (operation: number): boolean => operation === TAKE_LOCK || operation === TAKE_READ_LOCK;
 
 /** What the code is given. */
-export function resultOf(code: number, operation: number, old: number, stored: number, expected: number, success: boolean): unknown {
+export function resultOf(
+  code: number,
+  operation: number,
+  old: number,
+  stored: number,
+  expected: number,
+  success: boolean,
+): unknown {
   if (operation === TRY_LOCK || operation === WAKE_UP) return success;
   if (operation >= TAKE_LOCK) return undefined;
   const value = rmwResult(PRIMITIVES[code].result as RmwResult, old, stored, expected, success);

@@ -82,7 +82,7 @@ export class ThreadCode {
   }
 
   private replay(node: N.TraceNode): Run {
-    const run = this.newRun(pathTo(node));
+    const run = this.newRun(N.pathTo(node));
     const step = this.resume(run);
     if (step.done || run.at !== node) throw new Nondeterminism(`the end of ${this.name}`);
     return run;
@@ -97,7 +97,9 @@ export class ThreadCode {
         this.live = run;
         return run.at as N.TraceNode;
       }
-      return leaf(N.END, parent, fed, step.value);
+      const end = leaf(N.END, parent, fed, step.value);
+      if (run.own.size > 0) end.own = run.own;
+      return end;
     } catch (thrown) {
       if (thrown instanceof Nondeterminism) throw thrown;
       return leaf(N.BUG, parent, fed, thrown);
@@ -115,13 +117,6 @@ export class ThreadCode {
     this.live = null;
     return node;
   }
-}
-
-/** All nodes from the root to this one. */
-export function pathTo(node: N.TraceNode): N.TraceNode[] {
-  const path: N.TraceNode[] = [];
-  for (let at: N.TraceNode | null = node; at !== null; at = at.parent) path.push(at);
-  return path.reverse();
 }
 
 function leaf(kind: number, parent: N.TraceNode | null, fed: unknown, outcome: unknown): N.TraceNode {

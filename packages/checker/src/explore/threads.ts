@@ -171,4 +171,3 @@ const ASLEEP: N.TraceNode = (() => {
   node.window = 1;
   return node;
 })();
-

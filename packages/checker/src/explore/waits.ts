@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 import * as N from './node.js';
 import { TAKE_LOCK, TAKE_READ_LOCK } from './read-modify-write.js';
-import type { ThreadCode } from './thread-code.js';
-import { pathTo } from './thread-code.js';
+import type { Run } from './run.js';
 
 /*
  * Retry loops and spins. A thread that comes back to the same access at the same call stack, having changed nothing since, is taken to be in a
@@ -10,6 +9,12 @@ import { pathTo } from './thread-code.js';
  * counts to three leaves, and is not cut.) Such a round adds nothing: an execution with it in it stays an execution when it is taken out, with
  * the same stores and the same state of the thread. So only executions are explored in which the first round that is not in vain is the first.
  */
+
+/** What can be tried out: a thread's code. */
+interface Tryable {
+  newRun(path: readonly N.TraceNode[]): Run;
+  resume(run: Run): IteratorResult<unknown, unknown>;
+}
 
 /** Rounds that a loop is tried out for: one that gives up after fewer is not cut. */
 const TRIAL_ROUNDS = 100;
@@ -19,7 +24,7 @@ const MAX_CANDIDATES = 4;
 const MAX_ROUND = 500;
 
 /** How many events the last round of a loop has that the thread would go round again with this access; 0 when it is in none. */
-export function loopsFrom(thread: ThreadCode, head: N.TraceNode): number {
+export function loopsFrom(thread: Tryable, head: N.TraceNode): number {
   let answer: unknown = head.fed;
   let length = 0;
   let candidates = 0;
@@ -70,8 +75,8 @@ const isConditional = (operation: number): boolean =>
   operation === 5 || operation === 6 || operation === 8 || operation === 11;
 
 /** Tries the loop out whose last round had `length` accesses. */
-function goesRound(thread: ThreadCode, head: N.TraceNode, length: number): boolean {
-  const path = pathTo(head.parent as N.TraceNode);
+function goesRound(thread: Tryable, head: N.TraceNode, length: number): boolean {
+  const path = N.pathTo(head.parent as N.TraceNode);
   const round = path.slice(-length);
   const answers = [...round.slice(1).map((node) => node.fed), head.fed];
   const run = thread.newRun(path);
