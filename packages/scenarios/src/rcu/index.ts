@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
+import { eventScenarios } from './events.js';
+import { urcuScenarios } from './urcu.js';
 
-export const rcuScenarios: readonly Scenario[] = [];
+/** The grace-period guarantee: of the events, and of our implementations. */
+export const rcuScenarios: readonly Scenario[] = [...eventScenarios, ...urcuScenarios];

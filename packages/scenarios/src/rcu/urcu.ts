@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { bootUrcu, callRcu, rcuBarrier, urcuReclaim } from '@lockless/rcu';
+import { type Scenario, scenario } from '../scenario.js';
+import { always, notNeeded, weakOnly, whereStoresWait } from './claims.js';
+import {
+  afterAndBefore,
+  beforeAndAfter,
+  freedAfterGracePeriod,
+  nested,
+  oneEach,
+  type Rcu,
+  reader,
+  readersStore,
+  twice,
+  twoReaders,
+  twoUpdaters,
+} from './guarantee.js';
+import { assertFound, freeItem, Item, publishItem, unpublishItem, valueOfItem } from './published-item.js';
+
+/*
+ * Our own RCU of words, urcu-mb.ts, under the models: its guarantee is checked, not assumed. A to D are the barriers of the comment there.
+ */
+
+const urcu: Rcu = {
+  prefix: 'urcu',
+  source: 'Desnoyers et al., "User-Level Implementations of Read-Copy Update", IEEE TPDS 23(2), 2012; liburcu',
+  boot: bootUrcu,
+};
+
+const A = 'urcuMbReadLock.smp_mb';
+const B = 'urcuMbReadUnlock.smp_store_release';
+const C = 'urcuMbSynchronizeRcu.smp_mb#1';
+const D = 'urcuMbSynchronizeRcu.smp_mb#2';
+const LOCK = 'urcuMbSynchronizeRcu.test_and_set_bit_lock';
+const UNLOCK = 'urcuMbSynchronizeRcu.clear_bit_unlock';
+const WAIT = 'updateCounterAndWait.wait';
+const SECOND_FLIP = 'urcuMbSynchronizeRcu.secondFlip';
+
+/** What is queued by one CPU, and reclaimed by another. */
+const callback: Scenario = scenario({
+  name: 'urcu-callback',
+  facts: [],
+  summary: 'one CPU unpublishes an object and queues a callback for it, another processes callbacks, a third reads',
+  source: 'liburcu, urcu-call-rcu-impl.h',
+  properties: ['I11'],
+  *setup() {
+    yield* bootUrcu(3);
+    return yield* publishItem();
+  },
+  threads: {
+    reader: () => reader(valueOfItem),
+    *updater(item) {
+      yield* unpublishItem();
+      yield* callRcu(Item.rcu(item), freeItem);
+    },
+    reclaimer: urcuReclaim,
+  },
+  *finally(_shared, { results, reach }) {
+    assertFound(results.reader);
+    yield* rcuBarrier();
+    reach(results.reader === 7 ? 'found' : 'gone');
+  },
+  mustReach: ['found', 'gone'],
+  guards: [
+    always('reader.rcuReadLock', 'use-after-free'),
+    weakOnly('urcuCallRcu.atomic_cmpxchg_release', 'BUG'),
+    notNeeded('urcuReclaim.atomic_xchg_acquire'),
+  ],
+});
+
+export const urcuScenarios: readonly Scenario[] = [
+  beforeAndAfter(urcu, [
+    always('reader.rcuReadLock', 'assertion'),
+    always(WAIT, 'assertion'),
+    whereStoresWait(A, 'assertion'),
+    weakOnly(C, 'assertion'),
+    notNeeded(B),
+    notNeeded(D),
+    notNeeded(LOCK),
+    notNeeded(UNLOCK),
+    notNeeded(SECOND_FLIP),
+  ]),
+  afterAndBefore(urcu, [whereStoresWait(A, 'assertion')]),
+  readersStore(urcu, [
+    always('reader.rcuReadLock', 'assertion'),
+    always(WAIT, 'assertion'),
+    whereStoresWait(A, 'assertion'),
+    weakOnly(B, 'assertion'),
+    weakOnly(C, 'assertion'),
+    weakOnly(D, 'assertion'),
+  ]),
+  oneEach(urcu, [
+    whereStoresWait(A, 'assertion'),
+    weakOnly(B, 'assertion'),
+    weakOnly(C, 'assertion'),
+    weakOnly(D, 'assertion'),
+  ]),
+  freedAfterGracePeriod(urcu, [
+    always('reader.rcuReadLock', 'use-after-free'),
+    always(WAIT, 'use-after-free'),
+    whereStoresWait(A, 'use-after-free'),
+    weakOnly(B, 'use-after-free'),
+    weakOnly(C, 'use-after-free'),
+    notNeeded(D),
+  ]),
+  nested(urcu, [always('urcuMbReadLock.nesting', 'assertion'), whereStoresWait(A, 'assertion')]),
+  twice(urcu, [always(SECOND_FLIP, 'assertion'), whereStoresWait(A, 'assertion'), weakOnly(C, 'assertion')]),
+  twoUpdaters(urcu, [always('urcuMbSynchronizeRcu.gpLock', 'assertion'), notNeeded(LOCK), notNeeded(UNLOCK)]),
+  twoReaders(urcu, [always(WAIT, 'assertion')]),
+  callback,
+];
