@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL } from '@lockless/cpu';
-import { getPage, pageDirty, putPage, setPageDirty } from '@lockless/page';
-import type { Generation } from '@lockless/pagecache';
+import { getPage, pageDirty, putPage, setPageDirty, unlockPage } from '@lockless/page';
+import { type Generation, removeMapping } from '@lockless/pagecache';
 import { assertThat } from '../assertion.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
 import { everywhere, weakOnly } from './claim.js';
 import { lookUp } from './lookup-vs-removal.js';
-import { assertCount, assertUnlocked, bootIsolatedPage, reclaim } from './tiny-cache.js';
+import { assertCount, assertUnlocked, bootIsolatedPage, mapping, reclaim } from './tiny-cache.js';
 
 /* A page that is or becomes dirty must not be removed: what was written to it would be lost. */
 
@@ -67,11 +67,19 @@ export const dirtyScenarios: readonly Scenario[] = [
       yield* setPageDirty(page);
       return page;
     },
-    threads: { lookup: lookUp, reclaim },
+    threads: {
+      lookup: lookUp,
+      // The page goes back to the LRU list, with the reference.
+      *reclaim(page) {
+        const removed = yield* removeMapping(mapping, page);
+        yield* unlockPage(page);
+        return removed;
+      },
+    },
     *finally(page, { results }) {
       assertThat(results.lookup !== NULL, 'I5: a page that is not removed is found');
       assertThat(results.reclaim === false, 'I6: a dirty page is not removed');
-      yield* assertCount(page, 2);
+      yield* assertCount(page, 3);
       yield* assertUnlocked(page);
     },
     guards: [everywhere('removeMapping.unfreezeDirty', 'livelock')],

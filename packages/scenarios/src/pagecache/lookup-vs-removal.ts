@@ -110,7 +110,7 @@ export const lookupVersusRemovalScenarios: readonly Scenario[] = [
       everywhere('findGetPage.slotRecheck', 'assertion'),
       everywhere('findGetPage.putOnRetry', 'assertion'),
       weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
-      weakOnly('getPageUnlessZero.atomic_add_unless', 'assertion'),
+      weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
     ],
   ),
   lookupVersusReclaim(

@@ -57,7 +57,7 @@ export const noNewRefsScenarios: readonly Scenario[] = [
       weakOnly('setPageNoNewRefs.smp_mb', 'assertion'),
       weakOnly('endPageNoNewRefs.smp_wmb', 'assertion'),
       weakOnly('getPageInSlot.smp_rmb', 'assertion'),
-      weakOnly('getPageUnlessZero.atomic_add_unless', 'assertion'),
+      weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
       everywhere('findGetPage.slotRecheck', 'assertion'),
       everywhere('findGetPage.putOnRetry', 'assertion'),
     ],

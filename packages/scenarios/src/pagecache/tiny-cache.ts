@@ -77,11 +77,6 @@ export function* reclaim(page: Ptr<Page>): Op<boolean> {
   return removed;
 }
 
-/** Somebody else's use of a frame: a driver's or an anonymous page. Returns the frame, with one reference. */
-export function* reuse(): Op<Ptr<Page>> {
-  return yield* newPage();
-}
-
 /** I5: a page that a lookup returned is page 0 of the mapping. *Context*: the reference is held, and nobody truncates. */
 export function* assertIdentity(page: Ptr<Page>): Op<void> {
   assertThat((yield* readOnce(Page.mapping(page))) === mapping, 'I5: the page that a lookup returns is of the mapping');
