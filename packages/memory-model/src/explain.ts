@@ -28,7 +28,14 @@ export interface Explanation {
 export function explain(model: MemoryModel, skeleton: Skeleton, witness: Witness): Explanation | null {
   const axiom = model.instantiate(skeleton).broken(witness);
   if (axiom === null) return null;
-  return { axiom, edges: edgesOf(axiom, model, skeleton, witness) };
+  return { axiom, edges: fromFirst(edgesOf(axiom, model, skeleton, witness)) };
+}
+
+/** A cycle begins at its lowest event; what is no cycle stays as it is. */
+function fromFirst(edges: readonly NamedEdge[]): readonly NamedEdge[] {
+  if (edges.length < 3 || edges.some(({ to }, i) => edges[(i + 1) % edges.length].from !== to)) return edges;
+  const first = edges.reduce((lowest, { from }, i) => (from < edges[lowest].from ? i : lowest), 0);
+  return [...edges.slice(first), ...edges.slice(0, first)];
 }
 
 function edgesOf(axiom: string, model: MemoryModel, skeleton: Skeleton, witness: Witness): readonly NamedEdge[] {

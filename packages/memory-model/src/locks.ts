@@ -32,12 +32,7 @@ export class Locks {
   constructor(classes: Classes) {
     const { events } = classes;
     this.#classes = classes;
-    this.any =
-      classes.hasType('LKR') ||
-      classes.hasType('UL') ||
-      classes.hasType('LF') ||
-      classes.hasType('RL') ||
-      classes.hasType('RU');
+    this.any = (['LKR', 'LKW', 'UL', 'LF', 'RL', 'RU'] as const).some((type) => classes.hasType(type));
     const loads: number[] = [];
     const holders: number[] = [];
     const unmatched: number[] = [];

@@ -206,7 +206,7 @@ export interface Outcome {
   readonly order?: readonly (readonly [string, string])[];
 }
 
-function matches({ names }: Program, { rf, co }: Witness, { reads = {}, order = [] }: Outcome): boolean {
+export function matches({ names }: Program, { rf, co }: Witness, { reads = {}, order = [] }: Outcome): boolean {
   const at = (name: string): number => {
     const event = names.get(name);
     if (event === undefined) throw new Error(`no event ${name}`);

@@ -7,19 +7,17 @@ import { Naive } from './naive.js';
 
 /** Relations of up to 70 events: one, two or three words a row. */
 const relations = (count: number): fc.Arbitrary<{ n: number; pairs: [number, number][][] }> =>
-  fc
-    .nat({ max: 70 })
-    .chain((n) =>
-      fc
-        .tuple(
-          ...Array.from({ length: count }, () =>
-            fc.array(fc.tuple(fc.nat({ max: Math.max(0, n - 1) }), fc.nat({ max: Math.max(0, n - 1) })), {
-              maxLength: 2 * n,
-            }),
-          ),
-        )
-        .map((pairs) => ({ n, pairs })),
-    );
+  fc.nat({ max: 70 }).chain((n) =>
+    fc
+      .tuple(
+        ...Array.from({ length: count }, () =>
+          fc.array(fc.tuple(fc.nat({ max: Math.max(0, n - 1) }), fc.nat({ max: Math.max(0, n - 1) })), {
+            maxLength: 2 * n,
+          }),
+        ),
+      )
+      .map((pairs) => ({ n, pairs })),
+  );
 const fast = (n: number, pairs: readonly [number, number][]): Relation => {
   const relation = new Relation(n);
   for (const [i, j] of pairs) relation.add(i, j);
