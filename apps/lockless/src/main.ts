@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { barriersCommand } from './commands/barriers.js';
 import { benchCommand } from './commands/bench.js';
 import { checkCommand } from './commands/check.js';
+import { litmusCommand } from './commands/litmus.js';
 import { recordCommand } from './commands/record.js';
 import { runCommand } from './commands/run.js';
 import { EXIT, InputError, UsageError } from './exit-code.js';
@@ -33,6 +34,7 @@ export function program(io: Io, exit: Exit): Command {
     recordCommand(io, exit),
     checkCommand(io, exit),
     barriersCommand(io, exit),
+    litmusCommand(io, exit),
     benchCommand(io),
   ];
   for (const command of commands) cli.addCommand(command.showHelpAfterError('(--help lists the options)'));

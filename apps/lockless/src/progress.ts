@@ -52,5 +52,46 @@ export class CheckProgress extends ProgressLine {
   }
 }
 
+/** How many of several litmus tests are done, and which one is waited for. */
+export class LitmusProgress extends ProgressLine {
+  private readonly files: readonly string[];
+  private done = 0;
+  private since = performance.now();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(stream: Output, files: readonly string[]) {
+    super(stream);
+    this.files = files;
+  }
+
+  start(): void {
+    this.show();
+    this.timer = setInterval(() => this.show(), 250);
+  }
+
+  /** Takes the line away, so that something else can be printed. */
+  pause(): void {
+    super.stop();
+  }
+
+  next(): void {
+    this.done++;
+    this.since = performance.now();
+    if (this.done < this.files.length) this.show();
+  }
+
+  override stop(): void {
+    clearInterval(this.timer);
+    super.stop();
+  }
+
+  private show(): void {
+    const seconds = Math.floor((performance.now() - this.since) / 1000);
+    this.draw(
+      `${this.done} of ${this.files.length} tests, ${this.files[this.done]}${seconds > 0 ? ` for ${seconds} s` : ''}`,
+    );
+  }
+}
+
 /** Two digits are all that an estimate has. */
 const rounded = (n: number): string => Number(n.toPrecision(2)).toLocaleString('en-US');

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 export type * from './ast.js';
 export { LitmusError, type Source } from './error.js';
+export { found, type Judgement, judge } from './judge.js';
 export type * from './outcome.js';
+export { conditionHolds, finalStates, herdOutput, type Observation, observation, troubleLines } from './output.js';
 export { parseLitmus } from './parse.js';
 export { solve } from './solve.js';
-export { observedPlaces } from './state.js';
+export { warnings } from './warnings.js';

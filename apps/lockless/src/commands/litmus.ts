@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+import { Argument, Command, Option } from 'commander';
+import type { Exit, Io } from '../io.js';
+import { chooseTests } from '../litmus-files.js';
+import { exitCodeOf, jsonOf, LitmusTable, summaryOf } from '../litmus-output.js';
+import { inThisThread, inThreads, type RunTests } from '../litmus-pool.js';
+import type { LitmusOptions, LitmusRun } from '../litmus-run.js';
+import { wholeNumber } from '../options.js';
+import { LitmusProgress } from '../progress.js';
+import { modelOption } from './check.js';
+
+interface LitmusFlags {
+  model: LitmusOptions['model'];
+  unroll: number;
+  jobs: number;
+  json?: true;
+}
+
+/** `lockless litmus`: litmus tests in C, with the verdicts and in the format of herd7. */
+export function litmusCommand(io: Io, exit: Exit): Command {
+  return new Command('litmus')
+    .description('run litmus tests of the Linux kernel and of herd: every execution that the memory model allows')
+    .addArgument(new Argument('<path...>', 'tests, or folders: all .litmus files in and below them, as a table'))
+    .addOption(modelOption())
+    .addOption(
+      new Option('--unroll <n>', 'how often the body of a loop may run before the execution is cut')
+        .argParser(wholeNumber(0, 64))
+        .default(4),
+    )
+    .addOption(new Option('--jobs <n>', 'tests at a time').argParser(wholeNumber(1, 256)).default(1))
+    .addOption(new Option('--json', 'print one JSON document and nothing else'))
+    .action((paths: string[], flags: LitmusFlags) => runTests(paths, flags, io, exit));
+}
+
+async function runTests(paths: readonly string[], flags: LitmusFlags, io: Io, exit: Exit): Promise<void> {
+  const { files, folder } = chooseTests(paths);
+  const { model, unroll } = flags;
+  const runs: LitmusRun[] = [];
+  const print = flags.json ? () => {} : printer(files, folder, io);
+  const interrupted = await collect(files, { model, unroll, draw: false }, flags.jobs, io, (run) => {
+    runs.push(run);
+    print(run);
+  });
+  exit(exitCodeOf(runs, interrupted));
+  if (flags.json) io.stdout.write(`${JSON.stringify(runs.map(jsonOf))}\n`);
+  else if (folder) io.stdout.write(`\n${summaryOf(runs, files.length)}\n`);
+}
+
+/** Runs the tests; whether it was interrupted. On a terminal, other threads do it, so that this one can show how far they are and hear Ctrl-C. */
+async function collect(
+  files: readonly string[],
+  options: LitmusOptions,
+  jobs: number,
+  io: Io,
+  take: (run: LitmusRun) => void,
+): Promise<boolean> {
+  const abort = new AbortController();
+  if (io.stderr.isTTY !== true && jobs === 1) {
+    for await (const run of inThisThread(files, options)) take(run);
+    return false;
+  }
+  const ignoreInterrupt = io.onInterrupt(() => abort.abort());
+  const progress = new LitmusProgress(io.stderr, files);
+  const run: RunTests = inThreads(Math.min(jobs, files.length), abort.signal);
+  try {
+    progress.start();
+    for await (const each of run(files, options)) {
+      progress.pause();
+      take(each);
+      progress.next();
+    }
+  } finally {
+    progress.stop();
+    ignoreInterrupt();
+  }
+  return abort.signal.aborted;
+}
+
+/** Prints each test as soon as it is done: a line of the table, or what herd prints. */
+function printer(files: readonly string[], folder: boolean, io: Io): (run: LitmusRun) => void {
+  if (folder) {
+    const table = new LitmusTable(files);
+    io.stdout.write(`${table.head()}\n`);
+    return (run) => void io.stdout.write(`${table.row(run)}\n`);
+  }
+  const complain = (text: string): void => void io.stderr.write(`lockless: ${text}\n`);
+  return (run) => {
+    if (run.kind === 'failure') return complain(run.message);
+    io.stdout.write(run.text);
+    for (const note of run.notes) complain(note);
+    if (run.judgement === 'different') complain(`${run.file}: declared ${run.declared}, found ${run.found}`);
+  };
+}
