@@ -27,8 +27,13 @@ export class Sharing {
     else if (before !== thread && before !== SEVERAL) this.toucher.set(address, SEVERAL);
     if (writes) this.written.add(address);
     if (this.toucher.get(address) !== SEVERAL || !this.written.has(address)) return false;
+    this.share(address);
+    return true;
+  }
+
+  /** Takes a word to be shared from now on. */
+  share(address: number): void {
     this.shared.add(address);
     this.changed = true;
-    return true;
   }
 }

@@ -147,7 +147,12 @@ export class ThreadEngine implements Engine {
     }
     this.machine.check(access.address);
     const shared = this.scope.sharing.touch(this.thread, access.address, event !== 'R' && event !== 'SCHEDULE');
-    if (shared || (parts[0].order & PLAIN_OR_ONCE) !== 0 || parts.length > 1 || parts[0].kind === N.RMW) return parts;
+    if (shared) return parts;
+    if ((parts[0].order & PLAIN_OR_ONCE) !== 0 || parts.length > 1 || parts[0].kind === N.RMW) {
+      // An event all the same, so the word's other accesses must be events too.
+      this.scope.sharing.share(access.address);
+      return parts;
+    }
     this.accessOwn(run, parts[0].kind);
     return [];
   }
