@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
+
+import { isLatest } from './causal-order.js';
 import type { AccessSite } from './execution.js';
 import { type Graph, READS } from './graph.js';
-import { isLatest } from './graph-view.js';
 import * as N from './node.js';
 import type { Threads } from './threads.js';
 import { SLEEP } from './translate.js';

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import type { Op, Ordering } from '@lockless/cpu';
 import { PRIMITIVES } from '@lockless/cpu';
+import { causalOrder, isLatest } from './causal-order.js';
 import type { AccessSite, Execution, ExecutionEvent, ExecutionThread } from './execution.js';
 import { FinalMemory } from './final-memory.js';
-import { type Graph, NONE, NOT_A_READ, READS, WRITES } from './graph.js';
+import { type Graph, NONE, READS, WRITES } from './graph.js';
 import { memoryModelGraph } from './model-graph.js';
 import * as N from './node.js';
 import type { Threads } from './threads.js';
@@ -137,37 +138,6 @@ export class GraphView implements Execution {
   site(event: number): AccessSite {
     return this.state.nodes[event].site;
   }
-}
-
-export const isLatest = (graph: Graph, e: number): boolean => {
-  const store = graph.readsFrom[e];
-  const latest = graph.lastStore[graph.location[e]];
-  return store === latest || (latest === e && graph.coherenceBefore[e] === store);
-};
-
-/** The graph's events, each after its predecessor and after what it reads from. */
-export function causalOrder(graph: Graph): number[] {
-  const order: number[] = [];
-  const done = new Uint8Array(graph.size);
-  // Stamps are nearly such an order: only loads that were revisited have a later store to wait for.
-  const todo: number[] = [];
-  for (let first = 0; first < graph.size; first++) {
-    todo.push(first);
-    while (todo.length > 0) {
-      const e = todo[todo.length - 1];
-      const before = graph.programBefore[e] === NONE ? graph.startedBy[graph.thread[e]] : graph.programBefore[e];
-      const source = graph.readsFrom[e];
-      if (done[e] === 1) todo.pop();
-      else if (before !== NONE && done[before] === 0) todo.push(before);
-      else if (source !== NOT_A_READ && source >= 0 && done[source] === 0) todo.push(source);
-      else {
-        done[e] = 1;
-        order.push(e);
-        todo.pop();
-      }
-    }
-  }
-  return order;
 }
 
 function orderingOf(node: N.TraceNode): Ordering {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { KernelBug } from '@lockless/cpu';
 import { areStuck, waitsOf } from './blocked.js';
+import { consistencyOf, ReferenceConsistency } from './consistency.js';
 import type { AccessSite, ExplorationError } from './execution.js';
 import { Exploration } from './exploration.js';
 import type { ExploreCounts, ExploreOptions, Explorer } from './explorer.js';
 import type { Graph } from './graph.js';
 import { GraphView } from './graph-view.js';
 import { Machine, underEngine } from './machine.js';
-import { type Consistency, SequentialConsistency } from './sequential-consistency.js';
 import { Sharing } from './sharing.js';
 import { ThreadCode } from './thread-code.js';
 import { type Scope, ThreadEngine } from './thread-engine.js';
@@ -32,6 +32,7 @@ export class ProgramExplorer implements Explorer {
   private engine!: ThreadEngine;
   private threads!: Threads;
   private exploration!: Exploration;
+  private reference!: ReferenceConsistency;
 
   constructor(options: ExploreOptions<unknown>) {
     this.options = options;
@@ -81,13 +82,14 @@ export class ProgramExplorer implements Explorer {
       if (!this.exploration.step()) this.done = !this.scope.sharing.changed;
       return !this.scope.sharing.changed;
     } catch (error) {
-      if (!(error instanceof TooManyThreads)) throw error;
+      // Tries that were made while a word was taken for private do not fit any more.
+      if (!(error instanceof TooManyThreads) && !this.scope.sharing.changed) throw error;
       return false;
     }
   }
 
   private begin(): void {
-    const { program, maxEvents } = this.options;
+    const { program, model, maxEvents } = this.options;
     this.engine = new ThreadEngine(this.machine, this.scope);
     const own = Object.entries(program.threads).map(([name, start], id) => {
       const cpu = { id, preemptCount: 0, irqsDisabled: false, current: this.machine.tasks[id + 1] };
@@ -95,7 +97,9 @@ export class ProgramExplorer implements Explorer {
     });
     const idle = { id: 0, preemptCount: 0, irqsDisabled: false, current: this.machine.tasks[0] };
     this.threads = new Threads(this.engine, own, own.length + this.callbacks, idle);
-    this.exploration = new Exploration(this.threads, this.consistency(), this, maxEvents ?? 10_000);
+    const { locations } = this.engine;
+    this.reference = new ReferenceConsistency(model, locations);
+    this.exploration = new Exploration(this.threads, consistencyOf(model, locations), this, maxEvents ?? 10_000);
   }
 
   private restart(): void {
@@ -108,10 +112,6 @@ export class ProgramExplorer implements Explorer {
     this.options.onRestart?.();
     this.begin();
     this.engine.install();
-  }
-
-  private consistency(): Consistency {
-    return new SequentialConsistency();
   }
 
   private forgetMuch(): void {
@@ -170,8 +170,11 @@ export class ProgramExplorer implements Explorer {
   }
 
   /** What the exploration itself does not look at: grace periods. */
-  private isPossible(_graph: Graph): boolean {
-    return !this.scope.sharing.changed;
+  private isPossible(graph: Graph): boolean {
+    if (this.scope.sharing.changed) return false;
+    if (!this.scope.gracePeriods || this.reference.isPossible(graph)) return true;
+    this.counts.rejected++;
+    return false;
   }
 
   private stopIf(answer: unknown): void {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+import type { MemoryModel } from '@lockless/memory-model';
+import { lkmm, sc, tso } from '@lockless/memory-model';
+import type { ModelName } from '../result.js';
+import { causalOrder } from './causal-order.js';
+import type { Graph } from './graph.js';
+import { memoryModelGraph } from './model-graph.js';
+import { type Consistency, SequentialConsistency } from './sequential-consistency.js';
+import type { Locations } from './thread-engine.js';
+import { TotalStoreOrder } from './total-store-order.js';
+
+const MODELS: Readonly<Record<ModelName, MemoryModel>> = { sc, tso, lkmm };
+
+/** The axioms that only complete graphs are held to: a new event can break them, even the last of its thread that takes the latest store. */
+const AT_THE_END = ['rcu', 'grace-period'];
+/** What the explorer sees to by itself: it takes locks one after the other, whatever the word was initialised with. */
+const isLockAxiom = (axiom: string): boolean =>
+  ['lock-nest', 'nested-is-locked', 'unmatched-locks', 'lock-values'].includes(axiom);
+
+/** A model's axioms, checked by the package that defines them. */
+export class ReferenceConsistency implements Consistency {
+  readonly causal: boolean;
+  private readonly model: MemoryModel;
+  private readonly axioms: readonly string[];
+  private readonly all: readonly string[];
+  private readonly locations: Locations;
+
+  constructor(model: ModelName, locations: Locations) {
+    this.causal = model !== 'lkmm';
+    this.model = MODELS[model];
+    this.locations = locations;
+    this.all = this.model.axioms.filter((axiom) => !isLockAxiom(axiom));
+    this.axioms = this.all.filter((axiom) => !AT_THE_END.includes(axiom));
+  }
+
+  isConsistent(graph: Graph): boolean {
+    return this.holds(graph, this.axioms);
+  }
+
+  /** All axioms, those too that are for complete graphs. */
+  isPossible(graph: Graph): boolean {
+    return this.holds(graph, this.all);
+  }
+
+  private holds(graph: Graph, axioms: readonly string[]): boolean {
+    const { skeleton, witness } = memoryModelGraph(graph, causalOrder(graph), this.locations);
+    return this.model.instantiate(skeleton, axioms).broken(witness) === null;
+  }
+}
+
+export function consistencyOf(model: ModelName, locations: Locations): Consistency {
+  if (model === 'sc') return new SequentialConsistency();
+  if (model === 'tso') return new TotalStoreOrder();
+  return new ReferenceConsistency(model, locations);
+}
