@@ -11,9 +11,12 @@ export type Judgement =
   | 'forgiven'
   | 'different';
 
-/** What was found, in the words of a `Result:` line: `Never`, `Sometimes DATARACE`, `DEADLOCK`. */
+/**
+ * What was found, in the words of a `Result:` line: `Never`, `Sometimes DATARACE`, `DEADLOCK`. That is the word of the kernel's scripts for a test
+ * without any execution: each waits for ever, be it for a lock or for what `filter` asks for.
+ */
 export function found({ positive, negative, flags, troubles }: Outcome): string {
-  if (positive + negative === 0 && troubles.some(({ kind }) => kind === 'deadlock')) return 'DEADLOCK';
+  if (positive + negative === 0 && !troubles.some(({ kind }) => kind === 'bounded')) return 'DEADLOCK';
   const verdict: Observation = observation({ positive, negative });
   return flags.includes('data-race') ? `${verdict} DATARACE` : verdict;
 }

@@ -50,10 +50,17 @@ export function herdOutput(litmus: Litmus, outcome: Outcome): string {
   return `${lines.join('\n')}\n\n`;
 }
 
-/** What herd does not say: why executions are missing. One line each, with the place in the file. */
-export function troubleLines({ source }: Litmus, { troubles }: Pick<Outcome, 'troubles'>): string[] {
-  return troubles.map((trouble) => `${source.file}:${trouble.at.line}:${trouble.at.column}: ${troubleText(trouble)}`);
+/** What herd does not say: why executions are missing. One line each, with the place in the file where there is one. */
+export function troubleLines({ source, filter }: Litmus, outcome: Outcome): string[] {
+  const lines = outcome.troubles.map(
+    (each) => `${source.file}:${each.at.line}:${each.at.column}: ${troubleText(each)}`,
+  );
+  if (outcome.positive + outcome.negative > 0 || lines.length > 0) return lines;
+  return [`${source.file}: ${filter === null ? NONE : NONE_LEFT}`];
 }
+
+const NONE = 'there is no execution: each one comes to a lock that it can never take';
+const NONE_LEFT = 'no execution passes the filter: what it waits for cannot happen';
 
 function troubleText(trouble: Trouble): string {
   if (trouble.kind === 'bounded')
