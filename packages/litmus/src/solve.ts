@@ -3,6 +3,7 @@ import { lkmm, type MemoryModel, Relation, sc, tso } from '@lockless/memory-mode
 import type { Litmus, Place, Position } from './ast.js';
 import { elaborate, type Program } from './elaborate.js';
 import type { End, Planned } from './elaborate-event.js';
+import { nestedLock } from './nested-lock.js';
 import type { Execution, FinalValue, Outcome, SolveOptions, State, Trouble } from './outcome.js';
 import { placeText } from './proposition.js';
 import { Search, type Visitor } from './search.js';
@@ -26,7 +27,7 @@ export function solve(litmus: Litmus, options: SolveOptions = {}): Outcome {
   const program = elaborate(litmus, unroll);
   const tally = new Tally(program, options);
   new Search(program, MODELS[model], tally).run();
-  const stuck = tally.count > 0 ? null : tally.stuckAt;
+  const stuck = tally.count > 0 ? null : (nestedLock(program.threads) ?? tally.stuckAt);
   const troubles = stuck === null || anyCompletes(program, MODELS[model]) ? [] : [deadlock(program, stuck)];
   return tally.outcome(model, troubles, (performance.now() - started) / 1000);
 }
