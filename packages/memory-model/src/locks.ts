@@ -8,7 +8,7 @@ import type { Witness } from './model.js';
  * a search must offer:
  *
  *   LKR, RU  read the initial store or any UL of the lock (RU of its own thread only the last UL before it: coherence sees to that);
- *   LF, RL   read the LKW whose critical section they are in, else any LKW of another thread, whether before its unlock or after;
+ *   LF, RL   read the LKW whose critical section they are in, else any LKW of another thread (coherence sees to that too);
  *   co       orders LKW and UL together, each UL right after its LKW (atomicity of the next acquisition forces that); an LKW without UL comes last.
  *
  * lock.cat leaves out executions that no real lock allows, by `empty ... as lock-nest` and so on; those are axioms here. They are of two kinds: what the
@@ -23,9 +23,8 @@ export class Locks {
   readonly any: boolean;
   /** The axiom that program order alone breaks, whoever reads from whom, and the two events that do. */
   readonly deadlock: { readonly axiom: LockAxiom; readonly from: number; readonly to: number } | null;
-  /** Loads of lock words, and for each the LKW of its own critical section, or -1. */
-  readonly #loads: Int32Array;
-  readonly #holder: Int32Array;
+  /** Loads of lock words. */
+  readonly #loads: readonly number[];
   /** UL events without a critical section that they end. */
   readonly unmatchedUnlocks: readonly number[];
 
@@ -34,7 +33,6 @@ export class Locks {
     this.#classes = classes;
     this.any = (['LKR', 'LKW', 'UL', 'LF', 'RL', 'RU'] as const).some((type) => classes.hasType(type));
     const loads: number[] = [];
-    const holders: number[] = [];
     const unmatched: number[] = [];
     /** LKW that holds the lock, by thread and location. */
     const held = new Map<string, number>();
@@ -52,31 +50,23 @@ export class Locks {
           if (type === 'LKR' && holder !== -1) deadlock ??= { axiom: 'lock-nest', from: holder, to: i };
           if (type === 'RU' && holder !== -1) deadlock ??= { axiom: 'nested-is-locked', from: holder, to: i };
           loads.push(i);
-          holders.push(holder);
         }
       });
     for (const [from, to] of pairsOf([...held.values()]))
       if (events[from].location === events[to].location) deadlock ??= { axiom: 'unmatched-locks', from, to };
     this.deadlock = deadlock;
-    this.#loads = Int32Array.from(loads);
-    this.#holder = Int32Array.from(holders);
+    this.#loads = loads;
     this.unmatchedUnlocks = unmatched;
   }
 
   /** A load of a lock word that reads from a store it cannot read from, or -1. */
   misread({ rf }: Witness): number {
-    const { events, internal } = this.#classes;
-    for (let k = 0; k < this.#loads.length; k++) {
-      const load = this.#loads[k];
-      const store = rf[load];
-      if (store === -1) continue;
-      const { type } = events[load];
-      const locked = events[store].type === 'LKW';
-      const free = events[store].type === 'UL' || events[store].thread === INITIAL;
-      const held = type === 'LF' || type === 'RL';
-      const holder = this.#holder[k];
-      if (held ? !locked : !free) return load;
-      if (held && (holder === -1 ? internal.has(store, load) : store !== holder)) return load;
+    const { events } = this.#classes;
+    for (const load of this.#loads) {
+      if (rf[load] === -1) continue;
+      const store = events[rf[load]];
+      const held = events[load].type === 'LF' || events[load].type === 'RL';
+      if (held ? store.type !== 'LKW' : store.type !== 'UL' && store.thread !== INITIAL) return load;
     }
     return -1;
   }

@@ -96,6 +96,46 @@ describe('data races', () => {
     expect(test(['flag'])).toBe(false);
   });
 
+  it('a release is passed on by read-modify-writes', () => {
+    const through = (middle: Code): boolean => {
+      const made = program(
+        [P.w('x'), W('y', 'release', { name: 'set' })],
+        [middle],
+        [R('y', 'acquire', { name: 'flag' }), P.r('x', 'a')],
+      );
+      const [load, first, second, flagged] = ['b', 'set', "b'", 'flag'].map((name) => made.names.get(name)!);
+      const checker = lkmm.instantiate(made.skeleton);
+      return [...witnesses(made.skeleton)].some(
+        ({ rf, co }) =>
+          rf[load] === first &&
+          rf[flagged] === second &&
+          checker.broken({ rf, co }) === null &&
+          checker.race({ rf, co }) !== null,
+      );
+    };
+    expect(through(rmw('y', 'once', { name: 'b' }))).toBe(false);
+    expect(through([R('y', 'once', { name: 'b' }), W('y', 'once', { name: "b'" })])).toBe(true);
+  });
+
+  it('a plain store that smp_wmb keeps behind is not kept behind as a load: the compiler may read the word first', () => {
+    const stores = (between: Code, second: Code): boolean => {
+      const made = program(
+        [P.w('x'), W('y', 'release', { name: 'set' })],
+        [rmw('y', 'once', { name: 'b' }), between, second],
+      );
+      const checker = lkmm.instantiate(made.skeleton);
+      return [...witnesses(made.skeleton)].some(
+        (witness) =>
+          witness.rf[made.names.get('b')!] === made.names.get('set')! &&
+          checker.broken(witness) === null &&
+          checker.race(witness) !== null,
+      );
+    };
+    expect(stores(F('wmb'), P.w('x', 'v'))).toBe(true);
+    expect(stores(F('wmb'), W('x'))).toBe(false);
+    expect(stores(mb, P.w('x', 'v'))).toBe(false);
+  });
+
   it('a grace period keeps a plain store away from the readers before it', () => {
     const test = (wait: Code): boolean => {
       const made = program(rcu(R('p', 'once', { name: 'p' }), P.r('x', 'a', { addr: ['p'] })), [

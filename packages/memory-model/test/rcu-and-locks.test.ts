@@ -78,6 +78,26 @@ describe('grace periods', () => {
     expect(of('cs', 'cs')).toBe('allowed');
   });
 
+  it('chains of several domains, none of which is complete inside another', () => {
+    const domains = [null, 's', 't'];
+    const ring = (waits: readonly (string | null)[]): string => {
+      const threads = domains.flatMap((domain, d): Code[] => {
+        const [i, j, k] = [2 * d, 2 * d + 1, (2 * d + 2) % 6];
+        const grace = waits[d] === null ? sync : F('sync-srcu', waits[d]);
+        const inside = [r(`x${j}`, `r${j}`), w(`x${k}`, `w${k}`)];
+        return [
+          [r(`x${i}`, `r${i}`), grace, w(`x${j}`, `w${j}`)],
+          domain === null ? rcu(...inside) : srcu(domain, `i${d}`, ...inside),
+        ];
+      });
+      const reads = Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`r${i}`, `w${i}`]));
+      return verdict(lkmm, program(...threads), { reads });
+    };
+    expect(ring([null, 's', 't'])).toBe('rcu');
+    expect(ring([null, 's', 's'])).toBe('allowed');
+    expect(ring([null, null, 't'])).toBe('allowed');
+  });
+
   it('waiting inside a reader is a deadlock: nothing is consistent', () => {
     expect(models.map((model) => count(model, program(rcu(sync))))).toEqual([0, 0, 0]);
     expect(models.map((model) => count(model, program(rcu(mb), sync)))).toEqual([1, 1, 1]);

@@ -138,6 +138,16 @@ describe('load buffering', () => {
     expect(weak(through('plain', 'addr'), outcome)).toBe('allowed');
     expect(weak(through('once', 'addr'), outcome)).toBe(HB);
   });
+  it('smp_wmb after a plain store to a loaded address orders what comes after behind the load', () => {
+    const test = (address: string[], tag: 'plain' | 'once'): Program =>
+      program(
+        [R('x', 'once', { name: 'a' }), W('t', tag, { addr: address }), wmb, W('y', 'once', { name: 'v' })],
+        [R('y', 'once', { name: 'b' }), mb, W('x', 'once', { name: 'w' })],
+      );
+    expect(weak(test(['a'], 'plain'), both)).toBe(HB);
+    expect(weak(test([], 'plain'), both)).toBe('allowed');
+    expect(weak(test(['a'], 'once'), both)).toBe(HB);
+  });
   it('acquire and release forbid it too', () => {
     const test = program(
       [R('x', 'acquire', { name: 'a' }), W('y', 'once', { name: 'v' })],
