@@ -26,8 +26,12 @@ options, \`npx vitest run apps/lockless/test/help.test.ts --update\` writes it a
 
 * \`--json\` prints one JSON document on stdout and nothing else. That of \`run\` is \`RunResult\` of
   [packages/report/src/run-result.ts](../packages/report/src/run-result.ts).
+* That of \`litmus\` is a list with an element for each test: \`file\`, \`name\`, \`observation\` (\`Never\`, \`Sometimes\`, \`Always\`), \`states\` (how
+  many), \`positive\`, \`negative\`, \`race\`, \`seconds\`, \`finalStates\` (as herd writes them), \`flags\`, \`declared\` and \`found\` (in the words of a
+  \`Result:\` line), \`judgement\` (\`as-declared\`, \`forgiven\`, \`different\`, \`undeclared\`), \`bounded\`, \`notes\`. For a test that cannot be read it is
+  \`file\` and \`error\`; the others run all the same.
 * Progress goes to stderr, and only to a terminal. Colours go to a terminal, unless \`NO_COLOR\` is set.
-* Messages about a recording begin with \`file:line:\`, with the line in the uncompressed text.
+* Messages about a recording begin with \`file:line:\`, with the line in the uncompressed text; those about a litmus test with \`file:line:column:\`.
 * Ctrl-C ends a run with the result so far and exit code 130; a second one ends it at once.
 * A report or recording appears complete, in the place of what was there, or not at all.
 
