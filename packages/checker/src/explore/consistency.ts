@@ -4,6 +4,7 @@ import { lkmm, sc, tso } from '@lockless/memory-model';
 import type { ModelName } from '../result.js';
 import { causalOrder } from './causal-order.js';
 import type { Graph } from './graph.js';
+import { LinuxKernelMemoryModel } from './linux-kernel-memory-model.js';
 import { memoryModelGraph } from './model-graph.js';
 import { type Consistency, SequentialConsistency } from './sequential-consistency.js';
 import type { Locations } from './thread-engine.js';
@@ -51,5 +52,6 @@ export class ReferenceConsistency implements Consistency {
 export function consistencyOf(model: ModelName, locations: Locations): Consistency {
   if (model === 'sc') return new SequentialConsistency();
   if (model === 'tso') return new TotalStoreOrder();
-  return new ReferenceConsistency(model, locations);
+  const reference = new ReferenceConsistency(model, locations);
+  return new LinuxKernelMemoryModel((graph) => reference.isConsistent(graph));
 }

@@ -35,7 +35,7 @@ export interface Observed {
 
 /**
  * A graph, or the part of it in `order`, as the memory model sees it. Read-modify-writes become two events; CALL_RCU a release store that the first event of its callback, an acquire
- * load, reads; FREE a release store that nobody reads. Every load controls all later stores of its thread. A reader that is not over when its
+ * load, reads. Every load controls all later stores of its thread. A reader that is not over when its
  * thread stops is ended there: it keeps grace periods from ending.
  */
 export function memoryModelGraph(
@@ -162,7 +162,7 @@ function eventsOf(graph: Graph, e: number, at: number, locations: Locations, hid
       ];
     }
     case N.FENCE: {
-      if (operation === N.F_CALL_RCU || operation === N.F_FREE)
+      if (operation === N.F_CALL_RCU || (operation === N.F_FREE && hidden < HIDDEN))
         return [{ ...base, type: 'W', tag: 'release', location: hidden, value: 1 }];
       const tag = FENCE_TAGS[operation];
       return tag === null || tag === undefined ? [] : [{ ...base, type: 'F', tag, value: 0 }];

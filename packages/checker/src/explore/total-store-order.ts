@@ -42,7 +42,9 @@ export class TotalStoreOrder implements Consistency {
 /** The nearest event that an event stays after. For a load, stores are no such events, nor is what orders nothing. */
 function keptBefore(graph: Graph, event: number): number {
   let before = graph.programBefore[event];
-  if (graph.nodes[event].kind === N.READ)
+  // A trylock of a spinlock that fails is a plain load.
+  const { kind, order } = graph.nodes[event];
+  if (kind === N.READ || (kind === N.RMW && (order & N.LOCK) !== 0 && (graph.flags[event] & WRITES) === 0))
     while (before !== NONE && letsPass(graph.nodes[before])) before = graph.programBefore[before];
   return before === NONE ? graph.startedBy[graph.thread[event]] : before;
 }
