@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export { bootRcuEvents } from './flavour.js';
 export { rcuBarrier } from './rcu-barrier.js';
+export { rcuStall } from './rcu-invariants.js';
 export * from './rcu-statistics.js';
 export { rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
 export * from './rcupdate.js';

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+
+import { cpuScenarios } from './cpu/index.js';
 import { pageCacheScenarios } from './pagecache/index.js';
 import { radixTreeScenarios } from './radix-tree/index.js';
 import { rcuScenarios } from './rcu/index.js';
@@ -12,5 +14,6 @@ export const scenarios: readonly Scenario[] = [
   ...pageCacheScenarios,
   ...radixTreeScenarios,
   ...rcuScenarios,
+  ...cpuScenarios,
   ...swapScenarios,
 ];

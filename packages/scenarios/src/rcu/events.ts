@@ -18,8 +18,8 @@ import {
 } from '@lockless/cpu';
 import { bootRcuEvents, callRcu, rcuReadLock, rcuReadUnlock, synchronizeRcu } from '@lockless/rcu';
 import { assertThat } from '../assertion.js';
+import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { always, notNeeded, weakOnly, whereStoresWait } from './claims.js';
 import {
   afterAndBefore,
   beforeAndAfter,

@@ -40,7 +40,7 @@ interface Seen {
   readonly x: number;
   readonly y: number;
 }
-function* seeXThenY(): Op<Seen> {
+export function* seeXThenY(): Op<Seen> {
   return { x: yield* readOnce(x), y: yield* readOnce(y) };
 }
 function* seeYThenX(): Op<Seen> {

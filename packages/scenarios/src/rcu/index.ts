@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
+import { classicScenarios } from './classic.js';
 import { eventScenarios } from './events.js';
 import { urcuScenarios } from './urcu.js';
 
 /** The grace-period guarantee: of the events, and of our implementations. */
-export const rcuScenarios: readonly Scenario[] = [...eventScenarios, ...urcuScenarios];
+export const rcuScenarios: readonly Scenario[] = [...eventScenarios, ...urcuScenarios, ...classicScenarios];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { bootUrcu, callRcu, rcuBarrier, urcuReclaim } from '@lockless/rcu';
+import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { always, notNeeded, weakOnly, whereStoresWait } from './claims.js';
 import {
   afterAndBefore,
   beforeAndAfter,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { GuardClaim } from '../scenario.js';
+import type { GuardClaim } from './scenario.js';
 
 /** Found under every model: the step is needed whatever the memory does. */
 export const always = (name: string, kind: string): GuardClaim => ({
