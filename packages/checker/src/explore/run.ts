@@ -26,6 +26,8 @@ export class Run {
   suspended = false;
   answer: unknown = undefined;
   trial: Trial | null = null;
+  /** Accesses since the last event that were answered without one. */
+  silent = 0;
 
   /** The access in progress, its events, and which of them is next. */
   readonly access: { code: number; address: number; operand: number; expected: number } = {

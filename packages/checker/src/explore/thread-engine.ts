@@ -45,6 +45,8 @@ const SUSPENDED: IteratorResult<Access<unknown>, unknown> = {
   done: false,
   value: undefined as unknown as Access<unknown>,
 };
+/** Accesses of a thread in a row that are no events. */
+const MAX_SILENT = 50_000;
 const PLAIN_OR_ONCE = N.ACQUIRE | N.RELEASE | N.FULL | N.LOCK;
 
 /** Executes a thread's code, feeding it what is known, and makes a trie node of the first access that is not. */
@@ -160,6 +162,11 @@ export class ThreadEngine implements Engine {
   /** A load or store of a word that is this thread's alone, or that nobody writes. */
   private accessOwn(run: Run, kind: number): void {
     const { address, operand } = run.access;
+    if (++run.silent > MAX_SILENT) {
+      // It may go round for ever, for want of a store by a thread that has not run yet: only among events that can be told.
+      this.scope.sharing.share(address);
+      throw new Nondeterminism('a loop');
+    }
     if (kind === N.WRITE) {
       run.own.set(address, operand);
       return;
@@ -173,6 +180,7 @@ export class ThreadEngine implements Engine {
   /** The next event of the access: fed from the path, or the end of what is known (false). */
   private follow(run: Run, meaning: Meaning): boolean {
     const { trial } = run;
+    run.silent = 0;
     if (meaning.kind === N.FENCE && this.scope.weaken !== undefined && meaning.operation <= N.F_BARRIER) {
       if (this.weakens(this.sites.capture(run.access.code, this.step))) return true;
     }
