@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 export type * from './ast.js';
+export { type Communication, cyclicTest, type Edge, type Order, ring } from './generate.js';
 export { LitmusError, type Source } from './error.js';
 export { found, type Judgement, judge } from './judge.js';
 export type * from './outcome.js';
