@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { load, rcuAssignPointer, store } from './access.js';
+import { load, rcuAssignPointer, readOnce, store, writeOnce } from './access.js';
 import type { Op } from './op.js';
 import type { StructOf } from './struct.js';
 import { struct } from './struct.js';
@@ -10,11 +10,15 @@ export interface ListHead {
   next: Ptr<ListHead>;
   prev: Ptr<ListHead>;
 }
+/*
+ * The forward pointer is stored with WRITE_ONCE, as since 4.4, because list_empty() may look at it without the lock: waitqueue_active() does, and its
+ * barrier orders marked accesses alone.
+ */
 export const ListHead: StructOf<ListHead> = struct<ListHead>('list_head', { next: 1, prev: 1 });
 
 /** INIT_LIST_HEAD(): an empty list, or an element that is on none. */
 export function* initListHead(head: Ptr<ListHead>): Op<void> {
-  yield* store(ListHead.next(head), head);
+  yield* writeOnce(ListHead.next(head), head);
   yield* store(ListHead.prev(head), head);
 }
 
@@ -22,7 +26,7 @@ function* insertBetween(entry: Ptr<ListHead>, prev: Ptr<ListHead>, next: Ptr<Lis
   yield* store(ListHead.prev(next), entry);
   yield* store(ListHead.next(entry), next);
   yield* store(ListHead.prev(entry), prev);
-  yield* store(ListHead.next(prev), entry);
+  yield* writeOnce(ListHead.next(prev), entry);
 }
 
 /** list_add(): right after the head. */
@@ -49,7 +53,7 @@ export function* listDelEntry(entry: Ptr<ListHead>): Op<void> {
   const next = yield* load(ListHead.next(entry));
   const prev = yield* load(ListHead.prev(entry));
   yield* store(ListHead.prev(next), prev);
-  yield* store(ListHead.next(prev), next);
+  yield* writeOnce(ListHead.next(prev), next);
 }
 
 /** list_del_init(): unlinks and makes the element an empty list. */
@@ -70,9 +74,9 @@ export function* listMoveTail(entry: Ptr<ListHead>, head: Ptr<ListHead>): Op<voi
   yield* listAddTail(entry, head);
 }
 
-/** list_empty(). */
+/** list_empty(): also without the lock, as a hint. */
 export function* listEmpty(head: Ptr<ListHead>): Op<boolean> {
-  return (yield* load(ListHead.next(head))) === head;
+  return (yield* readOnce(ListHead.next(head))) === head;
 }
 
 /** list_splice_init(): moves all elements of `list` to the front of `head`. */
@@ -82,7 +86,7 @@ export function* listSpliceInit(list: Ptr<ListHead>, head: Ptr<ListHead>): Op<vo
   const last = yield* load(ListHead.prev(list));
   const at = yield* load(ListHead.next(head));
   yield* store(ListHead.prev(first), head);
-  yield* store(ListHead.next(head), first);
+  yield* writeOnce(ListHead.next(head), first);
   yield* store(ListHead.next(last), at);
   yield* store(ListHead.prev(at), last);
   yield* initListHead(list);
