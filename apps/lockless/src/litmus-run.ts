@@ -20,13 +20,16 @@ import {
   troubleLines,
   warnings,
 } from '@lockless/litmus';
+import { type ExecutionGraph, executionDot, executionSvg } from '@lockless/report';
 
 export interface LitmusOptions {
   readonly model: NonNullable<SolveOptions['model']>;
   readonly unroll: number;
-  /** Keep an execution, for a drawing. */
-  readonly draw: boolean;
+  /** Draw an execution in these formats. */
+  readonly draw: readonly DrawingFormat[];
 }
+
+export type DrawingFormat = 'dot' | 'svg';
 
 /** All that the command says about a test. Goes from worker to main thread, so it is data only. */
 export interface LitmusFinding {
@@ -50,7 +53,8 @@ export interface LitmusFinding {
   readonly seconds: number;
   /** As herd prints it. */
   readonly text: string;
-  readonly execution: Execution | null;
+  /** A witness of the condition, or where there is none the first execution; empty where there is none at all. */
+  readonly drawings: Readonly<Partial<Record<DrawingFormat, string>>>;
 }
 
 /** A test that cannot be read or has no meaning. */
@@ -67,7 +71,7 @@ export type LitmusRun = LitmusFinding | LitmusFailure;
 export function runLitmus(file: string, { model, unroll, draw }: LitmusOptions): LitmusRun {
   try {
     const litmus = parseLitmus(readFileSync(file, 'utf8'), file);
-    return finding(file, litmus, solve(litmus, { model, unroll, execution: draw }));
+    return finding(file, litmus, solve(litmus, { model, unroll, execution: draw.length > 0 }), draw);
   } catch (error) {
     if (error instanceof LitmusError) return { kind: 'failure', file, message: error.message };
     const reason = getSystemErrorMap().get((error as NodeJS.ErrnoException).errno ?? 0)?.[1];
@@ -76,8 +80,8 @@ export function runLitmus(file: string, { model, unroll, draw }: LitmusOptions):
   }
 }
 
-function finding(file: string, litmus: Litmus, outcome: Outcome): LitmusFinding {
-  const { positive, negative, flags, seconds, execution, troubles } = outcome;
+function finding(file: string, litmus: Litmus, outcome: Outcome, formats: readonly DrawingFormat[]): LitmusFinding {
+  const { positive, negative, flags, seconds, execution, troubles, model } = outcome;
   const seen = observation(outcome);
   return {
     kind: 'finding',
@@ -96,6 +100,18 @@ function finding(file: string, litmus: Litmus, outcome: Outcome): LitmusFinding 
     notes: [...warnings(litmus), ...troubleLines(litmus, outcome)],
     seconds,
     text: herdOutput(litmus, outcome),
-    execution,
+    drawings: execution === null ? {} : draw(execution, `${litmus.name}, ${model}`, formats),
   };
+}
+
+const DRAW: Readonly<Record<DrawingFormat, (graph: ExecutionGraph) => string>> = {
+  dot: executionDot,
+  svg: executionSvg,
+};
+
+function draw(execution: Execution, what: string, formats: readonly DrawingFormat[]): LitmusFinding['drawings'] {
+  const { skeleton, witness, locations, values, satisfies } = execution;
+  const title = `${what}: ${satisfies ? 'the condition holds' : 'an execution'}`;
+  const graph: ExecutionGraph = { skeleton, witness, title, locations, value: (_, event) => values[event] ?? '' };
+  return Object.fromEntries(formats.map((format) => [format, DRAW[format](graph)]));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -199,6 +199,43 @@ describe('--json', () => {
     expect(race).toMatchObject({ race: true, flags: ['data-race'], found: 'Sometimes DATARACE' });
     expect(deadlock).toMatchObject({ observation: 'Never', positive: 0, negative: 0, states: 0, found: 'DEADLOCK' });
     expect(deadlock.notes).toEqual([expect.stringContaining('deadlock-self.litmus:16:2: P0 waits here')]);
+  });
+});
+
+describe('a drawing', () => {
+  test('shows a witness, as DOT and as SVG', async () => {
+    const folder = emptyFolder();
+    const [dot, svg] = [join(folder, 'sb.dot'), join(folder, 'sb.svg')];
+    const { code, stderr } = await lockless('litmus', corpus('sb-once'), '--dot', dot, '--svg', svg);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const text of [readFileSync(dot, 'utf8'), readFileSync(svg, 'utf8')]) {
+      expect(text).toContain('sb-once, lkmm: the condition holds');
+      for (const label of ['W[once]x=1', 'R[once]y=0', 'W[once]y=1', 'R[once]x=0']) expect(text).toContain(label);
+    }
+    expect(readFileSync(dot, 'utf8')).toMatch(/^digraph /);
+    expect(readFileSync(svg, 'utf8')).toMatch(/^<svg /);
+  });
+
+  test('shows any execution where there is no witness, with addresses by name', async () => {
+    const dot = join(emptyFolder(), 'x.dot');
+    await lockless('litmus', corpus('pointer-rcu-publish'), '--dot', dot);
+    expect(readFileSync(dot, 'utf8')).toContain('pointer-rcu-publish, lkmm: an execution');
+    expect(readFileSync(dot, 'utf8')).toMatch(/W\[release\]p=x/);
+  });
+
+  test('is not made where there is nothing to draw', async () => {
+    const folder = emptyFolder();
+    const { stderr } = await lockless('litmus', corpus('deadlock-self'), '--svg', join(folder, 'x.svg'));
+    expect(stderr).toContain('x.svg is not written: there is no execution to draw');
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('of several tests, or to where nothing can be written: exit 2, and nothing runs', async () => {
+    const several = await lockless('litmus', corpus('sb-mb'), corpus('mp-once'), '--dot', join(emptyFolder(), 'x.dot'));
+    expect(several).toEqual({ code: 2, stdout: '', stderr: 'lockless: --dot draws one test; 2 are named\n' });
+    const nowhere = await lockless('litmus', corpus('sb-mb'), '--svg', '/nowhere/x.svg');
+    expect(nowhere.stderr).toMatch(/^lockless: --svg \/nowhere\/x\.svg: cannot be written/);
+    expect({ ...nowhere, stderr: '' }).toEqual({ code: 2, stdout: '', stderr: '' });
   });
 });
 

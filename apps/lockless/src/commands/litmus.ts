@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { Argument, Command, Option } from 'commander';
+import { UsageError } from '../exit-code.js';
 import type { Exit, Io } from '../io.js';
 import { chooseTests } from '../litmus-files.js';
 import { exitCodeOf, jsonOf, LitmusTable, summaryOf } from '../litmus-output.js';
 import { inThisThread, inThreads, type RunTests } from '../litmus-pool.js';
-import type { LitmusOptions, LitmusRun } from '../litmus-run.js';
+import type { DrawingFormat, LitmusOptions, LitmusRun } from '../litmus-run.js';
 import { wholeNumber } from '../options.js';
+import { OutputFile } from '../output.js';
 import { LitmusProgress } from '../progress.js';
 import { modelOption } from './check.js';
 
@@ -13,6 +15,8 @@ interface LitmusFlags {
   model: LitmusOptions['model'];
   unroll: number;
   jobs: number;
+  dot?: string;
+  svg?: string;
   json?: true;
 }
 
@@ -28,22 +32,66 @@ export function litmusCommand(io: Io, exit: Exit): Command {
         .default(4),
     )
     .addOption(new Option('--jobs <n>', 'tests at a time').argParser(wholeNumber(1, 256)).default(1))
+    .addOption(
+      new Option(
+        '--dot <file>',
+        'draw an execution of the test as DOT: one in which its condition holds, if there is one',
+      ),
+    )
+    .addOption(new Option('--svg <file>', 'the same as SVG'))
     .addOption(new Option('--json', 'print one JSON document and nothing else'))
     .action((paths: string[], flags: LitmusFlags) => runTests(paths, flags, io, exit));
 }
 
 async function runTests(paths: readonly string[], flags: LitmusFlags, io: Io, exit: Exit): Promise<void> {
   const { files, folder } = chooseTests(paths);
+  const drawings = chooseDrawings(flags, files);
   const { model, unroll } = flags;
   const runs: LitmusRun[] = [];
   const print = flags.json ? () => {} : printer(files, folder, io);
-  const interrupted = await collect(files, { model, unroll, draw: false }, flags.jobs, io, (run) => {
-    runs.push(run);
-    print(run);
-  });
+  const interrupted = await collect(
+    files,
+    { model, unroll, draw: drawings.map(({ format }) => format) },
+    flags.jobs,
+    io,
+    (run) => {
+      runs.push(run);
+      print(run);
+    },
+  );
   exit(exitCodeOf(runs, interrupted));
+  draw(runs, drawings, io);
   if (flags.json) io.stdout.write(`${JSON.stringify(runs.map(jsonOf))}\n`);
   else if (folder) io.stdout.write(`\n${summaryOf(runs, files.length)}\n`);
+}
+
+interface Drawing {
+  readonly format: DrawingFormat;
+  readonly path: string;
+  readonly output: OutputFile;
+}
+
+/** The files to draw to, which are found to be writable before anything runs. */
+function chooseDrawings({ dot, svg }: LitmusFlags, files: readonly string[]): readonly Drawing[] {
+  const drawings: Drawing[] = [];
+  for (const [format, path] of [
+    ['dot', dot],
+    ['svg', svg],
+  ] as const) {
+    if (path === undefined) continue;
+    if (files.length !== 1) throw new UsageError(`--${format} draws one test; ${files.length} are named`);
+    drawings.push({ format, path, output: new OutputFile(path, `--${format}`) });
+  }
+  return drawings;
+}
+
+function draw([run]: readonly LitmusRun[], drawings: readonly Drawing[], io: Io): void {
+  if (run?.kind !== 'finding') return;
+  for (const { format, path, output } of drawings) {
+    const drawn = run.drawings[format];
+    if (drawn === undefined) io.stderr.write(`lockless: ${path} is not written: there is no execution to draw\n`);
+    else output.write(drawn);
+  }
 }
 
 /** Runs the tests; whether it was interrupted. On a terminal, other threads do it, so that this one can show how far they are and hear Ctrl-C. */
