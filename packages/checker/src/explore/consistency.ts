@@ -5,7 +5,7 @@ import type { ModelName } from '../result.js';
 import { causalOrder } from './causal-order.js';
 import type { Graph } from './graph.js';
 import { LinuxKernelMemoryModel } from './linux-kernel-memory-model.js';
-import { memoryModelGraph } from './model-graph.js';
+import { type Message, memoryModelGraph, type Observed } from './model-graph.js';
 import { type Consistency, SequentialConsistency } from './sequential-consistency.js';
 import type { Locations } from './thread-engine.js';
 import { TotalStoreOrder } from './total-store-order.js';
@@ -41,6 +41,19 @@ export class ReferenceConsistency implements Consistency {
   /** All axioms, those too that are for complete graphs. */
   isPossible(graph: Graph): boolean {
     return this.holds(graph, this.all);
+  }
+
+  /** Whether a graph, or the part of it in `order`, is still an execution when something is added. */
+  allows(graph: Graph, order: readonly number[], observed: Observed | null, message: Message | null = null): boolean {
+    const { skeleton, witness } = memoryModelGraph(graph, order, this.locations, observed, message);
+    return this.model.instantiate(skeleton, this.all).broken(witness) === null;
+  }
+
+  /** Two events that race, or null. */
+  race(graph: Graph): readonly [number, number] | null {
+    const { skeleton, witness, origin } = memoryModelGraph(graph, causalOrder(graph), this.locations);
+    const race = this.model.instantiate(skeleton, this.all).race(witness);
+    return race === null ? null : [origin[race[0]], origin[race[1]]];
   }
 
   private holds(graph: Graph, axioms: readonly string[]): boolean {

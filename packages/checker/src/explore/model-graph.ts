@@ -33,6 +33,12 @@ export interface Observed {
   readonly access: number;
 }
 
+/** A message is sent just before an event and received just before another. */
+export interface Message {
+  readonly before: number;
+  readonly after: number;
+}
+
 /**
  * A graph, or the part of it in `order`, as the memory model sees it. Read-modify-writes become two events; CALL_RCU a release store that the first event of its callback, an acquire
  * load, reads. Every load controls all later stores of its thread. A reader that is not over when its
@@ -43,6 +49,7 @@ export function memoryModelGraph(
   order: readonly number[],
   locations: Locations,
   observed: Observed | null = null,
+  message: Message | null = null,
 ): { skeleton: Skeleton; witness: Witness; origin: Int32Array } {
   const drafts: Draft[] = [];
   const loadOf = new Int32Array(graph.size).fill(NONE);
@@ -66,6 +73,8 @@ export function memoryModelGraph(
   const started = new Int32Array(graph.threads);
   const startLoads: { readonly load: number; readonly call: number }[] = [];
   const open = new Int32Array(graph.threads);
+  let sent = NONE;
+  let received = NONE;
   for (const e of order) {
     const thread = graph.thread[e];
     if (started[thread] === 0 && graph.startedBy[thread] !== NONE) {
@@ -74,6 +83,30 @@ export function memoryModelGraph(
       drafts.push({ thread, type: 'R', tag: 'acquire', location, partner: -1, value: 1, origin: e });
     }
     started[thread] = 1;
+    if (e === message?.before) {
+      sent = drafts.length;
+      drafts.push({
+        thread,
+        type: 'W',
+        tag: 'release',
+        location: HIDDEN + graph.size,
+        partner: -1,
+        value: 1,
+        origin: -1,
+      });
+    }
+    if (e === message?.after) {
+      received = drafts.length;
+      drafts.push({
+        thread,
+        type: 'R',
+        tag: 'acquire',
+        location: HIDDEN + graph.size,
+        partner: -1,
+        value: 1,
+        origin: -1,
+      });
+    }
     const { kind, operation } = graph.nodes[e];
     if (kind === N.FENCE) {
       if (operation === N.F_RCU_LOCK) open[thread]++;
@@ -96,6 +129,7 @@ export function memoryModelGraph(
   const rf = new Int32Array(size).fill(-1);
   const co = new Relation(size);
   for (const { load, call } of startLoads) rf[load] = storeOf[call];
+  if (received !== NONE) rf[received] = sent;
   for (const e of order) {
     if ((graph.flags[e] & READS) === 0) continue;
     const source = graph.readsFrom[e];
@@ -129,8 +163,8 @@ function dependencies(graph: Graph, order: readonly number[], drafts: readonly D
   const byIndex: number[][] = Array.from({ length: graph.threads }, () => []);
   for (const e of order) byIndex[graph.thread[e]][graph.index[e]] = e;
   drafts.forEach(({ thread, type, origin }, i) => {
-    if (thread === INITIAL || type === 'F' || origin === -1) return;
-    for (const from of graph.nodes[origin].addressFrom) addr.add(loadOf[byIndex[thread][from]], i);
+    if (thread === INITIAL || type === 'F') return;
+    if (origin !== -1) for (const from of graph.nodes[origin].addressFrom) addr.add(loadOf[byIndex[thread][from]], i);
     if (type === 'W' || type === 'LKW' || type === 'UL') for (const load of loads[thread]) ctrl.add(load, i);
     else loads[thread].push(i);
   });

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { KernelBug } from '@lockless/cpu';
-import { areStuck, waitsOf } from './blocked.js';
+import { areStuck, type Wait, waitsOf, withoutWaitingGracePeriod } from './blocked.js';
 import { consistencyOf, ReferenceConsistency } from './consistency.js';
 import type { AccessSite, ExplorationError } from './execution.js';
 import { Exploration } from './exploration.js';
 import type { ExploreCounts, ExploreOptions, Explorer } from './explorer.js';
 import type { Graph } from './graph.js';
 import { GraphView } from './graph-view.js';
+import { Lifetimes } from './lifetime.js';
 import { Machine, underEngine } from './machine.js';
 import { Sharing } from './sharing.js';
 import { ThreadCode } from './thread-code.js';
@@ -33,6 +34,7 @@ export class ProgramExplorer implements Explorer {
   private threads!: Threads;
   private exploration!: Exploration;
   private reference!: ReferenceConsistency;
+  private lifetimes!: Lifetimes;
 
   constructor(options: ExploreOptions<unknown>) {
     this.options = options;
@@ -99,6 +101,7 @@ export class ProgramExplorer implements Explorer {
     this.threads = new Threads(this.engine, own, own.length + this.callbacks, idle);
     const { locations } = this.engine;
     this.reference = new ReferenceConsistency(model, locations);
+    this.lifetimes = new Lifetimes(this.machine, this.reference);
     this.exploration = new Exploration(this.threads, consistencyOf(model, locations), this, maxEvents ?? 10_000);
   }
 
@@ -122,27 +125,42 @@ export class ProgramExplorer implements Explorer {
 
   complete(graph: Graph): void {
     if (!this.isPossible(graph)) return;
-    this.counts.executions++;
     this.counts.events = Math.max(this.counts.events, graph.size);
+    if (this.isMisused(graph)) return;
+    this.counts.executions++;
+    if (this.options.races === true && this.reportRace(graph)) return;
     if (this.options.onExecution !== undefined) this.stopIf(this.options.onExecution(this.view(graph)));
   }
 
   blocked(graph: Graph): void {
-    if (!this.isPossible(graph)) return;
+    if (!this.isPossible(graph) || this.isMisused(graph)) return;
     this.counts.blocked++;
     if (this.options.onBlocked === undefined) return;
     const waits = waitsOf(graph, this.threads);
+    const stuck = areStuck(graph, waits);
+    if (!stuck && this.scope.gracePeriods) {
+      const rest = withoutWaitingGracePeriod(graph, waits, this.reference);
+      const waitsThen = rest === null ? [] : waitsOf(rest, this.threads);
+      if (rest !== null && areStuck(rest, waitsThen)) {
+        this.tellBlocked(rest, waitsThen, true);
+        return;
+      }
+    }
+    this.tellBlocked(graph, waits, stuck);
+  }
+
+  private tellBlocked(graph: Graph, waits: readonly Wait[], stuck: boolean): void {
     const view = this.view(graph);
     const told = waits.map((wait) => ({
       ...wait,
       thread: view.threadNumber(wait.thread),
       loads: wait.loads.map((load) => view.position(load)),
     }));
-    this.stopIf(this.options.onBlocked(view, told, areStuck(graph, waits)));
+    this.stopIf(this.options.onBlocked?.(view, told, stuck));
   }
 
   failed(graph: Graph, thread: number): void {
-    if (!this.isPossible(graph)) return;
+    if (!this.isPossible(graph) || this.isMisused(graph)) return;
     const { outcome: cause, parent } = this.threads.cursor(graph, thread);
     const kind = cause instanceof KernelBug ? cause.kind : 'exception';
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -167,6 +185,25 @@ export class ProgramExplorer implements Explorer {
       this.error = told;
       this.stopped = true;
     }
+  }
+
+  /** Memory that was used after it was freed explains whatever else is wrong. */
+  private isMisused(graph: Graph): boolean {
+    const misuse = this.lifetimes.misuse(graph);
+    if (misuse === null) return false;
+    const { kind, message, thread, events } = misuse;
+    this.report(graph, { kind, message, thread, site: graph.nodes[events[0]].site, cause: null }, events);
+    return true;
+  }
+
+  private reportRace(graph: Graph): boolean {
+    const race = this.reference.race(graph);
+    if (race === null) return false;
+    const [a, b] = race;
+    const message = `data race on ${this.machine.describe(graph.nodes[b].address)}`;
+    const error = { kind: 'data-race', message, thread: graph.thread[b], site: graph.nodes[b].site, cause: null };
+    this.report(graph, error, [a, b]);
+    return true;
   }
 
   /** What the exploration itself does not look at: grace periods. */

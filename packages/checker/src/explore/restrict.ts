@@ -15,26 +15,46 @@ export class Restriction {
    * copied as an event that does not read yet, or not at all if not `keepsRevisited`. Returns the new number of `w`.
    */
   copy(from: Graph, into: Graph, r: number, w: number, limit: number, keepsRevisited: boolean): number {
-    if (this.map.length < limit) this.map = new Int32Array(limit * 2);
-    if (this.causes.length !== from.threads) this.causes = new Int32Array(from.threads);
+    this.prepare(from, into);
     from.prefix(w, this.causes);
-    into.clear();
-    into.ensureLocations(from.locations);
     const { map } = this;
     let size = 0;
     for (let e = 0; e < limit; e++) {
       const kept = e < r || (e === r ? keepsRevisited : this.isCause(from, e));
       map[e] = kept ? size++ : NONE;
     }
+    this.copyKept(from, into, r, limit);
+    return map[w];
+  }
+
+  /** Copies a graph without an event and all that it is a cause of. */
+  copyWithout(from: Graph, into: Graph, event: number): void {
+    this.prepare(from, into);
+    this.causes.fill(0);
+    const { map } = this;
+    let size = 0;
+    for (let e = 0; e < from.size; e++) map[e] = e === event || from.isCause(event, e) ? NONE : size++;
+    this.copyKept(from, into, NONE, from.size);
+    into.cursor[from.thread[event]] = from.nodes[event];
+  }
+
+  private prepare(from: Graph, into: Graph): void {
+    if (this.map.length < from.size) this.map = new Int32Array(from.size * 2);
+    if (this.causes.length !== from.threads) this.causes = new Int32Array(from.threads);
+    into.clear();
+    into.ensureLocations(from.locations);
+  }
+
+  private copyKept(from: Graph, into: Graph, r: number, limit: number): void {
+    const { map } = this;
     for (let e = 0; e < limit; e++) if (map[e] !== NONE) this.copyEvent(from, into, e, e === r);
     this.copyCoherence(from, into, r, limit);
     for (let t = 0; t < from.threads; t++) {
       const started = from.startedBy[t];
       if (started !== NONE && started < limit) into.startedBy[t] = map[started];
       // Where a thread is that loses nothing is known.
-      if (t !== from.thread[r] && into.length[t] === from.length[t]) into.cursor[t] = from.cursor[t];
+      if ((r === NONE || t !== from.thread[r]) && into.length[t] === from.length[t]) into.cursor[t] = from.cursor[t];
     }
-    return map[w];
   }
 
   private isCause(graph: Graph, event: number): boolean {

@@ -92,7 +92,10 @@ export class ThreadEngine implements Engine {
     }
     for (; run.part < run.parts.length; run.part++) {
       const meaning = run.parts[run.part];
-      if (meaning.kind === N.FENCE && !this.matters(meaning.operation)) continue;
+      if (meaning.kind === N.FENCE && !this.matters(meaning.operation)) {
+        this.noteSite(run.access.code);
+        continue;
+      }
       if (!this.follow(run, meaning)) return SUSPENDED;
     }
     if (PRIMITIVES[run.access.code].event === 'RCU_LOCK') run.cpu.preemptCount++;
@@ -155,6 +158,7 @@ export class ThreadEngine implements Engine {
       this.scope.sharing.share(access.address);
       return parts;
     }
+    this.noteSite(access.code);
     this.accessOwn(run, parts[0].kind);
     return [];
   }
@@ -257,6 +261,12 @@ export class ThreadEngine implements Engine {
     const node = new N.TraceNode(kind, site, weakened, access, location, operation, order, run.at, run.answer);
     if (word) node.addressFrom = this.addressFrom(run, access.address);
     return node;
+  }
+
+  /** An access that is no event, because it orders nothing here: whoever left its site out must not be told that there is no such site. */
+  private noteSite(code: number): void {
+    if (this.scope.weaken === undefined || !(WEAKENABLE[code] || PRIMITIVES[code].order === 'dependency')) return;
+    this.weakens(this.sites.capture(code, this.step));
   }
 
   private weakens(site: AccessSite): boolean {
