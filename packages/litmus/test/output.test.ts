@@ -120,6 +120,9 @@ describe('the verdict', () => {
     ['Never', { troubles: [deadlock], negative: 1 }, 'as-declared'],
     ['DEADLOCK', {}, 'as-declared'],
     ['Never', {}, 'different'],
+    ['Maybe', { positive: 1 }, 'as-declared'],
+    ['Maybe', { positive: 1, flags: ['data-race'] }, 'different'],
+    ['Maybe DATARACE', { positive: 1, flags: ['data-race'] }, 'as-declared'],
     ['DEADLOCK', { troubles: [{ kind: 'bounded', thread: 0, bound: 4, at: deadlock.at }] }, 'different'],
   ])('declared %s', (declared, outcome, expected) => {
     expect(judge(declared, { ...nothing, ...outcome })).toBe(expected);
