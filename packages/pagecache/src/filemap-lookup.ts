@@ -11,7 +11,7 @@ import {
   trylockPage,
   unlockPage,
 } from '@lockless/page';
-import { radixTreeLookup } from '@lockless/radix-tree';
+import { radixTreeGangLookup, radixTreeLookup } from '@lockless/radix-tree';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import { addToPageCacheLru, mappingGfpMask } from './filemap.js';
 import { lookupProtocol } from './lookup-protocol.js';
@@ -99,13 +99,35 @@ export function* findGetPages(mapping: Ptr<AddressSpace>, first: number, max: nu
   return yield* lookupProtocol().findGetPages(mapping, first, max);
 }
 
+/** Kernel-facts A16. */
+const checkAfterReference = defineGuard(
+  'findGetPagesContig.checkAfterReference',
+  'find_get_pages_contig looks at mapping and index of pages to which it has no reference (before 9cbb4cb21b19)',
+);
+
+/** How long the run seems to be to one who has no reference to its pages. */
+function* runLength(mapping: Ptr<AddressSpace>, first: number, max: number): Op<number> {
+  yield* rcuReadLock();
+  const pages = (yield* radixTreeGangLookup(AddressSpace.pageTree(mapping), first, max)) as Ptr<Page>[];
+  let length = 0;
+  for (const page of pages) {
+    if ((yield* readOnce(Page.mapping(page))) === NULL) break;
+    if ((yield* readOnce(Page.index(page))) !== first + length) break;
+    length++;
+  }
+  yield* rcuReadUnlock();
+  return length;
+}
+
 /**
  * Finds the run of pages that begins at `first`. *Returns* pages `first`, `first + 1` and so on up to the first hole, each with a reference.
  * *Source*: `find_get_pages_contig`, mm/filemap.c, with 9cbb4cb21b19: mapping and index are looked at only after the reference is taken,
  * because before it they may be a stranger's (kernel-facts A16).
  */
 export function* findGetPagesContig(mapping: Ptr<AddressSpace>, first: number, max: number): Op<Ptr<Page>[]> {
-  const pages = yield* findGetPages(mapping, first, max);
+  const most = checkAfterReference() ? max : yield* runLength(mapping, first, max);
+  if (most === 0) return [];
+  const pages = yield* findGetPages(mapping, first, most);
   const run: Ptr<Page>[] = [];
   for (const page of pages) {
     if ((yield* readOnce(Page.mapping(page))) === NULL) break;

@@ -64,8 +64,11 @@ export function* readPageAndWait(file: Ptr<File>, page: Ptr<Page>): Op<number> {
   return result;
 }
 
-/** A page was found that is not uptodate. *Returns* 0 when it is now, AGAIN or -errno. */
-function* makeUptodate(file: Ptr<File>, page: Ptr<Page>): Op<number> {
+/**
+ * A page was found that is not uptodate. *Context*: reference held, may sleep. *Returns* 0 when it is now, AOP_TRUNCATED_PAGE when it is out of
+ * the cache, or -errno. *Source*: `page_not_up_to_date` in `do_generic_file_read`, mm/filemap.c, 2.6.27.
+ */
+export function* makeUptodate(file: Ptr<File>, page: Ptr<Page>): Op<number> {
   yield* lockPage(page);
   // A reference does not keep a page in its mapping: it may have been truncated before we had the lock (kernel-facts C7).
   if (mappingCheck() && (yield* readOnce(Page.mapping(page))) === NULL) {

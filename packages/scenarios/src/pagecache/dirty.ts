@@ -3,8 +3,8 @@ import { NULL } from '@lockless/cpu';
 import { getPage, pageDirty, putPage, setPageDirty, unlockPage } from '@lockless/page';
 import { type Generation, removeMapping } from '@lockless/pagecache';
 import { assertThat } from '../assertion.js';
+import { always, weakOnly } from '../claims.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
-import { everywhere, weakOnly } from './claim.js';
 import { lookUp } from './lookup-vs-removal.js';
 import { assertCount, assertUnlocked, bootIsolatedPage, mapping, reclaim } from './tiny-cache.js';
 
@@ -45,15 +45,15 @@ function dirtyVersusReclaim(generation: Generation, name: string, guards: readon
 
 export const dirtyScenarios: readonly Scenario[] = [
   dirtyVersusReclaim('freeze-refs', 'dirty-vs-reclaim', [
-    everywhere('removeMapping.countBeforeDirty', 'assertion'),
+    always('removeMapping.countBeforeDirty', 'assertion'),
     weakOnly('pageFreezeRefs.atomic_cmpxchg', 'assertion'),
   ]),
   dirtyVersusReclaim('nonewrefs', 'nonewrefs-dirty-vs-reclaim', [
-    everywhere('removeMapping.countBeforeDirty', 'assertion'),
+    always('removeMapping.countBeforeDirty', 'assertion'),
     weakOnly('checkReferences.smp_rmb', 'assertion'),
   ]),
   dirtyVersusReclaim('tree-lock', 'tree-lock-dirty-vs-reclaim', [
-    everywhere('removeMapping.countBeforeDirty', 'assertion'),
+    always('removeMapping.countBeforeDirty', 'assertion'),
     weakOnly('checkReferences.smp_rmb', 'assertion'),
   ]),
   scenario({
@@ -82,6 +82,6 @@ export const dirtyScenarios: readonly Scenario[] = [
       yield* assertCount(page, 3);
       yield* assertUnlocked(page);
     },
-    guards: [everywhere('removeMapping.unfreezeDirty', 'livelock')],
+    guards: [always('removeMapping.unfreezeDirty', 'livelock')],
   }),
 ];

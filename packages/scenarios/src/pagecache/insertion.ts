@@ -14,8 +14,8 @@ import {
 } from '@lockless/page';
 import { addToPageCache, addToPageCacheLocked, findGetPage, type Generation } from '@lockless/pagecache';
 import { assertThat } from '../assertion.js';
+import { always, weakOnly } from '../claims.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
-import { everywhere, weakOnly } from './claim.js';
 import { assertCount, assertIdentity, bootEmptyCache, cached, cachePage, mapping, newPage } from './tiny-cache.js';
 
 /* Pages that come into the cache, or come back to it from a freeze: who finds one finds it complete. */
@@ -69,11 +69,11 @@ function* shmemGetpage(): Op<number> {
 
 export const insertionScenarios: readonly Scenario[] = [
   lookupVersusInsertion('freeze-refs', 'lookup-vs-insertion', [
-    everywhere('addToPageCache.mappingBeforePublish', 'assertion'),
+    always('addToPageCache.mappingBeforePublish', 'assertion'),
     weakOnly('radixTreeInsert.rcu_assign_pointer', 'assertion'),
   ]),
   lookupVersusInsertion('nonewrefs', 'nonewrefs-lookup-vs-insertion', [
-    everywhere('addToPageCache.noNewRefs', 'assertion'),
+    always('addToPageCache.noNewRefs', 'assertion'),
     weakOnly('endPageNoNewRefs.smp_wmb', 'assertion'),
     weakOnly('getPageInSlot.smp_rmb', 'assertion'),
   ]),
@@ -91,7 +91,7 @@ export const insertionScenarios: readonly Scenario[] = [
       reach(results.first === 0 ? 'first' : 'second');
     },
     mustReach: ['first', 'second'],
-    guards: [everywhere('shmemGetpage.addToPageCacheLocked', 'BUG')],
+    guards: [always('shmemGetpage.addToPageCacheLocked', 'BUG')],
   }),
   scenario({
     name: 'unfreeze-is-release',

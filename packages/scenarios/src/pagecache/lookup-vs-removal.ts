@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import type { Outcome } from '@lockless/checker';
-import type { Null, Op, Ptr } from '@lockless/cpu';
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { GFP_ATOMIC, NULL, readOnce, writeOnce } from '@lockless/cpu';
 import { AddressSpace, Page } from '@lockless/mm-types';
-import { pageCacheGetSpeculative, putPage, unlockPage } from '@lockless/page';
-import { addToPageCacheLocked, findGetPage, type Generation, removeMapping } from '@lockless/pagecache';
-import { radixTreeDerefSlot, radixTreeLookupSlot } from '@lockless/radix-tree';
+import { pageCacheGetSpeculative, pageFreezeRefs, pageUnfreezeRefs, putPage, unlockPage } from '@lockless/page';
+import {
+  addToPageCacheLocked,
+  findGetPage,
+  findGetPagesContig,
+  type Generation,
+  lockTreeIrq,
+  removeMapping,
+  unlockTreeIrq,
+} from '@lockless/pagecache';
+import { radixTreeDerefSlot, radixTreeLookupSlot, radixTreeReplaceSlot } from '@lockless/radix-tree';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import { assertThat } from '../assertion.js';
+import { always, weakOnly } from '../claims.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
-import { everywhere, weakOnly } from './claim.js';
 import {
   assertCount,
   assertIdentity,
@@ -97,6 +105,26 @@ function* insertionsSeen(page: Ptr<Page>): Op<readonly [number, number] | null> 
   return seen;
 }
 
+/** Another frame takes the page's place in the tree; the old one is freed and used again. */
+function* replace(page: Ptr<Page>): Op<boolean> {
+  const other = yield* newPage();
+  yield* writeOnce(Page.index(other), 0);
+  yield* writeOnce(Page.mapping(other), mapping);
+  yield* lockTreeIrq(mapping);
+  const slot = (yield* radixTreeLookupSlot(AddressSpace.pageTree(mapping), 0)) as Ref<number>;
+  const frozen = yield* pageFreezeRefs(page, 2);
+  if (frozen) {
+    yield* radixTreeReplaceSlot(slot, other);
+    yield* writeOnce(Page.mapping(page), NULL);
+    yield* pageUnfreezeRefs(page, 1);
+  }
+  yield* unlockTreeIrq(mapping);
+  yield* unlockPage(page);
+  yield* putPage(page);
+  if (frozen) yield* writeOnce(Page.index(yield* newPage()), 7);
+  return frozen;
+}
+
 export const lookupVersusRemovalScenarios: readonly Scenario[] = [
   lookupVersusReclaim(
     'freeze-refs',
@@ -106,9 +134,9 @@ export const lookupVersusRemovalScenarios: readonly Scenario[] = [
       source: 'e286781d5f "mm: speculative page references", a60637c858 "mm: lockless pagecache" (2.6.27)',
     },
     [
-      everywhere('removeMapping.freezeRefs', 'assertion'),
-      everywhere('findGetPage.slotRecheck', 'assertion'),
-      everywhere('findGetPage.putOnRetry', 'assertion'),
+      always('removeMapping.freezeRefs', 'assertion'),
+      always('findGetPage.slotRecheck', 'assertion'),
+      always('findGetPage.putOnRetry', 'assertion'),
       weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
       weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
     ],
@@ -176,6 +204,29 @@ export const lookupVersusRemovalScenarios: readonly Scenario[] = [
     guards: [],
   }),
   scenario({
+    name: 'contiguous-lookup-vs-replacement',
+    facts: ['A16'],
+    summary:
+      'a lookup of a run of pages while another frame takes the place of the page, which becomes a page of somebody else',
+    source: '9cbb4cb21b19 "mm: find_get_pages_contig fixlet" (2.6.38)',
+    properties: ['I5'],
+    setup: () => bootIsolatedPage(),
+    threads: {
+      lookup: () => findGetPagesContig(mapping, 0, 1),
+      replace,
+    },
+    *finally(page, { results, reach }) {
+      const found = results.lookup as readonly Ptr<Page>[];
+      assertThat(
+        found.length === 1,
+        'I5: the run begins with the page at its first index, which is in the cache all the time',
+      );
+      if (results.replace === true) reach(found[0] === page ? 'old' : 'new');
+    },
+    mustReach: ['new'],
+    guards: [always('findGetPagesContig.checkAfterReference', 'assertion')],
+  }),
+  scenario({
     name: 'lookup-vs-reuse',
     facts: ['A7'],
     summary: 'between 1 and 2 of a lookup the frame is freed and becomes the page of somebody else, who frees it later',
@@ -201,9 +252,9 @@ export const lookupVersusRemovalScenarios: readonly Scenario[] = [
     },
     mustReach: ['the frame is used again'],
     guards: [
-      everywhere('findGetPage.slotRecheck', 'assertion'),
-      everywhere('findGetPage.putOnRetry', 'assertion'),
-      everywhere('removeMapping.freezeRefs', 'assertion'),
+      always('findGetPage.slotRecheck', 'assertion'),
+      always('findGetPage.putOnRetry', 'assertion'),
+      always('removeMapping.freezeRefs', 'assertion'),
     ],
   }),
 ];

@@ -4,8 +4,8 @@ import type { Outcome } from '@lockless/checker';
 import type { Op, Ptr } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import type { Generation } from '@lockless/pagecache';
+import { always, weakOnly } from '../claims.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
-import { everywhere, weakOnly } from './claim.js';
 import { lookUp, oneWasFirst } from './lookup-vs-removal.js';
 import { preemptible } from './preemption.js';
 import { bootIsolatedPage, reclaim } from './tiny-cache.js';
@@ -58,8 +58,8 @@ export const noNewRefsScenarios: readonly Scenario[] = [
       weakOnly('endPageNoNewRefs.smp_wmb', 'assertion'),
       weakOnly('getPageInSlot.smp_rmb', 'assertion'),
       weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
-      everywhere('findGetPage.slotRecheck', 'assertion'),
-      everywhere('findGetPage.putOnRetry', 'assertion'),
+      always('findGetPage.slotRecheck', 'assertion'),
+      always('findGetPage.putOnRetry', 'assertion'),
     ],
   }),
   onOneCpu(
@@ -69,7 +69,7 @@ export const noNewRefsScenarios: readonly Scenario[] = [
       summary: 'who has set PG_nonewrefs is preempted, on the same CPU, by a lookup that waits for it to be cleared',
       source: "Peter Zijlstra's patches for -rt (2006-11): set_page_no_new_refs() disables preemption",
     },
-    [everywhere('setPageNoNewRefs.preemptOff', 'livelock')],
+    [always('setPageNoNewRefs.preemptOff', 'livelock')],
   ),
   onOneCpu(
     'freeze-refs',

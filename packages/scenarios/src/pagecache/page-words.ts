@@ -3,8 +3,8 @@ import type { Op, Ref } from '@lockless/cpu';
 import { atomicCmpxchg, atomicSub, defineGuard, defineWord, poke, readOnce, writeOnce } from '@lockless/cpu';
 import { PAGE_MAPPING_ANON } from '@lockless/mm-types';
 import { assertThat } from '../assertion.js';
+import { always } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { everywhere } from './claim.js';
 import { bootEmptyCache, mapping } from './tiny-cache.js';
 
 /* Words of struct page that hold two things, or are stored in two steps. */
@@ -70,7 +70,7 @@ export const pageWordScenarios: readonly Scenario[] = [
     *finally() {
       assertThat(countOf(yield* readOnce(counters)) === 1, 'I3: page_count is 1, and only SLUB refers to the page');
     },
-    guards: [everywhere('setPageSlubCounters.countApart', 'assertion')],
+    guards: [always('setPageSlubCounters.countApart', 'assertion')],
   }),
   scenario({
     name: 'mapping-stored-in-two-steps',
@@ -90,6 +90,6 @@ export const pageWordScenarios: readonly Scenario[] = [
       },
       fault: setAnonRmap,
     },
-    guards: [everywhere('pageSetAnonRmap.writeOnce', 'assertion')],
+    guards: [always('pageSetAnonRmap.writeOnce', 'assertion')],
   }),
 ];

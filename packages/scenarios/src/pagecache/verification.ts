@@ -6,8 +6,8 @@ import { getPageUnlessZero, pageBuddy, pageCacheGetSpeculative, pageCount, pfnTo
 import { radixTreeDerefSlot, radixTreeLookupSlot } from '@lockless/radix-tree';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import { assertThat } from '../assertion.js';
+import { always } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { everywhere } from './claim.js';
 import { assertCount, bootEmptyCache, bootIsolatedPage, mapping, newPage, reclaim } from './tiny-cache.js';
 
 /* Lookups as they were proposed and given up: another second look, another way to take the reference. */
@@ -81,7 +81,7 @@ export const verificationScenarios: readonly Scenario[] = [
       if (other !== null) yield* assertCount(other, 1);
     },
     mustReach: ['the frame is used again'],
-    guards: [everywhere('findGetPage.verifySlot', 'assertion')],
+    guards: [always('findGetPage.verifySlot', 'assertion')],
   }),
   scenario({
     name: 'reference-to-a-free-page',
@@ -99,6 +99,6 @@ export const verificationScenarios: readonly Scenario[] = [
     *finally(page) {
       yield* assertCount(page, 0);
     },
-    guards: [everywhere('getPageUnlessZero.incNotZero', 'bad-page')],
+    guards: [always('getPageUnlessZero.incNotZero', 'bad-page')],
   }),
 ];
