@@ -8,7 +8,7 @@ import { describeThrown, errorFinding, outcomeFinding, stuckFinding } from './fi
 import { leakFinding } from './leak.js';
 import type { Program } from './program.js';
 import type { CheckOptions, CheckResult, Violation } from './result.js';
-import { partWithout, SiteTable } from './sites.js';
+import { partWithout, requireGuards, SiteTable } from './sites.js';
 import { snapshotOf } from './snapshot.js';
 
 /** After the first violation, executions in which a smaller one like it is looked for. */
@@ -29,8 +29,10 @@ export async function check<S>(program: Program<S>, options: CheckOptions = {}):
     const run = new Check(booted, options, table);
     await run.finish();
     if (!table.moved) {
+      const result = run.result();
       table.requireAll();
-      return run.result();
+      requireGuards(without.guards, result.guards);
+      return result;
     }
     table.restart();
   }
@@ -76,7 +78,7 @@ class Check {
   private foundAfter = 0;
   private executions = 0;
   private bound: string | null = null;
-  private guards: readonly Guard[] = [];
+  private readonly guards = new Map<string, Guard>();
 
   constructor(program: Program, options: CheckOptions, table: SiteTable) {
     this.program = program;
@@ -87,8 +89,8 @@ class Check {
       this.explorer = explore({
         program,
         model: options.model ?? 'lkmm',
-        weaken: (site) => table.weakens(site),
         races: program.races === 'report',
+        ...(table.asks ? { weaken: (site) => table.weakens(site) } : {}),
         ...(options.maxEvents === undefined ? {} : { maxEvents: options.maxEvents }),
         onRestart: () => this.forget(),
         onExecution: (execution) => this.complete(execution) || this.enough(),
@@ -104,12 +106,13 @@ class Check {
     } catch (error) {
       if (error instanceof CheckError) throw error;
       throw new CheckError('setup', `setup of ${program.name}: ${describeThrown(error).message}`, { cause: error });
-    }
+      this.noteGuards();
+  }
   }
 
   async finish(): Promise<void> {
     const { signal, onProgress } = this.options;
-    while (!this.explorer.run(SLICE_MS) && !this.table.moved) {
+    while (!this.explore() && !this.table.moved) {
       if (signal?.aborted) {
         this.bound = 'interrupted';
         return;
@@ -124,10 +127,23 @@ class Check {
     if (this.bound === null && this.found.size === 0) this.bound = this.boundOf();
   }
 
+  /** Explores for a while. Other checks may take their turn in between, so the guards that code comes to are noted each time. */
+  private explore(): boolean {
+    takeAskedGuards();
+    const done = this.explorer.run(SLICE_MS);
+    this.noteGuards();
+    return done;
+  }
+
+  private noteGuards(): void {
+    for (const guard of takeAskedGuards()) this.guards.set(guard.name, guard);
+  }
+
   result(): CheckResult {
     const { counts } = this.explorer;
     const violations = this.violations();
     const [violation] = violations;
+    this.table.meet(this.explorer.sites());
     return {
       scenario: this.program.name,
       model: this.options.model ?? 'lkmm',
@@ -142,7 +158,7 @@ class Check {
       ...(violation === undefined ? {} : { violation, violations }),
       reached: this.reached,
       sites: this.table.sites(),
-      guards: this.guards,
+      guards: [...this.guards.values()],
     };
   }
 
@@ -198,6 +214,7 @@ class Check {
       this.foundAfter = this.tried();
     }
     this.worked++;
+    this.table.meet(this.explorer.sites());
     const counterexample = counterexampleOf(finding, (site) => this.table.name(site));
     if (before === undefined || smaller(counterexample, before)) this.found.set(key, counterexample);
   }

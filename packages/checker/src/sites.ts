@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { guards, PRIMITIVES } from '@lockless/cpu';
+import { type Guard, guards, PRIMITIVES } from '@lockless/cpu';
 import { distance } from 'fastest-levenshtein';
 import { CheckError } from './errors.js';
 import type { AccessSite, Frame } from './explore/execution.js';
@@ -48,6 +48,11 @@ export class SiteTable {
     this.without = without;
   }
 
+  /** Whether any site is left out, so that each one met has to be asked about. */
+  get asks(): boolean {
+    return this.without.length > 0;
+  }
+
   /** Whether that access is left without its ordering. */
   weakens(site: AccessSite): boolean {
     const place: Place = { code: site.code, frame: site.frames[0] ?? UNKNOWN };
@@ -55,6 +60,11 @@ export class SiteTable {
     const weaker = this.isLeftOut(place);
     this.answers.push({ place, weaker });
     return weaker;
+  }
+
+  /** Learns of sites that nobody asks about. */
+  meet(sites: readonly AccessSite[]): void {
+    for (const { code, frames } of sites) this.add({ code, frame: frames[0] ?? UNKNOWN });
   }
 
   name({ code, frames }: AccessSite): string {
@@ -134,6 +144,15 @@ export function partWithout(without: readonly string[]): { guards: string[]; sit
       );
   }
   return { guards: without.filter((name) => known.has(name)), sites };
+}
+
+/** Throws CheckError when a guard that is left out is none that the program came to: its absence proves nothing. */
+export function requireGuards(names: readonly string[], met: readonly Guard[]): void {
+  for (const name of names) {
+    if (met.some((guard) => guard.name === name)) continue;
+    const others = met.length === 0 ? 'it comes to none' : `it comes to ${met.map((guard) => guard.name).join(', ')}`;
+    throw new CheckError('unknown-site', `no execution of the program comes to the guard '${name}'; ${others}`);
+  }
 }
 
 function unknownSite(name: string, sites: readonly Site[]): CheckError {
