@@ -93,7 +93,7 @@ export class GraphView implements Execution {
       written: writes ? graph.valueWritten[e] : null,
       readsFrom: !reads ? null : source < 0 ? 'initial' : positions[source],
       readsLatest: reads && isLatest(graph, e),
-      result: graph.answers[e],
+      result: node.kind === N.FENCE ? node.outcome : graph.answers[e],
     };
   }
 

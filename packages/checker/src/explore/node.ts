@@ -62,7 +62,7 @@ export class TraceNode {
   readonly fed: unknown;
   /** Positions in the thread of the loads that the address comes from. */
   addressFrom: readonly number[] = NOTHING;
-  /** WAIT: how many events of the thread are the last round of the loop. BUG, END: what was thrown or returned. */
+  /** WAIT: how many events of the thread are the last round of the loop. BUG, END, allocations: what was thrown or returned. */
   window = 0;
   outcome: unknown = undefined;
   /** END: stores to words that no other thread touches. */

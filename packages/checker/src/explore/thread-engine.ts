@@ -259,6 +259,7 @@ export class ThreadEngine implements Engine {
     const word = kind === N.READ || kind === N.WRITE || kind === N.RMW;
     const location = word ? this.locations.of(access.address, this.words[access.address]) : -1;
     const node = new N.TraceNode(kind, site, weakened, access, location, operation, order, run.at, run.answer);
+    if (kind === N.FENCE && operation === N.F_ALLOC) node.outcome = run.result;
     if (word) node.addressFrom = this.addressFrom(run, access.address);
     return node;
   }

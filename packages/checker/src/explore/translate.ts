@@ -91,10 +91,9 @@ export function fenceMatters(operation: number, model: ModelName, gracePeriods: 
       return gracePeriods || (races && model === 'lkmm');
     case N.F_RCU_SYNC:
     case N.F_CALL_RCU:
+    case N.F_ALLOC:
     case N.F_FREE:
       return true;
-    case N.F_ALLOC:
-      return false;
     case N.F_BARRIER:
       return races && model === 'lkmm';
     case N.F_MB:
