@@ -180,11 +180,11 @@ export class Classes {
   }
 }
 
-export function isRead({ type }: Event): boolean {
+function isRead({ type }: Event): boolean {
   return type === 'R' || type === 'LKR' || type === 'LF' || type === 'RL' || type === 'RU';
 }
 
-export function isWrite({ type }: Event): boolean {
+function isWrite({ type }: Event): boolean {
   return type === 'W' || type === 'LKW' || type === 'UL';
 }
 
@@ -195,8 +195,4 @@ export function isAccess({ type }: Event): boolean {
 /** A plain access: no annotation, and not part of a read-modify-write. */
 export function isPlain({ type, tag, partner, failed, thread }: Event): boolean {
   return (type === 'R' || type === 'W') && tag === 'plain' && partner === -1 && failed !== true && thread !== INITIAL;
-}
-
-export function sameThread(a: Event, b: Event): boolean {
-  return a.thread === b.thread && a.thread !== INITIAL;
 }
