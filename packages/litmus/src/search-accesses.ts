@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Event } from '@lockless/memory-model';
 import { isLoad, isStore } from './elaborate-event.js';
+import { acquires, Clocks, releases } from './search-clocks.js';
 import { Coherence } from './search-coherence.js';
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -11,28 +12,46 @@ const PLACED = 1;
 const READS = 2;
 const ADJACENT = 3;
 const LAST = 4;
-export const FIRST_FREE_KIND = 5;
+const SYNCHRONISED = 5;
+export const FIRST_FREE_KIND = 6;
 
 /**
  * The accesses of an execution that grows: where they go and who reads from whom, with what coherence makes of it: an order of the stores that fits the
  * program order of each thread, in which read-modify-writes and critical sections are not torn apart.
  *
- * Every change is noted, and {@link undo} takes back all since a mark, except those of the coherence order, which the search saves and restores whole.
+ * Every change is noted, and {@link undo} takes back all since a mark, except those of the two orders, which {@link save} and {@link restore} copy whole.
  */
 export abstract class Accesses {
   readonly events: Mutable<Event & { failed: boolean }>[] = [];
   /** Store that each load reads from, -1 while it has not been chosen. */
   readonly rf: Int32Array;
   readonly coherence: Coherence;
+  readonly clocks: Clocks;
   /** Loads and initial store of each location. */
   readonly loads: number[][] = [];
   readonly initialStores: number[] = [];
   readonly #kinds: number[] = [];
   readonly #whats: number[] = [];
+  readonly #saved: { readonly coherence: Int32Array; readonly clocks: Int32Array }[] = [];
 
-  constructor(capacity: number) {
+  constructor(capacity: number, threads: number) {
     this.rf = new Int32Array(capacity).fill(-1);
     this.coherence = new Coherence(capacity);
+    this.clocks = new Clocks(this.events, threads, capacity);
+  }
+
+  /** Keeps the orders as they are now, for `restore` at the same depth. */
+  save(depth: number): void {
+    const { coherence, clocks } = this;
+    if (this.#saved.length === depth)
+      this.#saved.push({ coherence: coherence.bits.slice(), clocks: clocks.rows.slice() });
+    this.#saved[depth].coherence.set(coherence.bits);
+    this.#saved[depth].clocks.set(clocks.rows);
+  }
+
+  restore(depth: number): void {
+    this.coherence.bits.set(this.#saved[depth].coherence);
+    this.clocks.rows.set(this.#saved[depth].clocks);
   }
 
   mark(): number {
@@ -64,6 +83,9 @@ export abstract class Accesses {
         break;
       case LAST:
         this.coherence.removeLatestLast(what);
+        break;
+      case SYNCHRONISED:
+        this.clocks.removeLatest();
         break;
     }
   }
@@ -97,9 +119,9 @@ export abstract class Accesses {
     // Somebody may have chosen to read it when nobody knew where it stores.
     for (let load = 0; load < this.events.length; load++) {
       if (this.rf[load] !== number) continue;
-      if (this.events[load].location !== location || !this.#relateToThread(load)) return false;
+      if (this.events[load].location !== location || !this.relateRead(load)) return false;
     }
-    return this.#relateToThread(number);
+    return this.#relateToOthers(number);
   }
 
   /** A load, whose location is known, reads from a store, whose location need not be. */
@@ -110,18 +132,44 @@ export abstract class Accesses {
 
   /** What follows for coherence from what a load reads. */
   protected relateRead(load: number): boolean {
-    return this.events[this.rf[load]].location === -1 || this.#relateToThread(load);
+    if (this.events[this.rf[load]].location === -1) return true;
+    return this.#relateToOthers(load) && this.synchronise(load);
   }
 
-  /** What coherence says about an access and the others of its thread to the same location. */
-  #relateToThread(number: number): boolean {
-    const { location, thread, type, partner } = this.events[number];
+  /** If a load acquires what its store releases, coherence must agree with what that orders. */
+  protected synchronise(load: number): boolean {
+    const store = this.rf[load];
+    const { events } = this;
+    if (store === -1 || events[load].thread === events[store].thread) return true;
+    if (!acquires(events[load]) || !releases(events[store])) return true;
+    this.note(SYNCHRONISED, load);
+    return this.clocks.synchronise(store, load) && this.loads.every((_, location) => this.#relateAll(location));
+  }
+
+  #relateAll(location: number): boolean {
+    const accesses = [...this.coherence.stores[location], ...this.loads[location]];
+    for (let i = 0; i < accesses.length; i++)
+      for (let j = 0; j < accesses.length; j++)
+        if (
+          i !== j &&
+          this.clocks.precedes(accesses[i], accesses[j]) &&
+          !this.#relate(location, accesses[i], accesses[j])
+        )
+          return false;
+    return true;
+  }
+
+  /** What coherence says about an access and others to the same location before and after it. */
+  #relateToOthers(number: number): boolean {
+    const { location, type, partner } = this.events[number];
+    const { clocks } = this;
     for (const accesses of [this.coherence.stores[location], this.loads[location]]) {
       for (let k = 0; k < accesses.length; k++) {
         const other = accesses[k];
-        if (other === number || this.events[other].thread !== thread) continue;
-        if (!(other < number ? this.#relate(location, other, number) : this.#relate(location, number, other)))
-          return false;
+        if (other === number) continue;
+        if (clocks.precedes(other, number)) {
+          if (!this.#relate(location, other, number)) return false;
+        } else if (clocks.precedes(number, other) && !this.#relate(location, number, other)) return false;
       }
     }
     if (type === 'UL') return this.#keepTogether(location, this.#takenBefore(number), number);
@@ -133,12 +181,16 @@ export abstract class Accesses {
   }
 
   #relate(location: number, earlier: number, later: number): boolean {
-    const before = isStore(this.events[earlier]) ? earlier : this.rf[earlier];
-    const after = isStore(this.events[later]) ? later : this.rf[later];
+    const { events } = this;
+    const before = isStore(events[earlier]) ? earlier : this.rf[earlier];
+    const after = isStore(events[later]) ? later : this.rf[later];
     if (before === -1 || after === -1) return true;
     // Not yet where it has to be: this is looked at again then.
-    if (this.events[before].location === -1 || this.events[after].location === -1) return true;
+    if (events[before].location === -1 || events[after].location === -1) return true;
     if (before === after) return before !== later;
+    // Release and acquire do not say that of plain accesses.
+    if (events[earlier].thread !== events[later].thread)
+      for (const event of [earlier, later, before, after]) if (events[event].tag === 'plain') return true;
     return this.coherence.order(location, before, after);
   }
 

@@ -36,7 +36,7 @@ export class Graph extends Accesses {
   readonly #assumptions: Assumption[] = [];
 
   constructor(program: Program) {
-    super(capacityOf(program));
+    super(capacityOf(program), program.threads.length);
     this.program = program;
     this.#numbers = new Int32Array(program.events).fill(-1);
     this.current = [...program.threads];
@@ -45,7 +45,11 @@ export class Graph extends Accesses {
   /** Brings in what happens whatever anybody reads. False when that is impossible. */
   start(): boolean {
     for (const value of fixedPlaces(this.program)) this.#locationOf(value);
-    return this.program.threads.every((segment) => this.#append(segment)) && this.settle();
+    for (const segment of this.program.threads) {
+      this.history.push(segment.id);
+      if (!this.#append(segment)) return false;
+    }
+    return this.settle();
   }
 
   /** Number of a planned event, -1 when its path has not been taken. */
@@ -125,7 +129,6 @@ export class Graph extends Accesses {
   }
 
   #append(segment: Segment): boolean {
-    this.history.push(segment.id);
     for (const planned of segment.events) {
       const number = this.events.length;
       const { thread, type, tag, load } = planned;
@@ -136,6 +139,7 @@ export class Graph extends Accesses {
       this.values.push(undefined);
       this.#numbers[planned.id] = number;
       this.note(EVENT, number);
+      this.clocks.append(number);
       if (!this.#learn(number)) return false;
     }
     const { end } = segment;
@@ -206,12 +210,14 @@ export class Graph extends Accesses {
 
   #take(segment: Segment): boolean {
     this.current[segment.thread] = segment;
+    this.history.push(segment.id);
     this.note(SEGMENT, segment.thread);
     if (segment.becomes !== null) {
       const { load, type, tag, failed } = segment.becomes;
       const number = this.number(load);
       Object.assign(this.events[number], { type, tag, failed });
       this.note(BECAME, number);
+      if (!this.synchronise(number)) return false;
     }
     return this.#append(segment);
   }

@@ -3,16 +3,16 @@ import type { MemoryModel } from '@lockless/memory-model';
 import type { Program } from './elaborate.js';
 import type { End, Planned } from './elaborate-event.js';
 import { Checkers, type Instance } from './search-checkers.js';
-import { type Choice, nextChoice } from './search-choice.js';
+import { nextOptions, type Option } from './search-choice.js';
 import { Graph } from './search-graph.js';
 
 export interface Visitor {
+  /** A lock that can never be taken on one of the ways. */
+  stuck(lock: Planned): void;
   /** A complete and consistent execution. The graph is valid during the call only. */
   complete(graph: Graph, instance: Instance): void;
   /** A loop that would go on: what is behind it has been left out. */
   cut(thread: number, end: Extract<End, { kind: 'cut' }>): void;
-  /** A lock that can never be taken on one of the ways. */
-  stuck(lock: Planned): void;
   /** Called at each choice. */
   step(): void;
 }
@@ -29,8 +29,6 @@ export class Search {
   readonly #graph: Graph;
   readonly #checkers: Checkers;
   readonly #visitor: Visitor;
-  /** Coherence as it was, by depth. */
-  readonly #saved: Int32Array[] = [];
 
   constructor(program: Program, model: MemoryModel, visitor: Visitor) {
     this.#graph = new Graph(program);
@@ -55,22 +53,25 @@ export class Search {
       if (cut.end.kind === 'cut' && (checked || this.#consistent())) this.#visitor.cut(cut.thread, cut.end);
       return;
     }
-    const choice = nextChoice(this.#graph);
-    if (choice === null) this.#order(depth, checked);
-    else this.#branch(choice, depth);
+    const options = nextOptions(this.#graph);
+    if (options === null) this.#order(depth, checked);
+    else this.#branch(options, depth);
   }
 
-  #branch({ load, stores, beyond }: Choice, depth: number): void {
+  #branch(options: readonly Option[], depth: number): void {
     const graph = this.#graph;
-    const options = stores.length + beyond.length;
-    if (options === 0 && graph.events[load].type === 'LKR') this.#visitor.stuck(graph.planned[load] as Planned);
-    this.#save(depth);
-    for (let k = 0; k < options; k++) {
+    if (options.length === 0) {
+      const waiting = graph.events.findIndex(({ type }, number) => type === 'LKR' && graph.rf[number] === -1);
+      if (waiting !== -1) this.#visitor.stuck(graph.planned[waiting] as Planned);
+      return;
+    }
+    graph.save(depth);
+    for (const { load, store } of options) {
       const mark = graph.mark();
-      const store = k < stores.length ? stores[k] : graph.expect(beyond[k - stores.length]);
-      if (store !== -1 && graph.read(load, store) && graph.settle()) this.#descend(depth, options > 1);
+      const source = typeof store === 'number' ? store : graph.expect(store);
+      if (source !== -1 && graph.read(load, source) && graph.settle()) this.#descend(depth, options.length > 1);
       graph.undo(mark);
-      this.#restore(depth);
+      graph.restore(depth);
     }
   }
 
@@ -88,23 +89,13 @@ export class Search {
       return;
     }
     const [location, one, other] = pair;
-    this.#save(depth);
+    graph.save(depth);
     for (const [first, second] of [
       [one, other],
       [other, one],
     ]) {
       if (graph.coherence.order(location, first, second)) this.#descend(depth, true);
-      this.#restore(depth);
+      graph.restore(depth);
     }
-  }
-
-  #save(depth: number): void {
-    const { bits } = this.#graph.coherence;
-    if (this.#saved.length === depth) this.#saved.push(new Int32Array(bits.length));
-    this.#saved[depth].set(bits);
-  }
-
-  #restore(depth: number): void {
-    this.#graph.coherence.bits.set(this.#saved[depth]);
   }
 }
