@@ -15,8 +15,6 @@ export interface Token {
   readonly at: Position;
 }
 
-const SPACE = /[ \t\r\f\v]+/y;
-const LINE_COMMENT = /\/\/[^\n]*/y;
 const WORD = /[A-Za-z_]\w*/y;
 const NUMBER = /(?:0[xX][0-9a-fA-F]+|\d+)(?:[uU]?[lL]{0,2}|[lL]{1,2}[uU])(?!\w)/y;
 /** Longest first. `/\` and `\/` are the condition's; the rest is C. */
@@ -90,13 +88,24 @@ export class Lexer {
 
   /** Passes spaces and comments. `(*` is a comment only where no C stands. */
   private skip(parenthesisComments: boolean): void {
+    const { text } = this;
     for (;;) {
-      const { text, offset } = this;
-      if (text[offset] === '\n') this.advance(offset + 1);
-      else if (text.startsWith('/*', offset)) this.blockComment();
-      else if (parenthesisComments && text.startsWith('(*', offset)) this.nestedComment();
-      else if (this.match(SPACE) === null && this.match(LINE_COMMENT) === null) return;
+      const character = text[this.offset];
+      const next = text[this.offset + 1];
+      if (character === '\n') {
+        this.lineStart = ++this.offset;
+        this.line++;
+      } else if (character === ' ' || character === '\t' || character === '\r' || character === '\f') this.offset++;
+      else if (character === '/' && next === '*') this.blockComment();
+      else if (character === '/' && next === '/') this.lineComment();
+      else if (character === '(' && next === '*' && parenthesisComments) this.nestedComment();
+      else return;
     }
+  }
+
+  private lineComment(): void {
+    const end = this.text.indexOf('\n', this.offset);
+    this.offset = end < 0 ? this.text.length : end;
   }
 
   private blockComment(): void {
@@ -123,11 +132,11 @@ export class Lexer {
   }
 
   private match(pattern: RegExp): string | null {
-    pattern.lastIndex = this.offset;
-    const found = pattern.exec(this.text);
-    if (found === null) return null;
+    const { offset } = this;
+    pattern.lastIndex = offset;
+    if (!pattern.test(this.text)) return null;
     this.offset = pattern.lastIndex;
-    return found[0];
+    return this.text.slice(offset, this.offset);
   }
 
   private position(): Position {
