@@ -16,6 +16,7 @@ import {
   type Pgprot,
   PTE_PRESENT,
   PTE_USER,
+  type Pte,
   pteClear,
   pteLockptr,
   ptePresent,
@@ -30,17 +31,25 @@ import { ADDRESS, type Process } from './boot.js';
 
 const READ_ONLY = (PTE_PRESENT | PTE_USER) as Pgprot;
 
-/**
- * do_swap_page(): a read fault on a page that is swapped out and in the swap cache.
- * *Returns* the page it mapped; NULL when the fault must be repeated, or the page read from the disk.
- * *Source*: `do_swap_page`, mm/memory.c, 2.6.27 with 4969c1192d15. *Differs*: does not read; mapping counts are left out.
- */
-export function* doSwapPage({ mm, ptep }: Process): Op<Ptr<Page> | Null> {
+/** A fault that has found the page of its entry. */
+export interface FoundPage {
+  /** The entry as the fault read it, without a lock. */
+  readonly orig: Pte;
+  /** With a reference. */
+  readonly page: Ptr<Page>;
+}
+
+/** do_swap_page(), first part: looks the page up. *Returns* NULL when there is none. */
+export function* lookUpSwapPage({ ptep }: Process): Op<FoundPage | Null> {
   const orig = yield* readOnce(ptep);
   if (!isSwapPte(orig)) return NULL;
+  const page = yield* lookupSwapCache(pteToSwpEntry(orig));
+  return page === NULL ? NULL : { orig, page };
+}
+
+/** do_swap_page(), second part: maps it. *Returns* what it mapped, or NULL: the fault is repeated. */
+export function* mapSwapPage({ mm, ptep }: Process, { orig, page }: FoundPage): Op<Ptr<Page> | Null> {
   const entry = pteToSwpEntry(orig);
-  const page = yield* lookupSwapCache(entry);
-  if (page === NULL) return NULL;
   if (!(yield* lockSwapCachePage(page, entry))) {
     yield* putPage(page);
     return NULL;
@@ -57,6 +66,16 @@ export function* doSwapPage({ mm, ptep }: Process): Op<Ptr<Page> | Null> {
   if (same) return page;
   yield* putPage(page);
   return NULL;
+}
+
+/**
+ * do_swap_page(): a read fault on a page that is swapped out and in the swap cache.
+ * *Returns* the page it mapped; NULL when the fault must be repeated, or the page read from the disk.
+ * *Source*: `do_swap_page`, mm/memory.c, 2.6.27 with 4969c1192d15. *Differs*: does not read; mapping counts are left out.
+ */
+export function* doSwapPage(process: Process): Op<Ptr<Page> | Null> {
+  const found = yield* lookUpSwapPage(process);
+  return found === NULL ? NULL : yield* mapSwapPage(process, found);
 }
 
 /** The step of zap_pte_range() at one entry. *Source*: mm/memory.c, 2.6.27. *Differs*: mapping counts are left out. */
