@@ -127,7 +127,8 @@ export class Heap {
       line >= STATIC_WORDS / CACHE_LINE_WORDS && address - line * CACHE_LINE_WORDS < 4096;
       line--
     ) {
-      const id = this.owner[line];
+      // Not every number that is described is an address: it may lie beyond the memory.
+      const id = this.owner[line] ?? 0;
       if (id === 0) continue;
       const { type } = kmemCacheOf(id - 1);
       const base = line * CACHE_LINE_WORDS;
