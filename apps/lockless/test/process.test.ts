@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { processIo } from '../src/io.js';
+import { CLI, onTerminal, works } from './own-process.js';
 import { emptyFolder, TRUE } from './terminal.js';
 
 /** What only a process of its own shows: signals, pipes, exit codes. Runs what was built. */
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 const RUN = `'${process.execPath}' '${CLI}' run`;
 
 beforeAll(() => {
   if (!existsSync(CLI)) throw new Error('apps/lockless is not built: npm run build');
 });
 
-const works = (program: string, ...args: string[]): boolean => spawnSync(program, args).status === 0;
 const bash = (script: string, cwd?: string) => spawnSync('bash', ['-c', script], { encoding: 'utf8', cwd });
 
 describe.skipIf(!works('bash', '--version'))('in a pipeline', () => {
@@ -54,26 +52,6 @@ describe.skipIf(!works('bash', '--version'))('in a pipeline', () => {
     expect(readdirSync(folder).sort()).toEqual([name, 'lockless']);
   });
 });
-
-/** Runs a command on a terminal of its own; presses Ctrl-C so many times when `until` shows. */
-function onTerminal(command: string, until: RegExp, presses: number): Promise<{ screen: string; status: number }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('script', ['-qefc', `stty cols 120 rows 40; exec ${command}`, '/dev/null'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    let screen = '';
-    let pressed = false;
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      screen += text;
-      if (pressed || !until.test(screen)) return;
-      pressed = true;
-      child.stdin.write('\x03'.repeat(presses));
-    });
-    onTestFinished(() => void child.kill());
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ screen, status: code ?? -1 }));
-  });
-}
 
 describe.skipIf(!works('script', '--version'))('Ctrl-C on a terminal', () => {
   test('shows how far the run came, and leaves nothing half-written', async () => {
