@@ -136,6 +136,21 @@ describe('data races', () => {
     expect(stores(mb, P.w('x', 'v'))).toBe(false);
   });
 
+  it('smp_wmb does not hold a plain store back as a load either: the compiler may read the word last', () => {
+    const stores = (publish: Code): boolean => {
+      const made = program([P.w('x'), publish], [R('y', 'acquire', { name: 'flag' }), W('x')]);
+      const checker = lkmm.instantiate(made.skeleton);
+      return [...witnesses(made.skeleton)].some(
+        (witness) =>
+          witness.rf[made.names.get('flag')!] === made.names.get('set')! &&
+          checker.broken(witness) === null &&
+          checker.race(witness) !== null,
+      );
+    };
+    expect(stores([F('wmb'), set])).toBe(true);
+    expect(stores(W('y', 'release', { name: 'set' }))).toBe(false);
+  });
+
   it('a grace period keeps a plain store away from the readers before it', () => {
     const test = (wait: Code): boolean => {
       const made = program(rcu(R('p', 'once', { name: 'p' }), P.r('x', 'a', { addr: ['p'] })), [

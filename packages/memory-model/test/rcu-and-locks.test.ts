@@ -5,6 +5,7 @@ import {
   type Code,
   count,
   F,
+  failed,
   flags,
   type Instruction,
   lock,
@@ -243,6 +244,8 @@ describe('flags', () => {
     for (const tag of ['barrier', 'rmb', 'wmb', 'mb', 'rcu-unlock', 'before-atomic', 'after-atomic'] as const)
       expect(flags(lkmm, test(F(tag)))).not.toContain('mixed-accesses');
     expect(flags(lkmm, test(F('after-spinlock')))).toContain('mixed-accesses');
+    expect(flags(lkmm, test(failed('y', 'mb')))).toEqual(['mixed-accesses']);
+    expect(flags(lkmm, test(failed('y', 'acquire')))).toEqual(['mixed-accesses']);
     expect(flags(lkmm, test(rmw('y', 'acquire')))).toEqual([]);
     expect(flags(lkmm, test(rmw('y', 'once')))).toEqual(['mixed-accesses']);
     expect(flags(lkmm, program([W('x', 'plain'), R('x', 'plain')]))).toEqual([]);
