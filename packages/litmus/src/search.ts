@@ -5,6 +5,7 @@ import type { End, Planned } from './elaborate-event.js';
 import { Checkers, type Instance } from './search-checkers.js';
 import { nextOptions, type Option } from './search-choice.js';
 import { Graph } from './search-graph.js';
+import { Patience } from './search-patience.js';
 
 export interface Visitor {
   /** A lock that can never be taken on one of the ways. */
@@ -29,6 +30,7 @@ export class Search {
   readonly #graph: Graph;
   readonly #checkers: Checkers;
   readonly #visitor: Visitor;
+  readonly #patience: Patience = new Patience();
 
   constructor(program: Program, model: MemoryModel, visitor: Visitor) {
     this.#graph = new Graph(program);
@@ -76,8 +78,14 @@ export class Search {
   }
 
   /** What had no alternative is not worth a check of its own. */
-  #descend(depth: number, check: boolean): void {
-    if (!check || this.#consistent()) this.#explore(depth + 1, check);
+  #descend(depth: number, alternatives: boolean): void {
+    const check = alternatives && this.#patience.isWorthChecking(depth);
+    if (check) {
+      const consistent = this.#consistent();
+      this.#patience.checked(depth, !consistent);
+      if (!consistent) return;
+    }
+    this.#explore(depth + 1, check);
   }
 
   #order(depth: number, checked: boolean): void {
@@ -85,6 +93,7 @@ export class Search {
     if (!graph.isDecided()) return;
     const pair = graph.coherence.unordered();
     if (pair === null) {
+      this.#patience.cameToEnd();
       if (checked || this.#consistent()) this.#visitor.complete(graph, this.#checkers.of(graph));
       return;
     }
