@@ -7,6 +7,7 @@ import { type Explorer, explore } from './explore/explorer.js';
 import { describeThrown, errorFinding, outcomeFinding, stuckFinding } from './finding.js';
 import { leakFinding } from './leak.js';
 import type { Program } from './program.js';
+import { replayToken } from './replay-token.js';
 import type { CheckOptions, CheckResult, Violation } from './result.js';
 import { partWithout, requireGuards, SiteTable } from './sites.js';
 import { snapshotOf } from './snapshot.js';
@@ -106,8 +107,8 @@ class Check {
     } catch (error) {
       if (error instanceof CheckError) throw error;
       throw new CheckError('setup', `setup of ${program.name}: ${describeThrown(error).message}`, { cause: error });
-      this.noteGuards();
-  }
+    }
+    this.noteGuards();
   }
 
   async finish(): Promise<void> {
@@ -150,7 +151,7 @@ class Check {
       without: this.options.without ?? [],
       verdict: violation !== undefined ? 'violated' : this.bound !== null ? 'bounded' : 'holds',
       bound: violation === undefined ? this.bound : null,
-      executions: violation === undefined || this.options.all === true ? counts.executions : this.executions,
+      executions: this.found.size === 0 || this.options.all === true ? counts.executions : this.executions,
       blocked: counts.blocked,
       events: counts.events,
       threads: Object.keys(this.program.threads).length,
@@ -167,11 +168,15 @@ class Check {
     const missed = (this.program.mustReach ?? []).filter((label) => !(label in this.reached));
     if (all.length > 0 || this.bound !== null || missed.length === 0) return all;
     const message = `no execution reaches ${missed.map((label) => `'${label}'`).join(', ')}`;
-    return [{ kind: 'unreached', at: '', message, trace: [], forbidden: null, replay: '' }];
+    return [{ kind: 'unreached', at: '', message, trace: [], threads: [], forbidden: null, replay: '' }];
   }
 
-  private violationOf({ finding: { kind, at }, message, steps }: Counterexample): Violation {
-    return { kind, at, message, trace: steps, forbidden: null, replay: '' };
+  private violationOf({ finding: { kind, at, snapshot }, message, order, steps }: Counterexample): Violation {
+    const taking = snapshot.threads
+      .map(({ name }) => name)
+      .filter((name) => steps.some(({ thread }) => thread === name));
+    const replay = replayToken(order, snapshot, (site) => this.table.name(site));
+    return { kind, at, message, trace: steps, threads: taking, forbidden: null, replay };
   }
 
   /** The exploration begins anew: what was found does not count. */

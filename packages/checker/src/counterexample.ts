@@ -19,8 +19,12 @@ export interface Finding {
   readonly snapshot: Snapshot;
   /** Events in which it shows; all that happened when that is none. */
   readonly keys: readonly SnapshotEvent[];
-  /** What a thread was about to do when it went wrong, or threw: its last step. */
-  readonly last: { readonly thread: number; readonly site: AccessSite | null } | null;
+  /** What a thread did that it must not do, or was about to do when it threw: the last step of all. */
+  readonly last: {
+    readonly thread: number;
+    readonly site: AccessSite | null;
+    readonly event: SnapshotEvent | null;
+  } | null;
 }
 
 export interface Counterexample {
@@ -39,16 +43,17 @@ export function counterexampleOf(finding: Finding, siteName: (site: AccessSite) 
   const names = new Names(snapshot.describe);
   const ends = snapshot.threads.flatMap(({ events }) => events.slice(-1));
   const order = explainingOrder(snapshot, relevantEvents(snapshot, keys.length > 0 ? keys : ends));
-  const steps = stepsOf(order, {
-    execution: snapshot,
-    names,
-    siteOf: (event) => siteName(event.site),
-    notes: spinNotes(snapshot),
-  });
+  const clash = last?.event ?? null;
+  // It reads what was there before it was freed, but nothing makes it come first.
+  if (clash !== null && finding.kind !== 'data-race') order.push(...order.splice(order.indexOf(clash), 1));
   const message = names.text(finding.message);
+  const notes = new Map([...waitNotes(snapshot), ...clashNotes(finding, order)]);
+  const steps = stepsOf(order, { execution: snapshot, names, siteOf: (event) => siteName(event.site), notes });
+  const told = { snapshot, names, siteName };
   for (const blocked of snapshot.blocked)
-    if (blocked.reason !== 'spin') steps.push(waitingStep(blocked, steps.length + 1, snapshot, names, siteName));
-  if (last !== null) steps.push(lastStep(last, message, steps.length + 1, snapshot, siteName));
+    if (blocked.reason === 'lock' || blocked.reason === 'grace-period')
+      steps.push(waitingStep(blocked, steps.length + 1, told));
+  if (last !== null && clash === null) steps.push(thrownStep(last, message, steps.length + 1, told));
   return { finding, message, order, steps, size: sizeOf(steps) };
 }
 
@@ -66,52 +71,61 @@ export function smaller(a: Counterexample, b: Counterexample): boolean {
   return i >= 0 && a.size[i] < b.size[i];
 }
 
-function spinNotes({ blocked }: Snapshot): Map<SnapshotEvent, string> {
+/** Threads that wait by reading: what they read last. */
+function waitNotes({ blocked, threads }: Snapshot): Map<SnapshotEvent, string> {
   const notes = new Map<SnapshotEvent, string>();
-  for (const { reason, loads } of blocked)
+  for (const { reason, thread, loads } of blocked) {
+    const last = threads[thread].events.at(-1);
+    if (reason === 'sleep' && last !== undefined) notes.set(last, 'sleeps for ever');
     if (reason === 'spin') for (const load of loads) notes.set(load, 'again and again, for ever');
+  }
   return notes;
 }
 
-const WAITS: Readonly<Record<SnapshotBlocked['reason'], string>> = {
-  lock: 'waits for ever',
-  sleep: 'sleeps for ever',
-  spin: 'spins for ever',
-  'grace-period': 'waits for ever for a reader',
-};
+function clashNotes({ kind, keys, last }: Finding, order: readonly SnapshotEvent[]): [SnapshotEvent, string][] {
+  if (last === null || last.event === null) return [];
+  const steps = keys.map((key) => order.indexOf(key) + 1).sort((a, b) => a - b);
+  const note = kind === 'data-race' ? `races with step ${steps[0]}` : `freed in step ${steps[0]}`;
+  return [[order[(steps.at(-1) as number) - 1], note]];
+}
 
+interface Told {
+  readonly snapshot: Snapshot;
+  readonly names: Names;
+  readonly siteName: (site: AccessSite) => string;
+}
+
+/** A lock that is not taken, a grace period that does not end: no event of the execution. */
 function waitingStep(
   { thread, reason, site, address }: SnapshotBlocked,
   number: number,
-  { threads }: Snapshot,
-  names: Names,
-  siteName: (site: AccessSite) => string,
+  { snapshot, names, siteName }: Told,
 ): Step {
-  const { name } = PRIMITIVES[site.code];
+  const { name, events } = snapshot.threads[thread];
   return {
     number,
-    thread: threads[thread].name,
-    position: threads[thread].events.length + 1,
+    thread: name,
+    position: events.length + 1,
     site: siteName(site),
-    text: `${name}(${reason === 'lock' ? names.place(address) : ''})`,
+    text: `${PRIMITIVES[site.code].name}(${reason === 'lock' ? names.place(address) : ''})`,
     from: null,
-    note: WAITS[reason],
+    note: reason === 'lock' ? 'waits for ever' : 'waits for ever for a reader',
     frames: stepFrames(site.frames),
   };
 }
 
-/** The step that cannot be: the access that hits freed memory, the BUG(). */
-function lastStep(
+/** The step that is no access: BUG(). */
+function thrownStep(
   { thread, site }: NonNullable<Finding['last']>,
   message: string,
   number: number,
-  { threads }: Snapshot,
-  siteName: (site: AccessSite) => string,
+  { snapshot, siteName }: Told,
 ): Step {
+  const { name, events } = snapshot.threads[thread];
   return {
     number,
-    thread: threads[thread].name,
-    position: threads[thread].events.length + 1,
+    thread: name,
+    position: events.length + 1,
     site: site === null ? '' : siteName(site),
     text: message,
     from: null,

@@ -4,22 +4,17 @@ import type { Finding } from './counterexample.js';
 import { CheckError } from './errors.js';
 import type { AccessSite, ExplorationError } from './explore/execution.js';
 import type { Snapshot, SnapshotBlocked, SnapshotEvent } from './snapshot.js';
-
-/** cpu's wrappers around one primitive: what is wrong is wrong in their caller. */
-const WRAPPER = /^(raw|spin|read|write)\w*(Lock|Unlock|Trylock)\w*$|^schedule$|^condResched$|^bugOn$|^vmBugOn$|^bug$/;
+import { isWrapper, withoutWrappers } from './wrappers.js';
 
 /** The kernel function that an access belongs to, for people. */
-export function kernelFunction(site: AccessSite | null): string {
-  const named = (site?.frames ?? []).filter(({ name }) => name !== '');
-  return (named.find(({ name }) => !WRAPPER.test(name)) ?? named[0])?.name ?? '';
-}
+export const kernelFunction = (site: AccessSite | null): string => withoutWrappers(site?.frames ?? [])[0]?.name ?? '';
 
 /** The function in which kernel-side code threw, by its JavaScript stack. */
 function throwingFunction(cause: unknown): string {
   const lines = (cause instanceof Error ? (cause.stack ?? '') : '').split('\n');
   for (const line of lines) {
     const name = /^\s*at (?:async )?(?:\S+\.)?([\w$]+) \(/.exec(line)?.[1];
-    if (name !== undefined && !WRAPPER.test(name) && name !== 'next') return name;
+    if (name !== undefined && !isWrapper(name) && name !== 'next') return name;
   }
   return '';
 }
@@ -40,16 +35,24 @@ export function errorFinding(error: ExplorationError, snapshot: Snapshot): Findi
   if (error.kind === 'unsupported')
     throw new CheckError('malformed', `${snapshot.threads[thread].name}: ${error.message}`, { cause });
   const thrown = cause === undefined || cause === null ? error : describeThrown(cause);
-  const last = snapshot.threads[thread].events.at(-1);
   const clash = error.events.map((i) => snapshot.events[i]);
-  return {
+  const told = {
     kind: thrown.kind,
     message: thrown.message,
     at: throwingFunction(cause) || kernelFunction(site),
     snapshot,
-    keys: last === undefined ? clash : [...clash, last],
-    last: error.kind === 'data-race' ? null : { thread, site },
   };
+  const [first, second] = clash;
+  // Two events that clash: the access that must not be, and what it clashes with.
+  if (second !== undefined)
+    return {
+      ...told,
+      at: kernelFunction(first.site),
+      keys: clash,
+      last: { thread: first.thread, site: first.site, event: first },
+    };
+  const last = snapshot.threads[thread].events.at(-1);
+  return { ...told, keys: last === undefined ? [] : [last], last: { thread, site, event: null } };
 }
 
 /** What `finally` threw. */

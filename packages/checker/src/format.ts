@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type Cell, columns, type Paint, wrap } from './format-columns.js';
 import type { CheckResult, Step, Violation } from './result.js';
+import { withoutWrappers } from './wrappers.js';
 
 export interface FormatOptions {
   /** Columns of the terminal. Default 100. */
@@ -19,10 +20,11 @@ const count = (n: number, what: string): string => `${n.toLocaleString('en-US')}
 
 /** How much was looked at, in words: `6 executions, all there are of 2 threads and up to 8 events`. */
 export function extentOf(result: CheckResult): string {
-  const { verdict, executions, blocked, events, threads, bound } = result;
+  const { verdict, executions, blocked, events, threads, bound, violation } = result;
   const seen = count(executions, 'execution') + (blocked > 0 ? ` and ${count(blocked, 'blocked one')}` : '');
   if (verdict === 'bounded') return `${seen}, then stopped: ${bound}`;
-  if (verdict === 'violated') return `${seen} explored up to here`;
+  if (verdict === 'violated' && violation?.kind !== 'unreached')
+    return executions === 0 ? 'in the first execution' : `after ${seen}`;
   return `${seen}: all that the model allows, of ${count(threads, 'thread')} and at most ${count(events, 'event')}`;
 }
 
@@ -52,16 +54,15 @@ function formatViolation(
   const lines = wrap(title, width).map((line) => paint('title', line));
   if (gap >= 2) lines[0] += ' '.repeat(gap) + paint('note', scope);
   else lines.push(...wrap(scope, width - 2).map((line) => paint('note', `  ${line}`)));
-  if (trace.length > 0) lines.push(...columnsOf(trace, width, paint));
-  lines.push(...wrap(`${kind}${at === '' ? '' : ` in ${at}`}; ${extentOf(result)}`, width));
+  if (trace.length > 0) lines.push(...columnsOf(violation, width, paint));
+  lines.push(...wrap(`${kind}${at === '' ? '' : ` in ${at}`}, ${extentOf(result)}`, width));
   if (forbidden !== null) lines.push(...wrap(forbidden, width));
   if (replay !== '') lines.push(replayCommand?.(result, replay) ?? `replay: ${replay}`);
   return lines;
 }
 
-/** Threads in the order in which they show up, functions as they change, steps below them. */
-function columnsOf(trace: readonly Step[], width: number, paint: Paint): string[] {
-  const threads = [...new Set(trace.map(({ thread }) => thread))];
+/** A column for each thread that takes part; functions as they change, steps below them. */
+function columnsOf({ trace, threads }: Violation, width: number, paint: Paint): string[] {
   const inside = new Map<string, string>();
   const cells: Cell[] = [];
   for (const step of trace) {
@@ -80,6 +81,8 @@ function columnsOf(trace: readonly Step[], width: number, paint: Paint): string[
 
 /** `findGetPage > pageCacheGetSpeculative`: the two innermost functions, without the thread's own. */
 function functionsOf({ frames, thread }: Step): string {
-  const names = frames.map(({ name }) => name).filter((name, i) => i === 0 || (name !== thread && name !== ''));
+  const names = withoutWrappers(frames)
+    .map(({ name }) => name)
+    .filter((name, i) => i === 0 || name !== thread);
   return names.slice(0, 2).reverse().join(' > ');
 }

@@ -63,5 +63,13 @@ export function leakFinding(execution: Execution): Finding | null {
   const snapshot = snapshotOf(execution);
   const object = execution.describe(lost.base).replace(/(@\d+)\..*/, '$1');
   const message = `${object}, allocated in ${at}, is never freed, and nothing points to it`;
-  return { kind: 'leak', at, message, snapshot, keys: [], last: null };
+  const ends = snapshot.threads.flatMap(({ events }) => events.slice(-1));
+  return {
+    kind: 'leak',
+    at,
+    message,
+    snapshot,
+    keys: [snapshot.events[execution.events.indexOf(lost.event)], ...ends],
+    last: null,
+  };
 }

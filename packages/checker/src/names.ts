@@ -55,11 +55,19 @@ export class Names {
   text(message: string): string {
     return message
       .replace(/\b(\w+)@(\d+)/g, (_, type: string, base: string) => this.object(type, base))
-      .replace(/\bpage\[(\d+)\]/g, 'page$1');
+      .replace(/\bpage\[(\d+)\]/g, 'page$1')
+      .replace(/(kmem_cache_free\(\w+)\.\w+/, '$1');
+  }
+
+  /** Whether the word is a pointer to an object, as far as one can see. */
+  isPointer(value: number): boolean {
+    return value >= STATIC_WORDS && this.pointer(value) !== null;
   }
 
   private pointer(value: number): string | null {
     const described = this.describe(value);
+    const task = /^(.+\.task)\.state$/.exec(described);
+    if (task !== null) return task[1];
     if (described.startsWith('word ')) return null;
     const inObject = IN_OBJECT.exec(described);
     if (inObject !== null && Number(inObject[2]) === value) return this.object(inObject[1], inObject[2]);

@@ -54,10 +54,20 @@ function communicating(execution: Snapshot, threads: readonly (readonly Snapshot
   return found;
 }
 
+/** The full barrier of smp_store_mb(), of a sleep or of a wake-up: told with the access that it is a part of. */
+const isPart = (event: SnapshotEvent): boolean =>
+  event.read === null && event.written === null && ['W', 'WAKE', 'SCHEDULE'].includes(kindOf(event));
+
+const A_PAGE = 40;
+
 /** The events that a reader needs to follow what went wrong, by thread in program order. `keys` are the events where it shows. */
 export function relevantEvents(execution: Snapshot, keys: readonly SnapshotEvent[]): SnapshotEvent[][] {
   const threads = causesOf(execution, keys);
   const shown = communicating(execution, threads);
+  const contended = new Set([...shown].map(({ address }) => address));
+  const around = threads.flat().filter((event) => contended.has(event.address) && MEMORY.has(kindOf(event)));
+  // As long as it fits on a page, all that happened to a word that matters.
+  if (around.length <= A_PAGE) for (const event of around) shown.add(event);
   for (const key of keys) shown.add(key);
   const all = threads.flat();
   const gracePeriods = all.some((event) => kindOf(event) === 'RCU_SYNC' || kindOf(event) === 'CALL_RCU');
@@ -72,7 +82,7 @@ export function relevantEvents(execution: Snapshot, keys: readonly SnapshotEvent
     // A fence between two steps says why they are not reordered.
     return events.filter(
       (event, i) =>
-        shown.has(event) ||
+        (shown.has(event) && !isPart(event)) ||
         (kindOf(event) === 'F' && i > first && i < last && PRIMITIVES[event.code].order !== 'compiler'),
     );
   });

@@ -41,6 +41,8 @@ export interface Violation {
    * model, where no such order exists, {@link Step.from} says what it reads.
    */
   readonly trace: readonly Step[];
+  /** Threads that take part in the trace, in the order of their columns. */
+  readonly threads: readonly string[];
   /** Which axiom of the model forbids this execution when the ordering sites that were left out are in place; null when none was left out. */
   readonly forbidden: string | null;
   /** Token for {@link CheckOptions.replay}: names steps, not numbers, so that it survives unrelated edits. */

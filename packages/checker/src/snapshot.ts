@@ -53,7 +53,7 @@ export interface Snapshot {
   readonly blocked: readonly SnapshotBlocked[];
   /** What an address that occurs in the execution is called: `radix_tree_node@263000.slots[0]`. */
   describe(address: number): string;
-  /** What setup left in a word that threads store to. */
+  /** What setup left in a word that an event names. */
   initial(address: number): number;
 }
 
@@ -73,11 +73,12 @@ export function snapshotOf(execution: Execution, blocked: readonly BlockedThread
       execution.coherence(address).map((i) => events[i]),
     );
   }
-  const initial = new Map([...coherence.keys()].map((address) => [address, execution.initialWord(address)]));
+  const initial = new Map(events.map(({ address }) => [address, execution.initialWord(address)]));
   const names = new Map<number, string>();
-  for (const { address, read, written, operand, expected } of events)
-    for (const value of [address, read, written, operand, expected])
-      if (value !== null && value > 0) for (const near of [value - 1, value]) names.set(near, execution.describe(near));
+  for (const { address, read, written, operand, expected, result } of events)
+    for (const value of [address, read, written, operand, expected, result])
+      if (typeof value === 'number' && value > 0)
+        for (const near of [value - 1, value]) names.set(near, execution.describe(near));
   for (const { address } of blocked) names.set(address, execution.describe(address));
   return {
     threads: execution.threads.map(({ name, cpu, startedBy, ended }, thread) => ({

@@ -17,46 +17,50 @@ export interface StepContext {
 }
 
 /** The access in words. */
-function wordsOf(event: SnapshotEvent, { names }: StepContext, old: number): string {
+function wordsOf(event: SnapshotEvent, { names, execution }: StepContext, old: number): string {
   const primitive = PRIMITIVES[event.code];
   const { name } = primitive;
   const { address, operand, read } = event;
+  const place = names.place(address);
+  const stored = (execution.coherence.get(address) ?? []).map(({ written }) => written ?? 0);
+  const holdsPointers = [execution.initial(address), ...stored].some((word) => names.isPointer(word));
+  const value = (word: number): string => (word === 0 && holdsPointers ? 'NULL' : names.value(word, place));
   switch (primitive.event) {
-    case 'R': {
-      const place = names.place(address);
-      return `${name}(${place}) = ${names.value(read ?? 0, place)}`;
-    }
-    case 'W': {
-      const place = names.place(address);
-      return `${name}(${place}): ${names.value(old, place)} -> ${names.value(event.written ?? operand, place)}`;
-    }
+    case 'R':
+      return `${name}(${place}) = ${value(read ?? 0)}`;
+    case 'W':
+      if (event.written === null) return `${name}(${place}): full barrier`;
+      return `${name}(${place}): ${value(old)} -> ${value(event.written)}`;
     case 'RMW':
-      return readModifyWrite(event, primitive, names);
+      return readModifyWrite(event, primitive, place, value);
     case 'LF':
-      return `${name}(${names.place(address)})${event.written === null ? ' fails' : ''}`;
+      return `${name}(${place})${event.written === null ? ' fails' : ''}`;
     case 'ALLOC':
-      return `${name}() = ${read ? names.value(read) : 'NULL'}`;
+      return `${name}() = ${typeof event.result === 'number' && event.result !== 0 ? names.value(event.result) : 'NULL'}`;
     case 'FREE':
       return `${name}(${names.value(address)})`;
     case 'CALL_RCU':
       return `${name}(${names.value(address)}, ${functionName(operand)})`;
     case 'CHOOSE':
-      return `${name}(${operand}) = ${read}`;
+      return `${name}(${operand}) = ${event.result}`;
     case 'WAKE':
-      return `${name}(${names.value(address)})`;
+      return `${name}(${names.value(address)})${event.written === null ? ', which is awake' : ''}`;
     case 'LK':
     case 'UL':
     case 'RLK':
     case 'RUL':
-      return `${name}(${names.place(address)})`;
+      return `${name}(${place})`;
     default:
       return `${name}()`;
   }
 }
 
-function readModifyWrite(event: SnapshotEvent, { name, operation }: Primitive, names: Names): string {
-  const place = names.place(event.address);
-  const value = (word: number): string => names.value(word, place);
+function readModifyWrite(
+  event: SnapshotEvent,
+  { name, operation }: Primitive,
+  place: string,
+  value: (word: number) => string,
+): string {
   const read = event.read ?? 0;
   if (event.written !== null) return `${name}(${place}): ${value(read)} -> ${value(event.written)}`;
   const wanted = operation === 'cmpxchg' ? `, not ${value(event.expected)}` : '';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Op, Ordering } from '@lockless/cpu';
-import { PRIMITIVES } from '@lockless/cpu';
+import { fieldAt, PRIMITIVES, TaskStruct } from '@lockless/cpu';
 import { causalOrder, isLatest } from './causal-order.js';
 import type { AccessSite, Execution, ExecutionEvent, ExecutionThread } from './execution.js';
 import { FinalMemory } from './final-memory.js';
@@ -128,7 +128,11 @@ export class GraphView implements Execution {
   }
 
   describe(address: number): string {
-    return this.all.engine.machine.describe(address);
+    const { machine } = this.all.engine;
+    const task = machine.tasks.findIndex((base) => address >= base && address < base + TaskStruct.$size);
+    if (task < 0) return machine.describe(address);
+    const owner = task === 0 ? 'boot' : this.all.own[task - 1].name;
+    return `${owner}.task.${fieldAt(TaskStruct, address - machine.tasks[task])}`;
   }
 
   runOnFinalMemory<T>(op: Op<T>): T {
