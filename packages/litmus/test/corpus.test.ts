@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { found } from '../src/judge.js';
+import { MACROS } from '../src/macros.js';
 import { parseLitmus } from '../src/parse.js';
 import { solve } from '../src/solve.js';
 import { warnings } from '../src/warnings.js';
@@ -26,6 +27,12 @@ describe('our own corpus', () => {
         /^C [\w-]+\n\n\(\*\n \* SPDX-License-Identifier: MIT\n \*\n \* Result: .+\n \*\n( \* .+\n)+ \*\)\n/,
       );
     }
+  });
+
+  test('uses every primitive that is no read-modify-write (primitives.test.ts tries those)', () => {
+    const all = files.map(textOf).join();
+    const single = ['load', 'store', 'fence', 'fenceAt', 'lock', 'unlock', 'trylock', 'isLocked'];
+    for (const [name, { does }] of Object.entries(MACROS)) if (single.includes(does)) expect(all).toContain(`${name}(`);
   });
 
   test('has each verdict, and says of nothing that it is 0 by mistake', () => {
