@@ -19,7 +19,8 @@ const isLockAxiom = (axiom: string): boolean =>
   ['lock-nest', 'nested-is-locked', 'unmatched-locks', 'lock-values'].includes(axiom);
 
 /** A model's axioms, checked by the package that defines them. */
-export class ReferenceConsistency implements Consistency {
+export class ReferenceConsistency {
+  /** Everything comes after its causes. */
   readonly causal: boolean;
   private readonly model: MemoryModel;
   private readonly axioms: readonly string[];

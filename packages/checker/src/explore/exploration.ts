@@ -7,7 +7,7 @@ import { resultOf, stores, succeeds, waitsForLock } from './read-modify-write.js
 import { Restriction } from './restrict.js';
 import { Revisits } from './revisit.js';
 import type { Consistency } from './sequential-consistency.js';
-import { NOBODY, type Threads } from './threads.js';
+import { leadsToWait, NOBODY, type Threads } from './threads.js';
 import { SLEEP } from './translate.js';
 
 /** What becomes of an execution that cannot go on. */
@@ -107,7 +107,7 @@ export class Exploration {
     const { graph } = level;
     graph.flags[event] |= ADDED_MAX;
     const { candidates } = this;
-    coherentStores(graph, event, this.consistency.causal, candidates);
+    coherentStores(graph, event, this.consistency.visibility, candidates);
     // The last is the one that it reads from now.
     for (let i = 0; i < candidates.length - 1; i++)
       if (this.mayRead(graph, event, candidates[i])) level.push(FORWARD_READ, event, candidates[i], event);
@@ -117,6 +117,8 @@ export class Exploration {
   private mayRead(graph: Graph, event: number, store: number): boolean {
     const node = graph.nodes[event];
     const value = this.valueOf(graph, store, node.location);
+    // Only the latest store may be waited with: a later one revisits the load.
+    if (leadsToWait(node, value)) return false;
     // A sleeper that reads anything else sleeps on, which only the latest store may leave it to.
     if (node.kind === N.READ) return node.operation !== SLEEP || value === 0;
     if (!succeeds(node.operation, value, node.operand, node.expected)) return !waitsForLock(node.operation);
@@ -127,7 +129,7 @@ export class Exploration {
     const { graph } = level;
     graph.flags[event] |= ADDED_MAX;
     const { candidates } = this;
-    coherentPlaces(graph, event, this.consistency.causal, candidates);
+    coherentPlaces(graph, event, this.consistency.visibility, candidates);
     for (const place of candidates) level.push(FORWARD_WRITE, event, place, event);
     this.revisit(level, event);
   }
@@ -154,7 +156,7 @@ export class Exploration {
     const limit = graph.size;
     const node = this.threads.cursor(graph, thread);
     const event = this.addRead(graph, thread, node, graph.lastStore[node.location]);
-    coherentStores(graph, event, this.consistency.causal, this.candidates);
+    coherentStores(graph, event, this.consistency.visibility, this.candidates);
     for (const store of this.candidates)
       if (this.mayRead(graph, event, store)) level.push(OVERTAKE, thread, store, limit);
     graph.cut(limit);

@@ -43,6 +43,8 @@ export class Graph {
   /** How many events of each thread must be there if this one is, what it reads from left out: its causes up to its predecessor. `threads` each. */
   causes: Int32Array;
   readonly nodes: TraceNode[] = [];
+  /** By store: the stores that come before it for everybody, when that is worked out (visibility.ts). */
+  readonly published: (Int32Array | null)[] = [];
   /** What the thread's code was given. */
   readonly answers: unknown[] = [];
 
@@ -145,6 +147,7 @@ export class Graph {
     this.coherenceAfter[event] = NONE;
     this.firstReader[event] = NONE;
     this.nodes[event] = node;
+    this.published[event] = null;
     this.answers[event] = undefined;
     const before = this.last[thread];
     this.programBefore[event] = before;
@@ -173,6 +176,7 @@ export class Graph {
     this.coherenceAfter[event] = NONE;
     this.firstReader[event] = NONE;
     this.nodes[event] = from.nodes[old];
+    this.published[event] = null;
     this.last[thread] = event;
     for (let t = 0, to = event * this.threads, at = old * this.threads; t < this.threads; t++)
       this.causes[to + t] = from.causes[at + t];

@@ -5,6 +5,7 @@ import * as N from './node.js';
 import { at, join, joinBut, Rows, set } from './rows.js';
 import type { Consistency } from './sequential-consistency.js';
 import { isCoherent } from './total-store-order.js';
+import { Visibility } from './visibility.js';
 
 /*
  * The part of LKMM that the exploration looks at: coherence, acyclic hb, acyclic pb. Nodes are the marked loads and stores (a read-modify-write is
@@ -21,7 +22,7 @@ import { isCoherent } from './total-store-order.js';
  * The names of the relations are those of linux-kernel.cat; packages/memory-model has the readable definition, which this one is tested against.
  */
 export class LinuxKernelMemoryModel implements Consistency {
-  readonly causal: boolean = false;
+  readonly visibility: Visibility | null = new Visibility();
   private readonly nodes: CausalNodes = new CausalNodes();
   private readonly plain: (graph: Graph) => boolean;
   private width = 0;

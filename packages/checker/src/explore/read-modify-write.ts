@@ -80,5 +80,19 @@ export function resultOf(
   return PRIMITIVES[code].result === 'none' ? undefined : value;
 }
 
+/** What the code is given when a read-modify-write finds that value. */
+export function answerOf({ site, operation, operand, expected }: Operation, old: number): unknown {
+  const success = succeeds(operation, old, operand, expected);
+  const stored = success ? stores(operation, old, operand) : old;
+  return resultOf(site.code, operation, old, stored, expected, success);
+}
+
+interface Operation {
+  readonly site: { readonly code: number };
+  readonly operation: number;
+  readonly operand: number;
+  readonly expected: number;
+}
+
 /** The result as the key of a trie's edge. */
 export const keyOf = (result: unknown): number => (typeof result === 'number' ? result : result === true ? 1 : 0);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { type Graph, NONE, NOT_A_READ, READS, WRITES } from './graph.js';
+import type { Visibility } from './visibility.js';
 
 /** Whether a graph that was consistent still is, now that an event was added, or re-pointed, that is the last of its thread. */
 export interface Consistency {
-  /** What orders an event after all of its causes: see candidates.ts. */
-  readonly causal: boolean;
+  /** What an event cannot come before, when that is not just all of its causes: see candidates.ts. */
+  readonly visibility: Visibility | null;
   isConsistent(graph: Graph, changed: number): boolean;
 }
 
@@ -13,7 +14,7 @@ export interface Consistency {
  * and from-reads only the immediate ones are walked, the search closes them.
  */
 export class SequentialConsistency implements Consistency {
-  readonly causal: boolean = true;
+  readonly visibility: Visibility | null = null;
   private seen: Int32Array = new Int32Array(64);
   private round = 0;
   private readonly todo: number[] = [];

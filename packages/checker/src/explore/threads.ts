@@ -3,7 +3,7 @@ import type { CpuLocal, FunctionPointer, Op } from '@lockless/cpu';
 import { access, code, functionName, localBhDisable, pointedFunction } from '@lockless/cpu';
 import { ADDED_MAX, type Graph, NONE, READS } from './graph.js';
 import * as N from './node.js';
-import { succeeds, waitsForLock } from './read-modify-write.js';
+import { answerOf, keyOf, succeeds, waitsForLock } from './read-modify-write.js';
 import { ThreadCode } from './thread-code.js';
 import type { ThreadEngine } from './thread-engine.js';
 import { SLEEP } from './translate.js';
@@ -117,14 +117,21 @@ export class Threads {
         return 0;
       case N.RMW:
         if (waitsForLock(node.operation) && !this.isFree(graph, node)) return 4;
-        return node.awaits ? 2 : 1;
+        return node.awaits ? this.rankOfWait(graph, node) : 1;
       case N.READ:
-        return node.awaits || node.operation === SLEEP ? 3 : 1;
+        return node.awaits || node.operation === SLEEP ? this.rankOfWait(graph, node) : 1;
       case N.WAIT:
         return this.waitsInVain(graph, thread, node) ? IN_VAIN : 4;
       default:
         return 4;
     }
+  }
+
+  /** A load that may have to wait is made when it need not, if there is nothing else to do. */
+  private rankOfWait(graph: Graph, node: N.TraceNode): number {
+    const value = this.latestValue(graph, node.location);
+    if (node.kind === N.READ && node.operation === SLEEP) return value === 0 ? 2 : 3;
+    return leadsToWait(node, value) ? 3 : 2;
   }
 
   /**
@@ -139,9 +146,12 @@ export class Threads {
   }
 
   isFree(graph: Graph, node: N.TraceNode): boolean {
-    const store = node.location < graph.locations ? graph.lastStore[node.location] : ~node.location;
-    const value = store >= 0 ? graph.valueWritten[store] : this.engine.locations.initial[node.location];
-    return succeeds(node.operation, value, 0, 0);
+    return succeeds(node.operation, this.latestValue(graph, node.location), 0, 0);
+  }
+
+  private latestValue(graph: Graph, location: number): number {
+    const store = location < graph.locations ? graph.lastStore[location] : ~location;
+    return store >= 0 ? graph.valueWritten[store] : this.engine.locations.initial[location];
   }
 
   /** Threads that wait for a lock. */
@@ -157,6 +167,13 @@ export class Threads {
       if (this.exists(graph, t) && this.cursor(graph, t).kind !== N.END) return false;
     return true;
   }
+}
+
+/** Whether it is known that the thread goes round a loop again if a load of its reads that value. */
+export function leadsToWait(node: N.TraceNode, value: number): boolean {
+  if (!node.awaits) return false;
+  const answer = node.kind === N.READ ? value : answerOf(node, value);
+  return node.child(keyOf(answer))?.kind === N.WAIT;
 }
 
 /** The event is the load of a sleeper whom nobody has woken. */

@@ -2,6 +2,7 @@
 import { type Graph, NONE, NOT_A_READ, WRITES } from './graph.js';
 import * as N from './node.js';
 import type { Consistency } from './sequential-consistency.js';
+import type { Visibility } from './visibility.js';
 
 /**
  * acyclic (program order that x86 keeps | rfe | co | fr), as {@link SequentialConsistency} does it. A load is not ordered after the plain stores
@@ -9,7 +10,7 @@ import type { Consistency } from './sequential-consistency.js';
  * candidates are chosen, but for a load that a revisit gives an older store than its thread knows.
  */
 export class TotalStoreOrder implements Consistency {
-  readonly causal: boolean = true;
+  readonly visibility: Visibility | null = null;
   private seen: Int32Array = new Int32Array(64);
   private round = 0;
   private readonly todo: number[] = [];
