@@ -15,7 +15,7 @@ export function jsonOf(run: LitmusRun): Record<string, unknown> {
     positive,
     negative,
     race: flags.includes('data-race'),
-    seconds: run.seconds,
+    seconds: Number(run.seconds.toFixed(6)),
     finalStates: states,
     flags,
     declared,
