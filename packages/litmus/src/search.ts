@@ -40,6 +40,12 @@ export class Search {
 
   run(): void {
     if (this.#graph.start()) this.#explore(0, false);
+    // Two threads keep the same lock for ever: the later one never gets it.
+    else this.#stuckAt(this.#graph.events.findLastIndex(({ type }) => type === 'LKR'));
+  }
+
+  #stuckAt(lock: number): void {
+    if (lock !== -1) this.#visitor.stuck(this.#graph.planned[lock] as Planned);
   }
 
   #consistent(): boolean {
@@ -63,9 +69,7 @@ export class Search {
   #branch(options: readonly Option[], depth: number): void {
     const graph = this.#graph;
     if (options.length === 0) {
-      const waiting = graph.events.findIndex(({ type }, number) => type === 'LKR' && graph.rf[number] === -1);
-      if (waiting !== -1) this.#visitor.stuck(graph.planned[waiting] as Planned);
-      return;
+      return this.#stuckAt(graph.events.findIndex(({ type }, number) => type === 'LKR' && graph.rf[number] === -1));
     }
     graph.save(depth);
     for (const { load, store } of options) {
