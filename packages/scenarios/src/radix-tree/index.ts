@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
 import { memoryScenarios } from './memory.js';
+import { republishScenarios } from './republish.js';
 import { shapeScenarios } from './shape.js';
 import { staleLeafScenarios } from './stale-leaf.js';
 import { tagScenarios } from './tags.js';
@@ -11,4 +12,5 @@ export const radixTreeScenarios: readonly Scenario[] = [
   ...shapeScenarios,
   ...tagScenarios,
   ...memoryScenarios,
+  ...republishScenarios,
 ];

@@ -5,7 +5,6 @@ import { ENOMEM, RADIX_TREE_MAP_SHIFT, RadixTreeRoot } from '@lockless/mm-types'
 import {
   RADIX_TREE_MAX_PATH,
   RADIX_TREE_PRELOAD_SIZE,
-  radixTreeGangLookup,
   radixTreeInit,
   radixTreeInsert,
   radixTreeLookup,
@@ -90,7 +89,7 @@ export const memoryScenarios: readonly Scenario[] = [
       *insert() {
         yield* useUp(RADIX_TREE_PRELOAD_SIZE - (yield* choose(FAR_NODES + 1)));
         const error = yield* insertPage([FAR_INDEX, Q]);
-        const items = yield* radixTreeGangLookup(tree, 0, 3);
+        const items = [yield* radixTreeLookup(tree, 0), yield* radixTreeLookup(tree, FAR_INDEX)];
         yield* deletePage(0);
         return { error, items };
       },
@@ -98,9 +97,10 @@ export const memoryScenarios: readonly Scenario[] = [
     *finally(_shared, { results, reach }) {
       const { error, items } = results.insert as { error: number; items: number[] };
       assertThat(error === 0 || error === -ENOMEM, 'an insertion fails for want of memory alone');
-      assertThat(items[0] === P && items.length === (error === 0 ? 2 : 1), 'a failed insertion changes no item');
-      const [item] = yield* radixTreeGangLookup(tree, 0, 3);
-      assertThat(item === (error === 0 ? Q : undefined), 'a deletion after it deletes one item');
+      const far = error === 0 ? Q : NULL;
+      assertThat(items[0] === P && items[1] === far, 'a failed insertion changes no item');
+      assertThat((yield* radixTreeLookup(tree, 0)) === NULL, 'an item can be deleted after it');
+      assertThat((yield* radixTreeLookup(tree, FAR_INDEX)) === far, 'and is the only one that goes');
       if (error === 0) reach('inserted');
       else reach((yield* load(RadixTreeRoot.rnode(tree))) === NULL ? 'failed' : 'failed, and empty nodes stay');
     },

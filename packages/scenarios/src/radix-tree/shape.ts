@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { load, NULL, store } from '@lockless/cpu';
+import { load, NULL, poke, store } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
 import { radixTreeLookup } from '@lockless/radix-tree';
 import { assertThat } from '../assertion.js';
@@ -19,6 +19,9 @@ const weakOnly = (name: string, kind: string): GuardClaim => ({
   name,
   without: { sc: 'holds', tso: 'holds', lkmm: { kind } },
 });
+
+/** No address. */
+const NOWHERE = 6;
 
 const lookup = (index: number) => (): Op<number> => underRcu(() => radixTreeLookup(tree, index));
 
@@ -103,10 +106,14 @@ export const shapeScenarios: readonly Scenario[] = [
   scenario({
     name: 'insert-publishes',
     facts: ['B6'],
-    summary: 'a lookup of a page that is being inserted, with a new node above it',
+    summary: 'a lookup of a page that is being inserted into a leaf',
     source: 'Documentation/RCU/rcu_dereference.rst; lib/radix-tree.c, 2.6.27',
     properties: ['I5'],
-    setup: () => bootTree([[0, P]]),
+    setup: () =>
+      bootTree([
+        [0, P],
+        [2, R],
+      ]),
     threads: {
       lookup: () => lookUpNew(1),
       *writer() {
@@ -120,5 +127,31 @@ export const shapeScenarios: readonly Scenario[] = [
     },
     mustReach: ['not yet', 'found'],
     guards: [weakOnly('radixTreeInsert.rcu_assign_pointer', 'assertion')],
+  }),
+  scenario({
+    name: 'first-node-published',
+    facts: ['B6'],
+    summary:
+      'a lookup of index 0 in an empty tree, into which pages are inserted: it must not find the node without its height',
+    source: 'radix_tree_insert(), lib/radix-tree.c, 2.6.27',
+    properties: ['I5', 'I7', 'I11'],
+    *setup() {
+      yield* bootTree([]);
+      // Words of a page that is taken for a node lead nowhere.
+      poke(Page.contentIdentity(P), NOWHERE);
+    },
+    threads: {
+      lookup: lookup(0),
+      *writer() {
+        yield* insertPage([1, Q]);
+        yield* insertPage([0, P]);
+      },
+    },
+    *finally(_shared, { results, reach }) {
+      assertThat(results.lookup === NULL || results.lookup === P, 'index 0 has its page or none');
+      reach(results.lookup === NULL ? 'not yet' : 'found');
+    },
+    mustReach: ['not yet', 'found'],
+    guards: [weakOnly('publishNode.rcu_assign_pointer', 'null-dereference')],
   }),
 ];

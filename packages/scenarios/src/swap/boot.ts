@@ -35,7 +35,7 @@ export function* bootMemory(): Op<void> {
   yield* freeAreaInit({ pages: 16, nrCpus: 4, minFreeKbytes: 0 });
   yield* radixTreeInit(AddressSpace.pageTree(mapping), GFP_ATOMIC);
   yield* swapStateInit();
-  yield* swapAreaInit(0, 3);
+  yield* swapAreaInit(0, 8);
 }
 
 function given<T>(pointer: Ptr<T> | Null): Ptr<T> {

@@ -47,7 +47,11 @@ export function* lookUpSwapPage({ ptep }: Process): Op<FoundPage | Null> {
   return page === NULL ? NULL : { orig, page };
 }
 
-/** do_swap_page(), second part: maps it. *Returns* what it mapped, or NULL: the fault is repeated. */
+/**
+ * do_swap_page(), second part: maps it.
+ * *Returns* what it mapped, or NULL: the fault is repeated.
+ * *Source*: `do_swap_page`, mm/memory.c, 2.6.27 with 4969c1192d15. *Differs*: does not read the page; mapping counts are left out.
+ */
 export function* mapSwapPage({ mm, ptep }: Process, { orig, page }: FoundPage): Op<Ptr<Page> | Null> {
   const entry = pteToSwpEntry(orig);
   if (!(yield* lockSwapCachePage(page, entry))) {
@@ -66,16 +70,6 @@ export function* mapSwapPage({ mm, ptep }: Process, { orig, page }: FoundPage): 
   if (same) return page;
   yield* putPage(page);
   return NULL;
-}
-
-/**
- * do_swap_page(): a read fault on a page that is swapped out and in the swap cache.
- * *Returns* the page it mapped; NULL when the fault must be repeated, or the page read from the disk.
- * *Source*: `do_swap_page`, mm/memory.c, 2.6.27 with 4969c1192d15. *Differs*: does not read; mapping counts are left out.
- */
-export function* doSwapPage(process: Process): Op<Ptr<Page> | Null> {
-  const found = yield* lookUpSwapPage(process);
-  return found === NULL ? NULL : yield* mapSwapPage(process, found);
 }
 
 /** The step of zap_pte_range() at one entry. *Source*: mm/memory.c, 2.6.27. *Differs*: mapping counts are left out. */

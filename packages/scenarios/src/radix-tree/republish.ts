@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op } from '@lockless/cpu';
+import { load, NULL, writeOnce } from '@lockless/cpu';
+import { Page } from '@lockless/mm-types';
+import { getPage, pageFreezeRefs, pageUnfreezeRefs } from '@lockless/page';
+import { findGetPage, lockTreeIrq, unlockTreeIrq } from '@lockless/pagecache';
+import { radixTreeDelete } from '@lockless/radix-tree';
+import { assertThat } from '../assertion.js';
+import { type Scenario, scenario } from '../scenario.js';
+import { bootTree, insertPage, mapping, P, Q, tree } from './boot.js';
+
+const INDEX = 1;
+const OLD = 0;
+const NEW = 2;
+
+/** Takes the page out as reclaim does, gives it other content, and puts it in again at the same place. */
+function* republish(): Op<boolean> {
+  yield* lockTreeIrq(mapping);
+  const frozen = yield* pageFreezeRefs(P, 1); // A.
+  if (frozen) yield* radixTreeDelete(tree, INDEX); // B.
+  yield* unlockTreeIrq(mapping);
+  if (!frozen) return false;
+  yield* writeOnce(Page.contentVersion(P), NEW);
+  yield* pageUnfreezeRefs(P, 1);
+  yield* getPage(P);
+  yield* insertPage([INDEX, P]);
+  return true;
+}
+
+/** Looks the page up, and reads what is in it. */
+function* readPage(): Op<number | Null> {
+  const page = yield* findGetPage(mapping, INDEX);
+  return page === NULL ? NULL : 1 + (yield* load(Page.contentVersion(page)));
+}
+
+export const republishScenarios: readonly Scenario[] = [
+  scenario({
+    name: 'same-page-again',
+    facts: ['seed 1', 'A7'],
+    summary: 'between a lookup and its reference the page is removed, changed, and inserted again at the same place',
+    source:
+      'page_cache_get_speculative(), include/linux/pagemap.h, e286781d5f: "It is possible that between 1 and 2 ..."',
+    properties: ['I1', 'I5'],
+    setup: () =>
+      bootTree([
+        [INDEX, P],
+        [2, Q],
+      ]),
+    threads: { lookup: readPage, republish },
+    *finally(_shared, { results, reach }) {
+      const version = results.lookup;
+      assertThat(
+        version === NULL || version === 1 + (results.republish ? NEW : OLD),
+        'the page is read as it was published',
+      );
+      reach(version === NULL ? 'not found' : results.republish ? 'found again' : 'kept');
+    },
+    mustReach: ['not found', 'found again', 'kept'],
+    guards: [
+      {
+        name: 'pageCacheGetSpeculative.atomic_add_unless',
+        without: { sc: 'holds', tso: 'holds', lkmm: { kind: 'assertion' } },
+      },
+      {
+        name: 'pageUnfreezeRefs.smp_store_release',
+        without: { sc: 'holds', tso: 'holds', lkmm: { kind: 'assertion' } },
+      },
+    ],
+  }),
+];
