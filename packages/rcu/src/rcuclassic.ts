@@ -2,6 +2,7 @@
 import type { FunctionPointer, Op, Ptr } from '@lockless/cpu';
 import {
   bugOn,
+  defineGuard,
   load,
   localIrqRestore,
   localIrqSave,
@@ -47,6 +48,12 @@ import {
  *  removal comes before barrier A on its CPU, that before the new `cur`; a CPU that read it passes barrier B before its next reader begins,
  *  which therefore sees the removal.
  */
+
+const waitsForNextBatch = defineGuard(
+  'nxtlistBecomesBatch.nextBatch',
+  'callbacks join the batch that is already in progress',
+);
+const forgetsOlder = defineGuard('checkQuiescentState.forgetOlder', 'a quiescent state from before the batch counts');
 
 /** Most callbacks that one softirq invokes. */
 const BLIMIT = 10;
@@ -119,7 +126,8 @@ export function* rcuNoteContextSwitch(): Op<void> {
 export function* processBatches(): Op<void> {
   const rdp = thisRcuData();
   if ((yield* load(Rdp.curlist(rdp))) !== NULL) {
-    // Acquire, pairs with cpuQuiet(): the readers of all CPUs are over before the callbacks run. (The kernel has a plain load here.)
+    // Acquire, pairs with cpuQuiet(): the readers of all CPUs are over before the callbacks run. 2.6.27 has a plain load here, which under LKMM
+    // lets a callback read what was there before a reader's store (scenario classic-readers-store).
     const completed = yield* smpLoadAcquire(RcuCtrlblk.completed(rcp));
     if (!batchBefore(completed, yield* load(Rdp.batch(rdp)))) yield* curlistIsDone(rdp);
   }
@@ -144,7 +152,7 @@ function* nxtlistBecomesBatch(rdp: Ptr<RcuData>): Op<void> {
   yield* store(Rdp.nxttail(rdp), Rdp.nxtlist(rdp));
   localIrqRestore(flags);
 
-  yield* store(Rdp.batch(rdp), ((yield* readOnce(RcuCtrlblk.cur(rcp))) + 1) | 0);
+  yield* store(Rdp.batch(rdp), ((yield* readOnce(RcuCtrlblk.cur(rcp))) + (waitsForNextBatch() ? 1 : 0)) | 0);
   // Pairs with the write barrier in startBatch(): a `cur` that is already our batch means that nextPending is seen cleared.
   yield* smpRmb();
   if ((yield* readOnce(RcuCtrlblk.nextPending(rcp))) === 0) {
@@ -197,7 +205,7 @@ function* checkQuiescentState(rdp: Ptr<RcuData>): Op<void> {
   if ((yield* load(Rdp.quiescbatch(rdp))) !== cur) {
     // Only quiescent states from now on count: the one noted so far may be older than the batch.
     yield* store(Rdp.qsPending(rdp), 1);
-    yield* store(Rdp.passedQuiesc(rdp), 0);
+    if (forgetsOlder()) yield* store(Rdp.passedQuiesc(rdp), 0);
     yield* store(Rdp.quiescbatch(rdp), cur);
     return;
   }

@@ -3,6 +3,7 @@ import type { Op } from '@lockless/cpu';
 import {
   bugOn,
   clearBit,
+  defineGuard,
   localBhDisable,
   localBhEnable,
   NR_CPUS,
@@ -27,6 +28,12 @@ import { urcuReclaim } from './urcu-call-rcu.js';
  * for it. A driver that stops the tick of idle CPUs brackets the sleep with rcuEnterIdle() and rcuExitIdle() instead.
  */
 
+const userOnly = defineGuard('rcuCheckCallbacks.userOnly', 'a tick within a reader counts as a quiescent state');
+const asleepFirst = defineGuard(
+  'rcuEnterIdle.asleepFirst',
+  'asks whether RCU needs the CPU before it says that it sleeps, as 2.6.27 does',
+);
+
 /**
  * rcu_init(): at boot, on one CPU, before any other runs.
  *
@@ -49,7 +56,7 @@ export function* rcuInit(nrCpus: number): Op<void> {
  * *Source*: `rcu_check_callbacks`, kernel/rcuclassic.c, 2.6.27, which finds out about the idle loop by itself.
  */
 export function* rcuCheckCallbacks(user: boolean): Op<void> {
-  if (user) yield* rcuNoteContextSwitch();
+  if (user || !userOnly()) yield* rcuNoteContextSwitch();
 }
 
 /**
@@ -129,9 +136,10 @@ export function* rcuIdle(): Op<void> {
  */
 export function* rcuEnterIdle(): Op<boolean> {
   const cpu = smpProcessorId();
+  if (!asleepFirst() && (yield* rcuNeedsCpu())) return false;
   yield* setBit(cpu & 31, nohzMaskWord(cpu >> 5));
   yield* smpMbAfterAtomic();
-  if (!(yield* rcuNeedsCpu())) return true;
+  if (!asleepFirst() || !(yield* rcuNeedsCpu())) return true;
   yield* rcuExitIdle();
   return false;
 }

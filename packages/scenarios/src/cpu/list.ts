@@ -109,8 +109,8 @@ export const listScenarios: readonly Scenario[] = [
     },
     mustReach: ['sum 3', 'sum 7'],
     guards: [
-      weakOnly('listAddRcu.rcu_assign_pointer', 'assertion'),
-      weakOnly('sumOfEntries.rcu_dereference', 'assertion'),
+      weakOnly('listAddRcu.rcu_assign_pointer', 'wild-access'),
+      weakOnly('sumOfEntries.rcu_dereference', 'wild-access'),
     ],
   }),
   scenario({

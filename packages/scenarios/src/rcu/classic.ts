@@ -1,58 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr } from '@lockless/cpu';
-import { defineStatic, enterCpu, functionPointer, thisCpu, writeOnce } from '@lockless/cpu';
-import { RcuHead } from '@lockless/mm-types';
-import {
-  callRcu,
-  rcuCheckCallbacks,
-  rcuEnterIdle,
-  rcuExitIdle,
-  rcuInit,
-  rcuProcessCallbacks,
-  rcuStall,
-  rcuStatistics,
-} from '@lockless/rcu';
+import { readOnce, writeOnce } from '@lockless/cpu';
+import { callRcu, rcuInit, rcuNoteContextSwitch, rcuProcessCallbacks, rcuStatistics } from '@lockless/rcu';
 import { assertThat } from '../assertion.js';
+import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
+import {
+  A,
+  assertNoStall,
+  B,
+  COMPLETED_ACQUIRE,
+  COMPLETED_RELEASE,
+  head,
+  loadY,
+  onCpu,
+  otherHead,
+  sawY,
+  seeAcrossTick,
+  source,
+  storeNothing,
+  storeY,
+  thirdHead,
+  tick,
+  ticks,
+} from './classic-machine.js';
 import { assertNotBothSides, reader, seeXThenY, x, y } from './guarantee.js';
 
 /*
- * Classic RCU, rcuclassic.ts, with its ticks written out: a thread is a CPU, and calls what its timer interrupt would call. No tick comes within
- * a reader: one that did would find no quiescent state. Each program has the ticks that one grace period takes, so it ends in some of the
- * executions; where it does, the guarantee must hold.
+ * The guarantee of classic RCU. No tick comes within a reader unless the program says so. Each program has the ticks that one grace period takes, so it
+ * ends in some of the executions; where it does, the guarantee must hold. Between them these programs show for each barrier of rcuclassic.ts
+ * whether it is needed.
  */
-
-const source = 'kernel/rcuclassic.c, 2.6.27';
-
-const head: Ptr<RcuHead> = defineStatic(RcuHead, 'classic_head');
-const thirdHead: Ptr<RcuHead> = defineStatic(RcuHead, 'third_classic_head');
-const otherHead: Ptr<RcuHead> = defineStatic(RcuHead, 'other_classic_head');
-
-const storeY = functionPointer('store_y', function* (_head: Ptr<RcuHead>): Op<void> {
-  yield* writeOnce(y, 1);
-});
-
-/** A timer interrupt that hits user mode, and its softirq. */
-function* tick(): Op<void> {
-  yield* rcuCheckCallbacks(true);
-  yield* rcuProcessCallbacks();
-}
-function* ticks(count: number): Op<void> {
-  for (let i = 0; i < count; i++) yield* tick();
-}
-
-/** Boot runs on CPU 0; this part of it on another. */
-function* onCpu(id: number, op: Op<void>): Op<void> {
-  const boot = thisCpu;
-  enterCpu({ ...boot, id });
-  yield* op;
-  enterCpu(boot);
-}
-
-const assertNoStall = (): void => {
-  const stall = rcuStall();
-  assertThat(stall === null, `a grace period will never end: ${stall}`);
-};
 
 /** The guarantee, with the grace period's whole mechanism between x and y. */
 const gracePeriod: Scenario = scenario({
@@ -83,25 +60,74 @@ const gracePeriod: Scenario = scenario({
       reach((results.reader as { x: number }).x === 0 ? 'waited for' : 'came later');
   },
   mustReach: ['waited for', 'came later'],
-  guards: [],
+  guards: [
+    // The lock under which a CPU reports orders what A and B order elsewhere.
+    notNeeded(A),
+    notNeeded(B),
+    notNeeded(COMPLETED_ACQUIRE),
+    notNeeded(COMPLETED_RELEASE),
+    notNeeded('startBatch.smp_mb'),
+    notNeeded('startBatch.smp_wmb'),
+  ],
 });
 
-/** A CPU that slept without a tick when the batch began: nobody waits for it. */
-const wakesUp: Scenario = scenario({
-  name: 'classic-wakes-up',
+/** The other direction: what a reader stored is there for the callback. */
+const readersStoreClassic: Scenario = scenario({
+  name: 'classic-readers-store',
   facts: [],
-  summary: 'a CPU that no batch waits for, because it sleeps without a tick, wakes up and reads while a batch goes on',
-  source: 'kernel/rcuclassic.c and kernel/time/tick-sched.c, 2.6.27; c3f5902325 (2.6.17): "Fix cpu hotplug/nohz race"',
+  summary: 'one CPU loads x and stores y between its ticks, another stores x and has a callback load y',
+  source,
   properties: ['I11'],
-  *setup() {
-    yield* rcuInit(2);
-    // Boot runs on CPU 0, the sleeper.
-    assertThat(yield* rcuEnterIdle(), 'RCU lets an idle CPU sleep');
-  },
+  setup: () => rcuInit(2),
   threads: {
-    *sleeper() {
-      yield* rcuExitIdle();
-      return yield* reader(seeXThenY);
+    *reader() {
+      yield* tick();
+      const seen = yield* reader(function* () {
+        const value = yield* readOnce(x);
+        yield* writeOnce(y, 1);
+        return value;
+      });
+      yield* ticks(2);
+      return seen;
+    },
+    *updater() {
+      yield* writeOnce(x, 1);
+      yield* callRcu(head, loadY);
+      yield* ticks(3);
+    },
+  },
+  *finally(_shared, { results, reach }) {
+    const waitedFor = rcuStatistics().callbacksInvoked > 0 && results.reader === 0;
+    assertThat(
+      !waitedFor || (yield* readOnce(sawY)) === 1,
+      'a reader that began before the grace period has not ended after it',
+    );
+    if (waitedFor) reach('waited for');
+  },
+  mustReach: ['waited for'],
+  guards: [
+    weakOnly(COMPLETED_ACQUIRE, 'assertion'),
+    // A comes before the store as well.
+    notNeeded(COMPLETED_RELEASE),
+    notNeeded(A),
+  ],
+});
+
+/** The reader begins after a quiescent state that its CPU has not reported yet, and a tick within it does so. */
+const tickWithinReader: Scenario = scenario({
+  name: 'classic-tick-within-reader',
+  facts: [],
+  summary:
+    'a CPU learns of a batch, switches tasks, and reports that from a tick within the next reader, for which nobody waits',
+  source,
+  properties: ['I11'],
+  setup: () => rcuInit(2),
+  threads: {
+    *reader() {
+      yield* tick(false);
+      // The scheduler's barriers left out.
+      yield* rcuNoteContextSwitch();
+      return yield* reader(seeAcrossTick);
     },
     *updater() {
       yield* writeOnce(x, 1);
@@ -110,63 +136,95 @@ const wakesUp: Scenario = scenario({
     },
   },
   *finally(_shared, { results, reach }) {
-    assertNotBothSides(results.sleeper);
-    if (rcuStatistics().callbacksInvoked > 0) reach('nobody waited');
+    assertNotBothSides(results.reader);
+    if ((results.reader as { y: number }).y === 1) reach('not waited for');
   },
-  mustReach: ['nobody waited'],
-  guards: [],
+  mustReach: ['not waited for'],
+  guards: [weakOnly(B, 'assertion'), notNeeded(A), notNeeded('startBatch.smp_wmb')],
 });
 
-/** And one that falls asleep just then. */
-const fallsAsleep: Scenario = scenario({
-  name: 'classic-falls-asleep',
+/** A quiescent state from before the batch says nothing of a reader that began after it. */
+const olderQuiescentState: Scenario = scenario({
+  name: 'classic-older-quiescent-state',
   facts: [],
-  summary: 'a CPU stops its tick while another starts a batch, which must not wait for it',
-  source: 'kernel/rcuclassic.c and kernel/time/tick-sched.c, 2.6.27',
-  properties: ['I7'],
+  summary: 'a CPU learns of a batch within a reader, and switched tasks before it',
+  source,
+  properties: ['I11'],
   setup: () => rcuInit(2),
   threads: {
-    idle: rcuEnterIdle,
-    *updater() {
-      yield* callRcu(head, storeY);
+    *reader() {
+      yield* rcuNoteContextSwitch();
+      const seen = yield* reader(function* () {
+        const value = yield* readOnce(x);
+        yield* tick(false);
+        yield* tick(false);
+        return { x: value, y: yield* readOnce(y) };
+      });
       yield* ticks(1);
+      return seen;
+    },
+    *updater() {
+      yield* writeOnce(x, 1);
+      yield* callRcu(head, storeY);
+      yield* ticks(3);
     },
   },
   *finally(_shared, { results, reach }) {
-    assertNoStall();
-    reach(results.idle === true ? 'sleeps' : 'stays awake');
+    assertNotBothSides(results.reader);
+    const { x: seen } = results.reader as { x: number };
+    if (seen === 0 && rcuStatistics().callbacksInvoked > 0) reach('waited for');
   },
-  mustReach: ['sleeps', 'stays awake'],
-  guards: [],
+  mustReach: ['waited for'],
+  guards: [always('checkQuiescentState.forgetOlder', 'assertion'), always('rcuCheckCallbacks.userOnly', 'assertion')],
 });
 
-/** Two CPUs want batches, one of them while the other's is about to start. */
-const nextBatch: Scenario = scenario({
-  name: 'classic-next-batch',
+/** A CPU whose callbacks join a batch that is wanted already: it takes no lock, so nothing but A orders its removal and the batch. */
+const joinsWantedBatch: Scenario = scenario({
+  name: 'classic-joins-wanted-batch',
   facts: [],
-  summary: 'a CPU numbers the batch that its callbacks wait for while another CPU starts one',
+  summary: 'the callback of one CPU joins the batch that a second wants and a third CPU has to learn of',
   source,
-  properties: ['I7'],
+  properties: ['I11'],
   *setup() {
     yield* rcuInit(3);
-    // A batch of CPU 0 is in progress and waits for CPU 0 alone; CPU 2 wants the next.
-    yield* callRcu(head, storeY);
-    yield* rcuProcessCallbacks();
+    // A batch of CPU 2 is in progress and waits for CPU 2 alone. CPU 0 wants the next.
+    yield* onCpu(2, callRcu(head, storeNothing));
+    yield* onCpu(2, rcuProcessCallbacks());
+    yield* callRcu(otherHead, storeNothing);
+    yield* ticks(2);
     yield* onCpu(1, ticks(2));
-    yield* onCpu(2, callRcu(otherHead, storeY));
-    yield* onCpu(2, ticks(2));
   },
   threads: {
-    starter: tick,
-    *asker() {
+    *reader() {
+      yield* tick(false);
+      yield* rcuNoteContextSwitch();
+      return yield* reader(seeAcrossTick);
+    },
+    *updater() {
+      yield* writeOnce(x, 1);
       yield* callRcu(thirdHead, storeY);
-      yield* tick();
+      yield* ticks(3);
+    },
+    *starter() {
+      yield* ticks(3);
     },
   },
-  *finally() {
-    assertNoStall();
+  *finally(_shared, { results, reach }) {
+    assertNotBothSides(results.reader);
+    if ((results.reader as { y: number }).y === 1) reach('not waited for');
   },
-  guards: [],
+  mustReach: ['not waited for'],
+  guards: [
+    whereStoresWait(A, 'assertion'),
+    weakOnly(B, 'assertion'),
+    always('nxtlistBecomesBatch.nextBatch', 'assertion'),
+  ],
 });
 
-export const classicScenarios: readonly Scenario[] = [gracePeriod, wakesUp, fallsAsleep, nextBatch];
+export const classicScenarios: readonly Scenario[] = [
+  gracePeriod,
+  readersStoreClassic,
+  tickWithinReader,
+  olderQuiescentState,
+  joinsWantedBatch,
+];

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
 import { classicScenarios } from './classic.js';
+import { classicIdleScenarios } from './classic-idle.js';
 import { eventScenarios } from './events.js';
 import { urcuScenarios } from './urcu.js';
 
 /** The grace-period guarantee: of the events, and of our implementations. */
-export const rcuScenarios: readonly Scenario[] = [...eventScenarios, ...urcuScenarios, ...classicScenarios];
+export const rcuScenarios: readonly Scenario[] = [
+  ...eventScenarios,
+  ...urcuScenarios,
+  ...classicScenarios,
+  ...classicIdleScenarios,
+];
