@@ -60,9 +60,9 @@ async function runTests(paths: readonly string[], flags: LitmusFlags, io: Io, ex
     },
   );
   exit(exitCodeOf(runs, interrupted));
-  draw(runs, drawings, io);
   if (flags.json) io.stdout.write(`${JSON.stringify(runs.map(jsonOf))}\n`);
   else if (folder) io.stdout.write(`\n${summaryOf(runs, files.length)}\n`);
+  draw(runs, drawings, io);
 }
 
 interface Drawing {
