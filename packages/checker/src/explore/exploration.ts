@@ -7,7 +7,7 @@ import { resultOf, stores, succeeds, waitsForLock } from './read-modify-write.js
 import { Restriction } from './restrict.js';
 import { Revisits } from './revisit.js';
 import type { Consistency } from './sequential-consistency.js';
-import { leadsToWait, NOBODY, type Threads } from './threads.js';
+import { NOBODY, type Threads } from './threads.js';
 import { SLEEP } from './translate.js';
 
 /** What becomes of an execution that cannot go on. */
@@ -118,7 +118,7 @@ export class Exploration {
     const node = graph.nodes[event];
     const value = this.valueOf(graph, store, node.location);
     // Only the latest store may be waited with: a later one revisits the load.
-    if (leadsToWait(node, value)) return false;
+    if (node.awaits && this.threads.leadsToWait(graph, graph.thread[event], node, value)) return false;
     // A sleeper that reads anything else sleeps on, which only the latest store may leave it to.
     if (node.kind === N.READ) return node.operation !== SLEEP || value === 0;
     if (!succeeds(node.operation, value, node.operand, node.expected)) return !waitsForLock(node.operation);
@@ -160,6 +160,30 @@ export class Exploration {
     for (const store of this.candidates)
       if (this.mayRead(graph, event, store)) level.push(OVERTAKE, thread, store, limit);
     graph.cut(limit);
+  }
+
+  /** Adds the next event of a thread in the maximal way, and looks for no other. Returns its number. */
+  add(thread: number, node: N.TraceNode): number {
+    const { graph } = this.levels.top;
+    if (node.location >= graph.locations) graph.ensureLocations(this.initial.length);
+    const latest = graph.lastStore[node.location];
+    let event: number;
+    if (node.kind === N.READ || node.kind === N.RMW) event = this.addRead(graph, thread, node, latest);
+    else if (node.kind === N.WRITE) event = this.addWrite(graph, thread, node, latest);
+    else event = this.addOther(graph, thread, node, node.kind === N.CHOOSE ? 0 : undefined);
+    graph.flags[event] |= ADDED_MAX;
+    return event;
+  }
+
+  /** Has the event that was added last read from, or stand after, another store, or be another choice. Returns whether the model allows it. */
+  addInstead(thread: number, node: N.TraceNode, other: number, event: number): boolean {
+    const { graph } = this.levels.top;
+    graph.cut(event);
+    if (node.kind === N.CHOOSE) this.addOther(graph, thread, node, other);
+    else if (node.kind === N.WRITE) this.addWrite(graph, thread, node, other);
+    else this.addRead(graph, thread, node, other);
+    graph.flags[event] |= ADDED_MAX;
+    return node.kind === N.CHOOSE || (conflicting(graph, event) === NONE && this.consistency.isConsistent(graph, event));
   }
 
   /** Begins an item of work; true when the graph that comes of it is to be extended. */

@@ -93,6 +93,17 @@ export class Threads {
    * last. A thread that has thrown comes before all.
    */
   choose(graph: Graph): number {
+    for (;;) {
+      const thread = this.chooseFirst(graph);
+      if (thread < 0) return thread;
+      const node = this.cursor(graph, thread);
+      if (node.awaits || (node.kind !== N.READ && node.kind !== N.RMW) || !this.wouldWait(graph, thread, node))
+        return thread;
+      // The first that is known of this wait: now it awaits, and others may come first.
+    }
+  }
+
+  private chooseFirst(graph: Graph): number {
     let best = NOBODY;
     let bestRank = 4;
     for (let t = 0; t < this.places; t++) {
@@ -117,9 +128,9 @@ export class Threads {
         return 0;
       case N.RMW:
         if (waitsForLock(node.operation) && !this.isFree(graph, node)) return 4;
-        return node.awaits ? this.rankOfWait(graph, node) : 1;
+        return node.awaits ? this.rankOfWait(graph, thread, node) : 1;
       case N.READ:
-        return node.awaits || node.operation === SLEEP ? this.rankOfWait(graph, node) : 1;
+        return node.awaits || node.operation === SLEEP ? this.rankOfWait(graph, thread, node) : 1;
       case N.WAIT:
         return this.waitsInVain(graph, thread, node) ? IN_VAIN : 4;
       default:
@@ -128,10 +139,23 @@ export class Threads {
   }
 
   /** A load that may have to wait is made when it need not, if there is nothing else to do. */
-  private rankOfWait(graph: Graph, node: N.TraceNode): number {
-    const value = this.latestValue(graph, node.location);
-    if (node.kind === N.READ && node.operation === SLEEP) return value === 0 ? 2 : 3;
-    return leadsToWait(node, value) ? 3 : 2;
+  private rankOfWait(graph: Graph, thread: number, node: N.TraceNode): number {
+    if (node.kind === N.READ && node.operation === SLEEP)
+      return this.latestValue(graph, node.location) === 0 ? 2 : 3;
+    return this.wouldWait(graph, thread, node) ? 3 : 2;
+  }
+
+  /** Whether the thread would go round a loop again after this load, if that took the latest store. */
+  private wouldWait(graph: Graph, thread: number, node: N.TraceNode): boolean {
+    if (node.kind === N.READ && node.operation === SLEEP) return false;
+    return this.leadsToWait(graph, thread, node, this.latestValue(graph, node.location));
+  }
+
+  /** Whether the thread goes round a loop again if a load of its reads that value. */
+  leadsToWait(graph: Graph, thread: number, node: N.TraceNode, value: number): boolean {
+    const answer = node.kind === N.READ ? value : answerOf(node, value);
+    const next = node.child(keyOf(answer)) ?? this.codeOf(graph, thread).next(node, answer);
+    return next.kind === N.WAIT;
   }
 
   /**
@@ -143,6 +167,13 @@ export class Threads {
     for (let i = 0; i < node.window; i++, e = graph.programBefore[e])
       if ((graph.flags[e] & (READS | ADDED_MAX)) === READS) return true;
     return false;
+  }
+
+  /** Whether the thread can take a step, or has thrown. */
+  canRun(graph: Graph, thread: number): boolean {
+    const node = this.cursor(graph, thread);
+    if (node.kind === N.END || node.kind === N.WAIT) return false;
+    return !(node.kind === N.RMW && waitsForLock(node.operation) && !this.isFree(graph, node));
   }
 
   isFree(graph: Graph, node: N.TraceNode): boolean {
@@ -167,13 +198,6 @@ export class Threads {
       if (this.exists(graph, t) && this.cursor(graph, t).kind !== N.END) return false;
     return true;
   }
-}
-
-/** Whether it is known that the thread goes round a loop again if a load of its reads that value. */
-export function leadsToWait(node: N.TraceNode, value: number): boolean {
-  if (!node.awaits) return false;
-  const answer = node.kind === N.READ ? value : answerOf(node, value);
-  return node.child(keyOf(answer))?.kind === N.WAIT;
 }
 
 /** The event is the load of a sleeper whom nobody has woken. */
