@@ -2,7 +2,8 @@
 import { lkmm, type MemoryModel, Relation, sc, tso } from '@lockless/memory-model';
 import type { Litmus, Place, Position } from './ast.js';
 import { elaborate, type Program } from './elaborate.js';
-import type { End, Planned } from './elaborate-event.js';
+import type { End, Planned, Segment } from './elaborate-event.js';
+import { LitmusError } from './error.js';
 import { nestedLock } from './nested-lock.js';
 import type { Execution, FinalValue, Outcome, SolveOptions, State, Trouble } from './outcome.js';
 import { placeText } from './proposition.js';
@@ -22,6 +23,20 @@ const STEPS = 1024;
  * primitive), with the place.
  */
 export function solve(litmus: Litmus, options: SolveOptions = {}): Outcome {
+  try {
+    return search(litmus, options);
+  } catch (error) {
+    // What a test is made of is nested in the stack while it is worked out: thousands of statements do not fit.
+    if (!(error instanceof RangeError)) throw error;
+    throw new LitmusError(
+      litmus.source,
+      litmus.threads[0].at,
+      'the test is too long: fewer statements, or unroll less',
+    );
+  }
+}
+
+function search(litmus: Litmus, options: SolveOptions): Outcome {
   const started = performance.now();
   const { model = 'lkmm', unroll = 4 } = options;
   const program = elaborate(litmus, unroll);
@@ -64,6 +79,7 @@ class Tally implements Visitor {
   readonly #flags: Set<string> = new Set();
   readonly #cuts: Map<Position, Trouble> = new Map();
   /** Instances whose flags do not depend on who reads from whom and have been noted. */
+  readonly #mayFlag: boolean;
   readonly #flagged: WeakSet<Instance> = new WeakSet();
   /** Where a lock could not be taken, on one of the ways. */
   stuckAt: Planned | null = null;
@@ -77,6 +93,7 @@ class Tally implements Visitor {
     this.#options = options;
     this.#places = observedPlaces(program.litmus);
     this.#deciding = decidingPlaces(program.litmus);
+    this.#mayFlag = program.threads.some(hasFlaggable);
   }
 
   get count(): number {
@@ -127,11 +144,11 @@ class Tally implements Visitor {
   }
 
   #flag(graph: Graph, instance: Instance): void {
-    if (this.#flagged.has(instance)) return;
+    if (!this.#mayFlag || this.#flagged.has(instance)) return;
     const { checker, skeleton, co } = instance;
     noteValues(graph, skeleton);
     for (const flag of checker.flags({ rf: graph.rf, co })) this.#flags.add(flag);
-    if (!graph.planned.some(mayFlag)) this.#flagged.add(instance);
+    if (!graph.planned.some(flagsAnew)) this.#flagged.add(instance);
   }
 
   outcome(model: Outcome['model'], more: readonly Trouble[], seconds: number): Outcome {
@@ -149,8 +166,16 @@ class Tally implements Visitor {
   }
 }
 
+/** Whether there is anything that linux-kernel.bell or lock.cat might flag: plain accesses, locks, RCU. */
+function hasFlaggable({ events, end }: Segment): boolean {
+  return (
+    events.some(({ type, tag }) => tag === 'plain' || tag.includes('rcu') || !['R', 'W', 'F'].includes(type)) ||
+    (end.kind === 'branch' && end.arms.some(hasFlaggable))
+  );
+}
+
 /** Whether flags depend on who reads from whom: races of plain accesses do, and SRCU sections whose cookie is not handed over in a register. */
-function mayFlag(planned: Planned | null): boolean {
+function flagsAnew(planned: Planned | null): boolean {
   if (planned === null) return false;
   const { tag, value } = planned;
   return tag === 'plain' || (tag === 'srcu-unlock' && !(value?.kind === 'load' && value.load.tag === 'srcu-lock'));

@@ -92,6 +92,11 @@ describe('final states', () => {
   });
 });
 
+test('a test of too many statements is an error with a place, and no stack overflow', () => {
+  const litmus = parseLitmus(`C long\n{}\nP0(int *x)\n{\n${'r1 = 1;\n'.repeat(100_000)}}\n`, 't.litmus');
+  expect(() => solve(litmus)).toThrow('t.litmus:3:1: the test is too long');
+});
+
 describe('the verdict', () => {
   test.each([
     [0, 0, 'Never', { exists: false, '~exists': true, forall: true }],
