@@ -36,7 +36,7 @@ import {
   makeUptodate,
 } from '@lockless/pagecache';
 import { assertThat } from '../assertion.js';
-import { always, weakOnly } from '../claims.js';
+import { always, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { truncate } from './orphan.js';
 import { assertCount, bootCachedPage, cached, mapping, newPage } from './tiny-cache.js';
@@ -158,7 +158,12 @@ export const contentScenarios: readonly Scenario[] = [
       reach(`${results.read as number} bytes`);
     },
     mustReach: ['100 bytes'],
-    guards: [always('doGenericFileRead.sizeAfterUptodate', 'assertion')],
+    guards: [
+      always('doGenericFileRead.sizeAfterUptodate', 'assertion'),
+      weakOnly('setPageUptodate.smp_wmb', 'assertion'),
+      weakOnly('pageUptodate.smp_rmb', 'assertion'),
+      whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
+    ],
   }),
   scenario({
     name: 'read-vs-truncation',
@@ -249,6 +254,10 @@ export const contentScenarios: readonly Scenario[] = [
       reach(kept ? 'kept' : 'dropped');
     },
     mustReach: ['kept', 'dropped'],
-    guards: [always('invalidateCompletePage.checkCount', 'assertion')],
+    guards: [
+      always('invalidateCompletePage.checkCount', 'assertion'),
+      always('removeMapping.countBeforeDirty', 'assertion'),
+      weakOnly('pageFreezeRefs.atomic_cmpxchg', 'assertion'),
+    ],
   }),
 ];

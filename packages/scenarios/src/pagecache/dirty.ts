@@ -47,14 +47,17 @@ export const dirtyScenarios: readonly Scenario[] = [
   dirtyVersusReclaim('freeze-refs', 'dirty-vs-reclaim', [
     always('removeMapping.countBeforeDirty', 'assertion'),
     weakOnly('pageFreezeRefs.atomic_cmpxchg', 'assertion'),
+    weakOnly('putPageTestzero.atomic_add_and_test', 'assertion'),
   ]),
   dirtyVersusReclaim('nonewrefs', 'nonewrefs-dirty-vs-reclaim', [
     always('removeMapping.countBeforeDirty', 'assertion'),
     weakOnly('checkReferences.smp_rmb', 'assertion'),
+    weakOnly('putPageTestzero.atomic_add_and_test', 'assertion'),
   ]),
   dirtyVersusReclaim('tree-lock', 'tree-lock-dirty-vs-reclaim', [
     always('removeMapping.countBeforeDirty', 'assertion'),
     weakOnly('checkReferences.smp_rmb', 'assertion'),
+    weakOnly('putPageTestzero.atomic_add_and_test', 'assertion'),
   ]),
   scenario({
     name: 'dirty-page-unfrozen',

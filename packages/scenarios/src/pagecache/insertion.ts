@@ -126,6 +126,9 @@ export const insertionScenarios: readonly Scenario[] = [
       yield* assertCount(page, results.lookup === null ? 1 : 2);
     },
     mustReach: ['frozen when it was looked at', 'referenced after the freeze', 'referenced before it, so no freeze'],
-    guards: [weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion')],
+    guards: [
+      weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
+      weakOnly('lookup.atomic_add_unless', 'assertion'),
+    ],
   }),
 ];

@@ -17,7 +17,7 @@ import {
 import { radixTreeDerefSlot, radixTreeLookupSlot, radixTreeReplaceSlot } from '@lockless/radix-tree';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import { assertThat } from '../assertion.js';
-import { always, weakOnly } from '../claims.js';
+import { always, notNeeded, weakOnly } from '../claims.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
 import {
   assertCount,
@@ -139,6 +139,9 @@ export const lookupVersusRemovalScenarios: readonly Scenario[] = [
       always('findGetPage.putOnRetry', 'assertion'),
       weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
       weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
+      weakOnly('putPageTestzero.atomic_add_and_test', 'bad-page'),
+      // Its order is for PG_dirty: dirty-vs-reclaim.
+      notNeeded('pageFreezeRefs.atomic_cmpxchg'),
     ],
   ),
   lookupVersusReclaim(

@@ -58,6 +58,7 @@ export const noNewRefsScenarios: readonly Scenario[] = [
       weakOnly('endPageNoNewRefs.smp_wmb', 'assertion'),
       weakOnly('getPageInSlot.smp_rmb', 'assertion'),
       weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
+      weakOnly('putPageTestzero.atomic_add_and_test', 'bad-page'),
       always('findGetPage.slotRecheck', 'assertion'),
       always('findGetPage.putOnRetry', 'assertion'),
     ],

@@ -5,7 +5,7 @@ import { Page } from '@lockless/mm-types';
 import { frameStates, pageToPfn, putPage, trylockPage, unlockPage } from '@lockless/page';
 import { findGetPage, findLockPage, scanControl, shrinkPageList, truncateCompletePage } from '@lockless/pagecache';
 import { assertThat } from '../assertion.js';
-import { always } from '../claims.js';
+import { always, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { assertCount, bootIsolatedPage, cached, mapping } from './tiny-cache.js';
 
@@ -104,7 +104,11 @@ export const orphanScenarios: readonly Scenario[] = [
       else reach(results.lookup === true ? 'locked before the truncation' : 'absent');
     },
     mustReach: ['locked before the truncation', 'absent', 'the truncation finds it locked'],
-    guards: [always('findLockPage.mappingCheck', 'assertion')],
+    guards: [
+      always('findLockPage.mappingCheck', 'assertion'),
+      weakOnly('trylockPage.test_and_set_bit', 'assertion'),
+      whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
+    ],
   }),
   scenario({
     name: 'orphan-vs-stale-lookup',
