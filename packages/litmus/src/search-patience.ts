@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/** So many checks are always made at a depth, and then at least each so-many-th. */
+/** So many ends are reached before anything is checked on the way: most programs have no more. */
+const FIRST_ENDS = 8;
+/** Then so many checks are made at each depth, and later at least each so-many-th. */
 const SAMPLE = 16;
 
 /**
@@ -14,6 +16,7 @@ export class Patience {
   #ends = 0;
 
   isWorthChecking(depth: number): boolean {
+    if (this.#ends < FIRST_ENDS) return false;
     while (this.#visits.length <= depth) {
       this.#visits.push(0);
       this.#checks.push(0);
