@@ -57,8 +57,9 @@ const BY_EVENT: Partial<Record<EventKind, (order: number, code: number) => reado
   CHOOSE: () => [{ kind: N.CHOOSE, operation: 0, order: 0 }],
   ALLOC: () => fence(N.F_ALLOC),
   FREE: () => fence(N.F_FREE),
-  // A sleeper waits for its state to be TASK_RUNNING: a load that goes on with nothing else.
-  SCHEDULE: () => [MB, { kind: N.READ, operation: SLEEP, order: 0 }],
+  // A sleeper waits for its state to be TASK_RUNNING: a load that goes on with nothing else. It sees what the waker did before (Documentation/
+  // memory-barriers.txt, "Sleep and wake-up functions"): the locks of the run queue see to that.
+  SCHEDULE: () => [MB, { kind: N.READ, operation: SLEEP, order: N.ACQUIRE }],
   WAKE: () => [MB, { kind: N.RMW, operation: O.WAKE_UP, order: 0 }],
 };
 
