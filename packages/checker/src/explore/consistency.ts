@@ -6,8 +6,8 @@ import { causalOrder } from './causal-order.js';
 import type { Graph } from './graph.js';
 import { LinuxKernelMemoryModel } from './linux-kernel-memory-model.js';
 import { type Message, memoryModelGraph, type Observed } from './model-graph.js';
+import type { Locations } from './scope.js';
 import { type Consistency, SequentialConsistency } from './sequential-consistency.js';
-import type { Locations } from './thread-engine.js';
 import { TotalStoreOrder } from './total-store-order.js';
 
 const MODELS: Readonly<Record<ModelName, MemoryModel>> = { sc, tso, lkmm };

@@ -5,7 +5,7 @@ import { BACKWARD, FORWARD_CHOICE, FORWARD_READ, FORWARD_WRITE, type Level, Leve
 import * as N from './node.js';
 import { resultOf, stores, succeeds, waitsForLock } from './read-modify-write.js';
 import { Restriction } from './restrict.js';
-import { Revisits } from './revisit.js';
+import { type RevisitRules, Revisits, RULES } from './revisit.js';
 import type { Consistency } from './sequential-consistency.js';
 import { NOBODY, type Threads } from './threads.js';
 import { SLEEP } from './translate.js';
@@ -33,13 +33,23 @@ export class Exploration {
   private readonly endings: Endings;
   private readonly maxEvents: number;
   private readonly initial: readonly number[];
-  private readonly revisits: Revisits = new Revisits();
-  private readonly restriction: Restriction = new Restriction();
+  private readonly rules: RevisitRules;
+  private readonly revisits: Revisits;
+  private readonly restriction: Restriction;
   private readonly candidates: number[] = [];
   /** The event of an item that was begun leads to a graph that is to be extended. */
   private extending = true;
 
-  constructor(threads: Threads, consistency: Consistency, endings: Endings, maxEvents: number) {
+  constructor(
+    threads: Threads,
+    consistency: Consistency,
+    endings: Endings,
+    maxEvents: number,
+    rules: RevisitRules = RULES,
+  ) {
+    this.rules = rules;
+    this.revisits = new Revisits(rules);
+    this.restriction = new Restriction(rules.causesAreFixed);
     this.threads = threads;
     this.consistency = consistency;
     this.endings = endings;
@@ -183,7 +193,9 @@ export class Exploration {
     else if (node.kind === N.WRITE) this.addWrite(graph, thread, node, other);
     else this.addRead(graph, thread, node, other);
     graph.flags[event] |= ADDED_MAX;
-    return node.kind === N.CHOOSE || (conflicting(graph, event) === NONE && this.consistency.isConsistent(graph, event));
+    return (
+      node.kind === N.CHOOSE || (conflicting(graph, event) === NONE && this.consistency.isConsistent(graph, event))
+    );
   }
 
   /** Begins an item of work; true when the graph that comes of it is to be extended. */
@@ -225,9 +237,10 @@ export class Exploration {
     graph.cut(limit);
     const event = this.addRead(graph, thread, node, store);
     if ((graph.flags[event] & WRITES) !== 0) {
+      const conflicts = conflicting(graph, event) !== NONE;
       // Its revisits count even if it cannot stay: they may delete what it clashes with.
-      this.revisit(level, event);
-      if (conflicting(graph, event) !== NONE) return false;
+      if (!conflicts || this.rules.conflictRevisits) this.revisit(level, event);
+      if (conflicts) return false;
     }
     return this.consistency.isConsistent(graph, event);
   }

@@ -3,6 +3,8 @@ import type { Program } from '../program.js';
 import type { ModelName } from '../result.js';
 import type { AccessSite, BlockedThread, Execution, ExplorationError } from './execution.js';
 import { ProgramExplorer } from './program-explorer.js';
+import type { RevisitRules } from './revisit.js';
+import type { Steering } from './steered.js';
 
 /** What to explore, and who is told. A callback that returns true stops the exploration for good. */
 export interface ExploreOptions<S> {
@@ -27,6 +29,8 @@ export interface ExploreOptions<S> {
   readonly onRestart?: () => void;
   /** Make every word a shared one, also those that no two threads use. For tests. */
   readonly shareAll?: boolean;
+  /** Rules of the algorithm to leave out. For tests that have to notice. */
+  readonly breakRules?: Partial<RevisitRules>;
 }
 
 export interface ExploreCounts {
@@ -61,6 +65,8 @@ export interface Explorer {
   readonly shared: unknown;
   /** Explores for that long, about; returns {@link done}. */
   run(milliseconds?: number): boolean;
+  /** Follows one execution, in place of {@link run}, and tells how it ends. Throws what the steering throws. */
+  follow(steering: Steering): void;
 }
 
 /** Starts the exploration of a program: runs its setup. Nothing else happens before {@link Explorer.run}. */

@@ -2,7 +2,7 @@
 import { type Event, INITIAL, Relation, type Skeleton, type Tag, type Witness } from '@lockless/memory-model';
 import { type Graph, NONE, READS, WRITES } from './graph.js';
 import * as N from './node.js';
-import type { Locations } from './thread-engine.js';
+import type { Locations } from './scope.js';
 
 /** Locations of what has no word: above all addresses. */
 const HIDDEN = 0x40000000;

@@ -9,15 +9,20 @@ import type { Graph } from './graph.js';
 import { GraphView } from './graph-view.js';
 import { Lifetimes } from './lifetime.js';
 import { Machine, underEngine } from './machine.js';
+import { RULES } from './revisit.js';
+import type { Scope } from './scope.js';
 import { Sharing } from './sharing.js';
+import { follow, type Steering } from './steered.js';
 import { ThreadCode } from './thread-code.js';
-import { type Scope, ThreadEngine } from './thread-engine.js';
+import { ThreadEngine } from './thread-engine.js';
 import { Threads, TooManyThreads } from './threads.js';
 
 /** Threads that call_rcu() may start, at first; doubled when there are more. */
 const FIRST_CALLBACKS = 4;
 /** Trie nodes that are kept; more are forgotten and made again when they are needed. */
 const MAX_NODES = 300_000;
+/** Pieces of work before one execution is followed. */
+const LEARNING = 500;
 
 /** Explores a program; begins anew when it turns out that it took for private what is shared. */
 export class ProgramExplorer implements Explorer {
@@ -30,6 +35,7 @@ export class ProgramExplorer implements Explorer {
   private readonly machine: Machine;
   private readonly scope: Scope;
   private callbacks = 0;
+  private quiet = false;
   private engine!: ThreadEngine;
   private threads!: Threads;
   private exploration!: Exploration;
@@ -69,6 +75,33 @@ export class ProgramExplorer implements Explorer {
     return this.done;
   }
 
+  follow(steering: Steering): void {
+    underEngine(this.engine, () => {
+      this.learnSharing();
+      for (let lost: unknown = null; ; ) {
+        try {
+          lost = follow(this.exploration, this.threads, this, this.options.maxEvents ?? 10_000, steering);
+        } catch (error) {
+          if (!(error instanceof TooManyThreads) && !this.scope.sharing.changed) throw error;
+        }
+        const again = this.scope.sharing.changed || (this.scope.gracePeriods && this.callbacks === 0);
+        if (!again && lost !== null) throw lost;
+        if (!again) break;
+        this.restart();
+      }
+    });
+    this.done = true;
+  }
+
+  /** Which words threads share shows in a few executions. Nobody is told of them. */
+  private learnSharing(): void {
+    this.quiet = true;
+    for (let steps = 0; steps < LEARNING && !this.done; steps++) if (!this.step()) this.restart();
+    this.restart();
+    this.done = false;
+    this.quiet = false;
+  }
+
   private explore(until: number): void {
     for (let steps = 1; !this.done; steps++) {
       if (!this.step()) this.restart();
@@ -102,7 +135,8 @@ export class ProgramExplorer implements Explorer {
     const { locations } = this.engine;
     this.reference = new ReferenceConsistency(model, locations);
     this.lifetimes = new Lifetimes(this.machine, this.reference);
-    this.exploration = new Exploration(this.threads, consistencyOf(model, locations), this, maxEvents ?? 10_000);
+    const rules = { ...RULES, ...this.options.breakRules };
+    this.exploration = new Exploration(this.threads, consistencyOf(model, locations), this, maxEvents ?? 10_000, rules);
   }
 
   private restart(): void {
@@ -124,7 +158,7 @@ export class ProgramExplorer implements Explorer {
   }
 
   complete(graph: Graph): void {
-    if (!this.isPossible(graph)) return;
+    if (this.quiet || !this.isPossible(graph)) return;
     this.counts.events = Math.max(this.counts.events, graph.size);
     if (this.isMisused(graph)) return;
     this.counts.executions++;
@@ -133,7 +167,7 @@ export class ProgramExplorer implements Explorer {
   }
 
   blocked(graph: Graph): void {
-    if (!this.isPossible(graph) || this.isMisused(graph)) return;
+    if (this.quiet || !this.isPossible(graph) || this.isMisused(graph)) return;
     this.counts.blocked++;
     if (this.options.onBlocked === undefined) return;
     const waits = waitsOf(graph, this.threads);
@@ -160,7 +194,7 @@ export class ProgramExplorer implements Explorer {
   }
 
   failed(graph: Graph, thread: number): void {
-    if (!this.isPossible(graph) || this.isMisused(graph)) return;
+    if (this.quiet || !this.isPossible(graph) || this.isMisused(graph)) return;
     const { outcome: cause, parent } = this.threads.cursor(graph, thread);
     const kind = cause instanceof KernelBug ? cause.kind : 'exception';
     const message = cause instanceof Error ? cause.message : String(cause);

@@ -9,6 +9,11 @@ export class Restriction {
   /** By location: the copy in which its stores were linked. */
   private linked: Int32Array = new Int32Array(64);
   private copies = 0;
+  private readonly causesAreFixed: boolean;
+
+  constructor(causesAreFixed = true) {
+    this.causesAreFixed = causesAreFixed;
+  }
 
   /**
    * Copies V: what was added up to `r` and the causes of `w`, of the first `limit` events. The causes of `w` become final. `r` itself is
@@ -70,7 +75,7 @@ export class Restriction {
     if (revisited) return;
     into.answers[event] = from.answers[old];
     into.flags[event] = from.flags[old] & (FIXED | ADDED_MAX);
-    if (this.isCause(from, old)) into.flags[event] |= FIXED;
+    if (this.causesAreFixed && this.isCause(from, old)) into.flags[event] |= FIXED;
     if ((from.flags[old] & WRITES) !== 0) into.valueWritten[event] = from.valueWritten[old];
     const source = from.readsFrom[old];
     if (source !== NOT_A_READ) this.pending(into, event, source >= 0 ? this.map[source] : source, from.valueRead[old]);

@@ -21,14 +21,23 @@ export interface Steering {
   readonly prefer: string | null;
   /** The thread cannot take a step: it has ended, or waits. Throws, or returns for another one to go on. */
   stops(thread: string): void;
-  /** A new event; returns the store that a load reads, or that a store stands before, by position in `before`; 'initial'; null: the latest. */
+  /**
+   * A new event. Returns the store that a load reads, or that a store stands before, by position in `before`; 'initial'; a choice; null: what
+   * is latest, or the first choice.
+   */
   made(event: SteeredEvent, before: readonly SteeredEvent[]): number | 'initial' | null;
   /** The model, or coherence, does not allow that. Throws unless it does not matter. */
   refused(event: SteeredEvent): void;
 }
 
 /** Follows one execution; tells `endings` how it ends. Returns what the steering threw, when it gave up. */
-export function follow(exploration: Exploration, threads: Threads, endings: Endings, maxEvents: number, steering: Steering): unknown {
+export function follow(
+  exploration: Exploration,
+  threads: Threads,
+  endings: Endings,
+  maxEvents: number,
+  steering: Steering,
+): unknown {
   const { graph } = exploration.levels.top;
   const made: SteeredEvent[] = [];
   let lost: unknown = null;
@@ -43,7 +52,13 @@ export function follow(exploration: Exploration, threads: Threads, endings: Endi
   };
   steering.begin();
   for (;;) {
-    const thread = nextThread(graph, threads, attempt(() => steering.thread()), steering, attempt);
+    const thread = nextThread(
+      graph,
+      threads,
+      attempt(() => steering.thread()),
+      steering,
+      attempt,
+    );
     if (thread === NOBODY) break;
     const node = threads.cursor(graph, thread);
     if (node.kind === N.BUG) {
@@ -55,7 +70,11 @@ export function follow(exploration: Exploration, threads: Threads, endings: Endi
       return lost;
     }
     const event = exploration.add(thread, node);
-    const told = { thread: threads.codeOf(graph, thread).name, site: node.site, stores: (graph.flags[event] & WRITES) !== 0 };
+    const told = {
+      thread: threads.codeOf(graph, thread).name,
+      site: node.site,
+      stores: (graph.flags[event] & WRITES) !== 0,
+    };
     const pick = attempt(() => steering.made(told, made));
     made.push(told);
     if (pick !== null && !repoint(exploration, graph, event, thread, node, pick)) attempt(() => steering.refused(told));
@@ -95,10 +114,11 @@ function repoint(
   node: N.TraceNode,
   pick: number | 'initial',
 ): boolean {
-  const reads = node.kind !== N.WRITE;
+  if (node.kind === N.CHOOSE)
+    return pick !== 'initial' && pick < node.operand && exploration.addInstead(thread, node, pick, event);
   if (node.location === NONE) return false;
   const store = pick === 'initial' ? ~node.location : pick;
   if (store >= 0 && (graph.location[store] !== node.location || (graph.flags[store] & WRITES) === 0)) return false;
-  const place = reads ? store : graph.coherenceBefore[store];
+  const place = node.kind === N.WRITE ? graph.coherenceBefore[store] : store;
   return exploration.addInstead(thread, node, place, event);
 }

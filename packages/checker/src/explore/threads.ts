@@ -140,8 +140,7 @@ export class Threads {
 
   /** A load that may have to wait is made when it need not, if there is nothing else to do. */
   private rankOfWait(graph: Graph, thread: number, node: N.TraceNode): number {
-    if (node.kind === N.READ && node.operation === SLEEP)
-      return this.latestValue(graph, node.location) === 0 ? 2 : 3;
+    if (node.kind === N.READ && node.operation === SLEEP) return this.latestValue(graph, node.location) === 0 ? 2 : 3;
     return this.wouldWait(graph, thread, node) ? 3 : 2;
   }
 

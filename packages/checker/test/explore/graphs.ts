@@ -2,6 +2,7 @@
 import { PRIMITIVES } from '@lockless/cpu';
 import type { Execution } from '../../src/explore/execution.js';
 import { type ExploreCounts, explore } from '../../src/explore/explorer.js';
+import type { RevisitRules } from '../../src/explore/revisit.js';
 import type { Program } from '../../src/program.js';
 import type { ModelName } from '../../src/result.js';
 import { graphKey } from './brute-force.js';
@@ -21,18 +22,25 @@ export function keyOf(execution: Execution): string {
   return graphKey(readsFrom, coherence);
 }
 
-/** All complete executions of a program, in the order in which they are found, and how many of what there were. */
+/**
+ * All complete executions of a program, in the order in which they are found, and how many of what there were; gives up when there are more than
+ * `most`.
+ */
 export function graphsOf(
   program: Program,
   model: ModelName,
+  options: { readonly breakRules?: Partial<RevisitRules>; readonly most?: number; readonly shareAll?: boolean } = {},
 ): { readonly keys: string[]; readonly counts: ExploreCounts } {
+  const { most = Number.POSITIVE_INFINITY, breakRules = {}, shareAll = true } = options;
   const keys: string[] = [];
   const explorer = explore({
     program,
     model,
-    shareAll: true,
-    onExecution: (execution) => {
-      keys.push(keyOf(execution));
+    shareAll,
+    breakRules,
+    onExecution: (execution) => keys.push(keyOf(execution)) > most,
+    onRestart: () => {
+      keys.length = 0;
     },
   });
   explorer.run();
