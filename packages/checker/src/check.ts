@@ -7,7 +7,8 @@ import { type Explorer, explore } from './explore/explorer.js';
 import { describeThrown, errorFinding, outcomeFinding, stuckFinding } from './finding.js';
 import { leakFinding } from './leak.js';
 import type { Program } from './program.js';
-import { replayToken } from './replay-token.js';
+import { Replay } from './replay.js';
+import { parseReplayToken, replayToken } from './replay-token.js';
 import type { CheckOptions, CheckResult, Violation } from './result.js';
 import { partWithout, requireGuards, SiteTable } from './sites.js';
 import { snapshotOf } from './snapshot.js';
@@ -112,7 +113,14 @@ class Check {
   }
 
   async finish(): Promise<void> {
-    const { signal, onProgress } = this.options;
+    const { signal, onProgress, replay } = this.options;
+    if (replay !== undefined) {
+      this.explorer.follow(new Replay(parseReplayToken(replay)));
+      this.noteGuards();
+      if (this.found.size === 0)
+        throw new CheckError('replay-mismatch', 'the execution that the replay token names is right');
+      return;
+    }
     while (!this.explore() && !this.table.moved) {
       if (signal?.aborted) {
         this.bound = 'interrupted';
@@ -142,9 +150,9 @@ class Check {
 
   result(): CheckResult {
     const { counts } = this.explorer;
+    this.table.meet(this.explorer.sites());
     const violations = this.violations();
     const [violation] = violations;
-    this.table.meet(this.explorer.sites());
     return {
       scenario: this.program.name,
       model: this.options.model ?? 'lkmm',
@@ -164,7 +172,7 @@ class Check {
   }
 
   private violations(): Violation[] {
-    const all = [...this.found.values()].map((counterexample) => this.violationOf(counterexample));
+    const all = [...this.found.values()].map(({ finding }) => this.violationOf(this.tell(finding)));
     const missed = (this.program.mustReach ?? []).filter((label) => !(label in this.reached));
     if (all.length > 0 || this.bound !== null || missed.length === 0) return all;
     const message = `no execution reaches ${missed.map((label) => `'${label}'`).join(', ')}`;
@@ -175,7 +183,7 @@ class Check {
     const taking = snapshot.threads
       .map(({ name }) => name)
       .filter((name) => steps.some(({ thread }) => thread === name));
-    const replay = replayToken(order, snapshot, (site) => this.table.name(site));
+    const replay = replayToken(order, snapshot);
     return { kind, at, message, trace: steps, threads: taking, forbidden: null, replay };
   }
 
@@ -219,9 +227,13 @@ class Check {
       this.foundAfter = this.tried();
     }
     this.worked++;
-    this.table.meet(this.explorer.sites());
-    const counterexample = counterexampleOf(finding, (site) => this.table.name(site));
+    const counterexample = this.tell(finding);
     if (before === undefined || smaller(counterexample, before)) this.found.set(key, counterexample);
+  }
+
+  /** With the names that sites have now: a number may change as more are met. */
+  private tell(finding: Finding): Counterexample {
+    return counterexampleOf(finding, (site) => this.table.name(site));
   }
 
   /** Whether the exploration may end here. */

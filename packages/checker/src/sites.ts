@@ -123,6 +123,25 @@ export class SiteTable {
   }
 }
 
+/**
+ * Names of sites for a replay token: numbered not by their position in the source but in the order in which one execution of one thread comes to
+ * them, so that nothing else has to be known to give a site its name.
+ */
+export class SitesAsMet {
+  private readonly places = new Map<string, string[]>();
+
+  name({ code, frames }: AccessSite): string {
+    const frame = frames[0] ?? UNKNOWN;
+    const base = baseOf({ code, frame });
+    const list = this.places.get(base) ?? [];
+    this.places.set(base, list);
+    const position = `${frame.file}:${frame.line}:${frame.column}`;
+    if (!list.includes(position)) list.push(position);
+    const index = list.indexOf(position);
+    return index === 0 ? base : `${base}#${index + 1}`;
+  }
+}
+
 const baseOf = ({ code, frame }: Place): string => `${functionOf(frame)}.${PRIMITIVES[code].name}`;
 
 /** A name without a number means each of them; `#1` means the only one too, since another may not be met. */
