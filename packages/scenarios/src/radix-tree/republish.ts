@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op } from '@lockless/cpu';
-import { load, NULL, writeOnce } from '@lockless/cpu';
+import { load, NULL, smpWmb, writeOnce } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
-import { getPage, pageFreezeRefs, pageUnfreezeRefs } from '@lockless/page';
+import { getPage, pageFreezeRefs, pageUnfreezeRefs, setPageRefcounted } from '@lockless/page';
 import { findGetPage, lockTreeIrq, unlockTreeIrq } from '@lockless/pagecache';
 import { radixTreeDelete } from '@lockless/radix-tree';
 import { assertThat } from '../assertion.js';
@@ -12,6 +12,13 @@ import { bootTree, insertPage, mapping, P, Q, tree } from './boot.js';
 const INDEX = 1;
 const OLD = 0;
 const NEW = 2;
+
+/** The page, and a neighbour, so that the node of the tree stays. */
+const bootTwoPages = (): Op<void> =>
+  bootTree([
+    [INDEX, P],
+    [2, Q],
+  ]);
 
 /** Takes the page out as reclaim does, gives it other content, and puts it in again at the same place. */
 function* republish(): Op<boolean> {
@@ -33,6 +40,21 @@ function* readPage(): Op<number | Null> {
   return page === NULL ? NULL : 1 + (yield* load(Page.contentVersion(page)));
 }
 
+/**
+ * Removes the page as reclaim does, and makes it somebody else's: what is left of freeing and allocating a frame where neither takes a lock (this
+ * CPU's list has it) and reclaim does not unlock the page, which would be a full barrier, because nobody can wait for it (2.6.28).
+ */
+function* removeAndReuse(): Op<boolean> {
+  yield* lockTreeIrq(mapping);
+  const frozen = yield* pageFreezeRefs(P, 1); // A.
+  if (frozen) yield* radixTreeDelete(tree, INDEX); // B.
+  yield* unlockTreeIrq(mapping);
+  if (!frozen) return false;
+  yield* smpWmb();
+  yield* setPageRefcounted(P); // C., and its next owner's first reference.
+  return true;
+}
+
 export const republishScenarios: readonly Scenario[] = [
   scenario({
     name: 'same-page-again',
@@ -41,11 +63,7 @@ export const republishScenarios: readonly Scenario[] = [
     source:
       'page_cache_get_speculative(), include/linux/pagemap.h, e286781d5f: "It is possible that between 1 and 2 ..."',
     properties: ['I1', 'I5'],
-    setup: () =>
-      bootTree([
-        [INDEX, P],
-        [2, Q],
-      ]),
+    setup: bootTwoPages,
     threads: { lookup: readPage, republish },
     *finally(_shared, { results, reach }) {
       const version = results.lookup;
@@ -64,6 +82,29 @@ export const republishScenarios: readonly Scenario[] = [
       {
         name: 'pageUnfreezeRefs.smp_store_release',
         without: { sc: 'holds', tso: 'holds', lkmm: { kind: 'assertion' } },
+      },
+    ],
+  }),
+  scenario({
+    name: 'reuse-before-removal-is-seen',
+    facts: ['A7'],
+    summary:
+      'a removed page has its next owner at once: its count must not be seen to be more than 0 before its slot is seen to be empty',
+    source:
+      'derived from page_cache_get_speculative() and "mm: unlockless reclaim" (2.6.28): A, B and C are ordered by what happens to lie between',
+    properties: ['I1', 'I5'],
+    setup: bootTwoPages,
+    threads: { lookup: () => findGetPage(mapping, INDEX), reclaim: removeAndReuse },
+    *finally(_shared, { results, reach }) {
+      assertThat(results.reclaim === (results.lookup === NULL), 'a page is found, or it is removed');
+      reach(results.reclaim ? 'removed' : 'kept');
+    },
+    mustReach: ['removed', 'kept'],
+    guards: [
+      { name: 'removeAndReuse.smp_wmb', without: { sc: 'holds', tso: 'holds', lkmm: { kind: 'assertion' } } },
+      {
+        name: 'findGetPage.slotRecheck',
+        without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
       },
     ],
   }),
