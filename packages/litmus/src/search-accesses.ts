@@ -143,19 +143,30 @@ export abstract class Accesses {
     if (store === -1 || events[load].thread === events[store].thread) return true;
     if (!acquires(events[load]) || !releases(events[store])) return true;
     this.note(SYNCHRONISED, load);
-    return this.clocks.synchronise(store, load) && this.loads.every((_, location) => this.#relateAll(location));
+    return this.clocks.synchronise(store, load) && this.#relateThreads();
   }
 
-  #relateAll(location: number): boolean {
-    const accesses = [...this.coherence.stores[location], ...this.loads[location]];
-    for (let i = 0; i < accesses.length; i++)
-      for (let j = 0; j < accesses.length; j++)
-        if (
-          i !== j &&
-          this.clocks.precedes(accesses[i], accesses[j]) &&
-          !this.#relate(location, accesses[i], accesses[j])
-        )
-          return false;
+  /** What coherence says about accesses of different threads, wherever one comes before the other. */
+  #relateThreads(): boolean {
+    for (let location = 0; location < this.loads.length; location++) {
+      const loads = this.loads[location];
+      const stores = this.coherence.stores[location];
+      // Locks are ordered by who takes them over from whom.
+      if (loads.length > 0 && this.events[loads[0]].type === 'LKR') continue;
+      for (const some of [stores, loads])
+        for (const others of [stores, loads]) if (!this.#relateEach(location, some, others)) return false;
+    }
+    return true;
+  }
+
+  #relateEach(location: number, some: readonly number[], others: readonly number[]): boolean {
+    const { events, clocks } = this;
+    for (let i = 0; i < some.length; i++) {
+      const { thread } = events[some[i]];
+      for (let j = 0; j < others.length; j++)
+        if (events[others[j]].thread !== thread && clocks.precedes(some[i], others[j]))
+          if (!this.#relate(location, some[i], others[j])) return false;
+    }
     return true;
   }
 

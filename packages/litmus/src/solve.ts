@@ -3,6 +3,7 @@ import { lkmm, type MemoryModel, Relation, sc, tso } from '@lockless/memory-mode
 import type { Litmus, Place, Position } from './ast.js';
 import { elaborate, type Program } from './elaborate.js';
 import type { End, Planned, Segment } from './elaborate-event.js';
+import type { Value } from './elaborate-value.js';
 import { LitmusError } from './error.js';
 import { nestedLock } from './nested-lock.js';
 import type { Execution, FinalValue, Outcome, SolveOptions, State, Trouble } from './outcome.js';
@@ -75,6 +76,11 @@ class Tally implements Visitor {
   readonly #options: SolveOptions;
   readonly #places: readonly Place[];
   readonly #deciding: readonly Place[];
+  /** What the deciding places hold in the execution at hand, and numbers of those values. */
+  readonly #final: FinalValue[] = [];
+  readonly #keys: number[] = [];
+  readonly #known: Map<Value | string, { readonly value: FinalValue; readonly number: number }> = new Map();
+  readonly #indices: Map<Place, number> = new Map();
   readonly #states: Map<string, State> = new Map();
   readonly #flags: Set<string> = new Set();
   readonly #cuts: Map<Position, Trouble> = new Map();
@@ -92,7 +98,10 @@ class Tally implements Visitor {
     this.program = program;
     this.#options = options;
     this.#places = observedPlaces(program.litmus);
-    this.#deciding = decidingPlaces(program.litmus);
+    // The observed ones first.
+    const observed = new Set(this.#places.map(placeText));
+    const others = decidingPlaces(program.litmus).filter((place) => !observed.has(placeText(place)));
+    this.#deciding = [...this.#places, ...others];
     this.#mayFlag = program.threads.some(hasFlaggable);
   }
 
@@ -117,30 +126,47 @@ class Tally implements Visitor {
   complete(graph: Graph, instance: Instance): void {
     const unknown = finalValues(graph);
     if (unknown === null) return;
-    const values = this.#read(new FinalState(graph, unknown));
-    if (values === null) return;
+    if (!this.#readAll(new FinalState(graph, unknown))) return;
     const { filter, condition } = this.program.litmus;
-    const read = (place: Place): FinalValue => toFinalValue(this.program, values.get(placeText(place)) ?? 0n);
-    if (filter !== null && !holds(filter, read)) return;
-    const satisfies = holds(condition, read);
+    if (filter !== null && !holds(filter, this.#read)) return;
+    const satisfies = holds(condition, this.#read);
     if (satisfies) this.#positive++;
     else this.#negative++;
-    const state = this.#places.map(read);
-    const key = state.map(keyOf).join();
-    if (!this.#states.has(key)) this.#states.set(key, state);
+    const key = this.#keys.slice(0, this.#places.length).join();
+    if (!this.#states.has(key)) this.#states.set(key, this.#places.map(this.#read));
     this.#flag(graph, instance);
     if (this.#options.execution === true && (this.#execution === null || (satisfies && !this.#execution.satisfies)))
       this.#execution = draw(graph, instance, satisfies);
   }
 
-  #read(final: FinalState): Map<string, Final> | null {
-    const values = new Map<string, Final>();
-    for (const place of this.#deciding) {
+  /** Finds out what the places hold. False where the value of one makes the execution impossible. */
+  #readAll(final: FinalState): boolean {
+    for (const [index, place] of this.#deciding.entries()) {
       const value = final.read(place);
-      if (value === null) return null;
-      values.set(placeText(place), value);
+      if (value === null) return false;
+      const key = typeof value === 'object' && 'symbol' in value ? `S${value.symbol}` : value;
+      const printed = this.#known.get(key) ?? this.#note(key, value);
+      this.#final[index] = printed.value;
+      this.#keys[index] = printed.number;
     }
-    return values;
+    return true;
+  }
+
+  #note(key: Value | string, value: Final): { readonly value: FinalValue; readonly number: number } {
+    const noted = { value: toFinalValue(this.program, value), number: this.#known.size };
+    this.#known.set(key, noted);
+    return noted;
+  }
+
+  readonly #read = (place: Place): FinalValue => this.#final[this.#indexOf(place)];
+
+  #indexOf(place: Place): number {
+    let index = this.#indices.get(place);
+    if (index === undefined) {
+      index = this.#deciding.findIndex(({ thread, name }) => thread === place.thread && name === place.name);
+      this.#indices.set(place, index);
+    }
+    return index;
   }
 
   #flag(graph: Graph, instance: Instance): void {
@@ -180,9 +206,6 @@ function flagsAnew(planned: Planned | null): boolean {
   const { tag, value } = planned;
   return tag === 'plain' || (tag === 'srcu-unlock' && !(value?.kind === 'load' && value.load.tag === 'srcu-lock'));
 }
-
-const keyOf = (value: FinalValue): string =>
-  'constant' in value ? String(value.constant) : 'address' in value ? `&${value.address}` : `S${value.symbol}`;
 
 function draw(graph: Graph, { checker, skeleton, co }: Instance, satisfies: boolean): Execution {
   const { events, places, planned, program } = graph;
