@@ -29,7 +29,7 @@ const putOnRetry = defineGuard('findGetPage.putOnRetry', 'find_get_page keeps th
 const RESTART = -1;
 
 /** Takes a reference to a page that was found in a slot, and sees to it that it is still there. False: it is not. */
-export type GetPageInSlot = (page: Ptr<Page>, slot: Ref<number>) => Op<boolean>;
+type GetPageInSlot = (page: Ptr<Page>, slot: Ref<number>) => Op<boolean>;
 
 /** The last step: whether the page is still in that slot. If not, its reference is given back. */
 export function* pageStillInSlot(page: Ptr<Page>, slot: Ref<number>): Op<boolean> {

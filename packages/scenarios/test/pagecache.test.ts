@@ -24,6 +24,10 @@ describe.each(pageCacheScenarios)('$name', (scenario) => {
       const result = await check(scenario, { model, without: [name] });
       expect(outcome(result)).toBe(claim === 'holds' ? 'holds' : claim.kind);
       if (claim !== 'holds' && claim.at !== undefined) expect(result.violation?.at).toBe(claim.at);
+      if (result.violation === undefined || model === 'tso') return;
+      const { kind, at, replay } = result.violation;
+      const again = await check(scenario, { model, without: [name], replay });
+      expect(again.violation).toMatchObject({ kind, at, replay });
     });
   });
 });
