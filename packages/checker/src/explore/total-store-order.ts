@@ -29,6 +29,7 @@ export class TotalStoreOrder implements Consistency {
     };
     for (let e = todo.pop(); e !== undefined; e = todo.pop()) {
       visit(keptBefore(graph, e));
+      visit(storeBefore(graph, e));
       const source = graph.readsFrom[e];
       if (source !== NOT_A_READ && source >= 0 && graph.thread[source] !== graph.thread[e]) visit(source);
       if ((graph.flags[e] & WRITES) === 0) continue;
@@ -43,11 +44,23 @@ export class TotalStoreOrder implements Consistency {
 /** The nearest event that an event stays after. For a load, stores are no such events, nor is what orders nothing. */
 function keptBefore(graph: Graph, event: number): number {
   let before = graph.programBefore[event];
-  // A trylock of a spinlock that fails is a plain load.
-  const { kind, order } = graph.nodes[event];
-  if (kind === N.READ || (kind === N.RMW && (order & N.LOCK) !== 0 && (graph.flags[event] & WRITES) === 0))
+  if (isLoad(graph, event))
     while (before !== NONE && letsPass(graph.nodes[before])) before = graph.programBefore[before];
   return before === NONE ? graph.startedBy[graph.thread[event]] : before;
+}
+
+/** Stores stay in order whatever loads are between, which do not stay after the first: so the nearest event before that is no load counts as well. */
+function storeBefore(graph: Graph, event: number): number {
+  if (isLoad(graph, event)) return NONE;
+  let before = graph.programBefore[event];
+  while (before !== NONE && isLoad(graph, before)) before = graph.programBefore[before];
+  return before;
+}
+
+/** A trylock of a spinlock that fails is a plain load too. */
+function isLoad(graph: Graph, event: number): boolean {
+  const { kind, order } = graph.nodes[event];
+  return kind === N.READ || (kind === N.RMW && (order & N.LOCK) !== 0 && (graph.flags[event] & WRITES) === 0);
 }
 
 const letsPass = ({ kind, operation }: N.TraceNode): boolean =>
