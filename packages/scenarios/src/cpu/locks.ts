@@ -17,7 +17,7 @@ import {
   upWrite,
 } from '@lockless/cpu';
 import { assertThat } from '../assertion.js';
-import { notNeeded } from '../claims.js';
+import { notNeeded, weakOnly } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 
 /* Locks that sleep: at most one inside, and nobody sleeps for ever. */
@@ -66,7 +66,13 @@ export const lockScenarios: readonly Scenario[] = [
     threads: { first: incrementUnderMutex, second: incrementUnderMutex },
     finally: () => assertCounter(2),
     races: 'report',
-    guards: [notNeeded('setCurrentState.smp_store_mb')],
+    guards: [
+      weakOnly('mutexLock.atomic_add_return', 'data-race'),
+      weakOnly('mutexUnlock.atomic_xchg', 'data-race'),
+      // waitLock orders these.
+      notNeeded('lockSlowpath.atomic_xchg'),
+      notNeeded('setCurrentState.smp_store_mb'),
+    ],
   }),
   scenario({
     name: 'rwsem-two-writers',
@@ -77,7 +83,12 @@ export const lockScenarios: readonly Scenario[] = [
     setup: () => initRwsem(sem),
     threads: { first: incrementUnderSem, second: incrementUnderSem },
     finally: () => assertCounter(2),
-    guards: [],
+    guards: [
+      weakOnly('grantWaiters.smp_store_release', 'assertion'),
+      // set_current_state(TASK_RUNNING) is a barrier too.
+      notNeeded('sleepUntilGranted.smp_mb'),
+      notNeeded('setCurrentState.smp_store_mb'),
+    ],
   }),
   scenario({
     name: 'rwsem-reader-and-writer',
@@ -91,6 +102,11 @@ export const lockScenarios: readonly Scenario[] = [
       assertStable(results.reader);
       yield* assertCounter(1);
     },
-    guards: [],
+    guards: [
+      weakOnly('grantWaiters.smp_store_release', 'assertion'),
+      // set_current_state(TASK_RUNNING) is a barrier too.
+      notNeeded('sleepUntilGranted.smp_mb'),
+      notNeeded('setCurrentState.smp_store_mb'),
+    ],
   }),
 ];
