@@ -36,6 +36,8 @@ export class ProgramExplorer implements Explorer {
   private readonly scope: Scope;
   private callbacks = 0;
   private quiet = false;
+  /** Met before the exploration began anew. */
+  private earlierSites: readonly AccessSite[] = [];
   private engine!: ThreadEngine;
   private threads!: Threads;
   private exploration!: Exploration;
@@ -61,7 +63,7 @@ export class ProgramExplorer implements Explorer {
   }
 
   sites(): readonly AccessSite[] {
-    return this.engine.sites.all();
+    return [...this.earlierSites, ...this.engine.sites.all()];
   }
 
   progress(): number {
@@ -147,6 +149,7 @@ export class ProgramExplorer implements Explorer {
     Object.assign(this.counts, newCounts());
     this.counts.restarts = restarts + 1;
     this.options.onRestart?.();
+    this.earlierSites = this.sites();
     this.begin();
     this.engine.install();
   }
