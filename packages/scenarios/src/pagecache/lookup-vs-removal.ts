@@ -8,6 +8,7 @@ import { pageCacheGetSpeculative, pageFreezeRefs, pageUnfreezeRefs, putPage, unl
 import {
   addToPageCacheLocked,
   findGetPage,
+  findGetPages,
   findGetPagesContig,
   type Generation,
   lockTreeIrq,
@@ -153,6 +154,30 @@ export const lookupVersusRemovalScenarios: readonly Scenario[] = [
     },
     [],
   ),
+  scenario({
+    name: 'two-lookups-vs-reclaim',
+    facts: ['seed 2'],
+    summary: 'a lookup and a gang lookup of a page that reclaim takes out of the cache and frees',
+    source: 'a60637c858 "mm: lockless pagecache" (2.6.27): find_get_page() and find_get_pages()',
+    properties: ['I1', 'I2', 'I3', 'I4', 'I5', 'I7'],
+    setup: () => bootIsolatedPage(),
+    threads: { lookup: lookUp, gang: () => findGetPages(mapping, 0, 1), reclaim },
+    *finally(page, { results, reach }) {
+      const gang = results.gang as readonly Ptr<Page>[];
+      const holders = (results.lookup === NULL ? 0 : 1) + gang.length;
+      const removed = results.reclaim === true;
+      assertThat(!(holders > 0 && removed), 'I2: a page that a lookup holds is not removed');
+      assertThat(holders === 2 || removed, 'I5: a page that is in the cache all the time is found');
+      yield* assertCount(page, holders + (removed ? 0 : 1));
+      reach(removed ? 'removed' : 'kept');
+    },
+    mustReach: ['removed', 'kept'],
+    guards: [
+      always('findGetPage.slotRecheck', 'assertion'),
+      weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
+      weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
+    ],
+  }),
   scenario({
     name: 'critical-interleavings',
     facts: ['seed 2'],
