@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { STATIC_WORDS } from '@lockless/cpu';
+import { STATIC_WORDS, staticSymbols } from '@lockless/cpu';
 
 /** What cpu's Heap.describe() says of an address in a heap object: type, first word, the rest. */
 const IN_OBJECT = /^(\w+)@(\d+)(.*)$/;
 /** Of an element of an array in boot memory: type, index, the rest. */
 const IN_ARRAY = /^(\w+)\[(\d+)\](.*)$/;
+
+const COUNTS = /(flags|count|state|index|nr\w*)$/i;
 
 /**
  * Names for addresses and values, as short as they are unambiguous: `page7.flags` (frame 7 of mem_map), `radix_tree_node2.slots[0]` (the second
@@ -15,6 +17,10 @@ export class Names {
   /** By first word of a heap object. */
   private readonly given = new Map<string, string>();
   private readonly count = new Map<string, number>();
+  /** Static structs by address. A number that happens to be such an address is taken for a pointer, unless its place says that it counts. */
+  private readonly statics = new Map(
+    staticSymbols().flatMap(({ name, address, layout }) => (layout === null ? [] : [[address, `&${name}`] as const])),
+  );
 
   constructor(describe: (address: number) => string) {
     this.describe = describe;
@@ -44,10 +50,8 @@ export class Names {
 
   /** What a word of that place holds: a pointer by the name of what it points to, flags in hexadecimal, anything else in decimal. */
   value(value: number, place = ''): string {
-    if (value >= STATIC_WORDS) {
-      const name = this.pointer(value);
-      if (name !== null) return name;
-    }
+    const name = COUNTS.test(place) ? null : this.pointer(value);
+    if (name !== null) return name;
     return /flags$/i.test(place) && value !== 0 ? `0x${(value >>> 0).toString(16)}` : String(value);
   }
 
@@ -61,10 +65,11 @@ export class Names {
 
   /** Whether the word is a pointer to an object, as far as one can see. */
   isPointer(value: number): boolean {
-    return value >= STATIC_WORDS && this.pointer(value) !== null;
+    return this.pointer(value) !== null;
   }
 
   private pointer(value: number): string | null {
+    if (value < STATIC_WORDS) return value === 0 ? null : (this.statics.get(value) ?? null);
     const described = this.describe(value);
     const task = /^(.+\.task)\.state$/.exec(described);
     if (task !== null) return task[1];

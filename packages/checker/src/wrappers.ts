@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/** cpu's wrappers around one primitive: what is wrong is wrong in their caller. */
-const WRAPPER = /^(raw|spin|read|write)\w*(Lock|Unlock|Trylock)\w*$|^schedule$|^condResched$|^bugOn$|^vmBugOn$|^bug$/;
+/** cpu's wrappers around one primitive, and assertions: what is wrong is wrong in their caller. */
+const WRAPPER =
+  /^(raw|spin|read|write)\w*(Lock|Unlock|Trylock)\w*$|^schedule$|^condResched$|^bugOn$|^vmBugOn$|^bug$|^assert(That)?$/;
 
 export const isWrapper = (name: string): boolean => WRAPPER.test(name);
 

@@ -194,7 +194,8 @@ export class Exploration {
     else this.addRead(graph, thread, node, other);
     graph.flags[event] |= ADDED_MAX;
     return (
-      node.kind === N.CHOOSE || (conflicting(graph, event) === NONE && this.consistency.isConsistent(graph, event))
+      node.kind === N.CHOOSE ||
+      (conflicting(graph, event) === NONE && this.consistency.isConsistent(graph, event, NONE))
     );
   }
 
@@ -213,7 +214,7 @@ export class Exploration {
         graph.cut(limit);
         const event = this.addWrite(graph, thread, node, b);
         this.revisit(level, event);
-        return this.consistency.isConsistent(graph, event);
+        return this.consistency.isConsistent(graph, event, NONE);
       }
       case FORWARD_CHOICE: {
         const thread = graph.thread[a];
@@ -242,7 +243,7 @@ export class Exploration {
       if (!conflicts || this.rules.conflictRevisits) this.revisit(level, event);
       if (conflicts) return false;
     }
-    return this.consistency.isConsistent(graph, event);
+    return this.consistency.isConsistent(graph, event, NONE);
   }
 
   /** A backward revisit, in a graph of its own. */
@@ -262,7 +263,7 @@ export class Exploration {
     } else graph.cursor[from.thread[r]] = node;
     // Nothing is after the latest store, so reading from it breaks nothing.
     if (isLatest) return true;
-    return this.consistency.isConsistent(graph, store) && (!keeps || this.consistency.isConsistent(graph, r));
+    return this.consistency.isConsistent(graph, store, keeps ? r : NONE);
   }
 
   private addRead(graph: Graph, thread: number, node: N.TraceNode, store: number): number {

@@ -22,7 +22,7 @@ import { Visibility } from './visibility.js';
  * The names of the relations are those of linux-kernel.cat; packages/memory-model has the readable definition, which this one is tested against.
  */
 export class LinuxKernelMemoryModel implements Consistency {
-  readonly visibility: Visibility | null = new Visibility();
+  private readonly known: Visibility = new Visibility();
   private readonly nodes: CausalNodes = new CausalNodes();
   private readonly plain: (graph: Graph) => boolean;
   private readonly sequential: SequentialConsistency = new SequentialConsistency();
@@ -75,10 +75,14 @@ export class LinuxKernelMemoryModel implements Consistency {
     ];
   }
 
-  isConsistent(graph: Graph, changed: number): boolean {
-    if (!isCoherent(graph, changed)) return false;
+  get visibility(): Visibility | null {
+    return this.known;
+  }
+
+  isConsistent(graph: Graph, changed: number, revisited: number): boolean {
+    if (!isCoherent(graph, changed) || (revisited !== NONE && !isCoherent(graph, revisited))) return false;
     // What breaks an axiom is a cycle of po, rf, co and fr through what changed. Most changes make none.
-    if (this.sequential.isConsistent(graph, changed)) return true;
+    if (this.sequential.isConsistent(graph, changed, revisited)) return true;
     const { nodes } = this;
     nodes.number(graph);
     if (nodes.plain) return this.plain(graph);

@@ -2,11 +2,14 @@
 import { type Graph, NONE, NOT_A_READ, READS, WRITES } from './graph.js';
 import type { Visibility } from './visibility.js';
 
-/** Whether a graph that was consistent still is, now that an event was added, or re-pointed, that is the last of its thread. */
+/**
+ * Whether a graph that was consistent still is, now that an event was added or re-pointed that is the last of its thread; or two, a store and a
+ * load that it revisits.
+ */
 export interface Consistency {
   /** What an event cannot come before, when that is not just all of its causes: see candidates.ts. */
   readonly visibility: Visibility | null;
-  isConsistent(graph: Graph, changed: number): boolean;
+  isConsistent(graph: Graph, changed: number, revisited: number): boolean;
 }
 
 /**
@@ -19,7 +22,11 @@ export class SequentialConsistency implements Consistency {
   private round = 0;
   private readonly todo: number[] = [];
 
-  isConsistent(graph: Graph, changed: number): boolean {
+  isConsistent(graph: Graph, changed: number, revisited: number): boolean {
+    return !this.isInCycle(graph, changed) && (revisited === NONE || !this.isInCycle(graph, revisited));
+  }
+
+  private isInCycle(graph: Graph, changed: number): boolean {
     if (this.seen.length < graph.size) this.seen = new Int32Array(graph.size * 2);
     const { seen, todo } = this;
     const round = ++this.round;
@@ -44,7 +51,7 @@ export class SequentialConsistency implements Consistency {
       visit(overwritten);
       for (let r = graph.readersOf(overwritten); r !== NONE; r = graph.nextReader[r]) if (r !== e) visit(r);
     }
-    return seen[changed] !== round;
+    return seen[changed] === round;
   }
 }
 

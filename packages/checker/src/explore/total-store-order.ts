@@ -15,8 +15,12 @@ export class TotalStoreOrder implements Consistency {
   private round = 0;
   private readonly todo: number[] = [];
 
-  isConsistent(graph: Graph, changed: number): boolean {
-    if (!isCoherent(graph, changed)) return false;
+  isConsistent(graph: Graph, changed: number, revisited: number): boolean {
+    if (!isCoherent(graph, changed) || this.isInCycle(graph, changed)) return false;
+    return revisited === NONE || (isCoherent(graph, revisited) && !this.isInCycle(graph, revisited));
+  }
+
+  private isInCycle(graph: Graph, changed: number): boolean {
     if (this.seen.length < graph.size) this.seen = new Int32Array(graph.size * 2);
     const { seen, todo } = this;
     const round = ++this.round;
@@ -37,7 +41,7 @@ export class TotalStoreOrder implements Consistency {
       visit(overwritten);
       for (let r = graph.readersOf(overwritten); r !== NONE; r = graph.nextReader[r]) if (r !== e) visit(r);
     }
-    return seen[changed] !== round;
+    return seen[changed] === round;
   }
 }
 
