@@ -189,6 +189,7 @@ describe('dependencies', () => {
     ],
     ['the right side of &&', 'if (READ_ONCE(*y) && READ_ONCE(*z)) WRITE_ONCE(*x, 1);', 'addr ; data ; ctrl y,z'],
     ['what a cmpxchg returns', 'r0 = cmpxchg(y, 0, 1);\nWRITE_ONCE(*x, r0);', 'addr ; data y; ctrl '],
+    ['what a cmpxchg compares with', 'r0 = READ_ONCE(*y);\nr1 = cmpxchg(x, r0, 1);', 'addr ; data ; ctrl y,x'],
     ['what a trylock returns', 'r0 = spin_trylock(y);\nif (r0 == 0) WRITE_ONCE(*x, 1);', 'addr ; data ; ctrl y'],
     ['what a read-modify-write stores', 'r0 = READ_ONCE(*y);\natomic_add(r0, x);', 'addr ; data x,y; ctrl '],
     ['an exchange', 'r0 = READ_ONCE(*y);\nr1 = xchg(x, r0);', 'addr ; data y; ctrl x'],

@@ -179,6 +179,15 @@ describe('the search finds what trying everything finds, each execution once', (
     });
   }
 
+  it('two accesses in each thread, with every mix of annotations', () => {
+    const simple = access.filter((step) => step.do === 'load' || step.do === 'store');
+    const pair = fc.array(simple, { minLength: 2, maxLength: 2 });
+    fc.assert(
+      fc.property(fc.array(pair, { minLength: 2, maxLength: 2 }), (program) => agrees(program, lkmm)),
+      { numRuns: 6 * RUNS },
+    );
+  });
+
   it('programs with branches', () => {
     const step = fc.oneof({ weight: 2, arbitrary: access }, { weight: 1, arbitrary: branch(access) });
     fc.assert(

@@ -78,6 +78,29 @@ describe('what a stronger model allows, a weaker one allows', () => {
   });
 });
 
+describe('message passing', () => {
+  it.each<[Edge['order'], Edge['order'], boolean]>([
+    ['Po', 'Po', true],
+    ['Release', 'Po', true],
+    ['Po', 'Acquire', true],
+    ['Release', 'Acquire', false],
+    ['Wmb', 'Acquire', false],
+    ['Wmb', 'Rmb', false],
+    ['Release', 'Ctrl', true],
+    ['Release', 'Mb', false],
+    ['Sync', 'Rcu', false],
+    ['Rcu', 'Rcu', true],
+    ['Lock', 'Lock', false],
+    ['Lock', 'Po', true],
+  ])('%s and %s: allowed is %s', (writer, reader, allowed) => {
+    const source = cyclicTest('MP', [
+      { order: writer, next: 'Rfe' },
+      { order: reader, next: 'Fre' },
+    ]);
+    expect(run(source).positive > 0).toBe(allowed);
+  });
+});
+
 describe('long cycles', () => {
   it.each<[string, Edge[], number]>([
     [
@@ -164,6 +187,13 @@ describe('what is left out is said', () => {
     const thread = (i: number): string => `P${i}(spinlock_t *l)\n{\nint r0 = 1;\nspin_lock(l);\nspin_unlock(l);\n}\n`;
     const outcome = run(`C filtered\n{}\n${thread(0)}${thread(1)}filter (0:r0=2)\nexists (0:r0=1)\n`);
     expect(outcome).toMatchObject({ positive: 0, negative: 0, troubles: [] });
+  });
+
+  it('a release of a lock that the thread does not hold is flagged, and releases nothing', () => {
+    const outcome = run(
+      'C unlock\n{}\nP0(spinlock_t *l)\n{\nspin_unlock(l);\n}\nP1(spinlock_t *l)\n{\nint r0;\nspin_lock(l);\nspin_unlock(l);\n}\nexists (1:r0=0)\n',
+    );
+    expect(outcome).toMatchObject({ positive: 1, negative: 0, flags: ['unmatched-unlock'] });
   });
 
   it('an abort ends the search', () => {
