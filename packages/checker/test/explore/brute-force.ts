@@ -79,6 +79,9 @@ function runsOf(code: readonly Instruction[], domain: ReadonlyMap<number, Readon
       case 'fence':
         next({ type: 'F', load: i.fence });
         return;
+      case 'publish':
+      case 'dereference':
+        throw new Error('not enumerated');
       case 'exit-unless-zero':
         if (register !== 0) runs.push(events);
         else go(at + 1, register, events);

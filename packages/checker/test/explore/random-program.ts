@@ -8,13 +8,20 @@ import {
   atomicXchgAcquire,
   atomicXchgRelease,
   defineStatic,
+  defineWord,
   load,
   rawSpinLock,
   rawSpinTrylock,
   rawSpinUnlock,
+  rcuAssignPointer,
+  rcuDereference,
   readOnce,
   smpLoadAcquire,
   smpMb,
+  smpMbAfterAtomic,
+  smpMbAfterSpinlock,
+  smpMbAfterUnlockLock,
+  smpMbBeforeAtomic,
   smpRmb,
   smpStoreRelease,
   smpWmb,
@@ -40,7 +47,10 @@ export type Instruction =
       readonly value: number;
       readonly order: 'full' | 'relaxed';
     }
-  | { readonly op: 'fence'; readonly fence: 'mb' | 'rmb' | 'wmb' }
+  | { readonly op: 'fence'; readonly fence: keyof typeof FENCES }
+  /** Stores the address of a variable; loads one, and what it points to. */
+  | { readonly op: 'publish'; readonly x: number }
+  | { readonly op: 'dereference' }
   /** Ends the thread if the register is not 0. */
   | { readonly op: 'exit-unless-zero' }
   | { readonly op: 'lock' | 'unlock' | 'trylock'; readonly lock: number };
@@ -55,6 +65,18 @@ const vars = defineStatic(Vars, 'random_program_vars');
 export const variable = (x: number): Ref<number> => Vars.words(vars, x);
 /** Locks are variables after the others. */
 export const lockWord = (lock: number): Ref<number> => Vars.words(vars, 4 + lock);
+
+const FENCES = {
+  mb: smpMb,
+  rmb: smpRmb,
+  wmb: smpWmb,
+  'before-atomic': smpMbBeforeAtomic,
+  'after-atomic': smpMbAfterAtomic,
+  'after-spinlock': smpMbAfterSpinlock,
+  'after-unlock-lock': smpMbAfterUnlockLock,
+};
+/** A variable in an object of its own, or all variables would depend on it. */
+const pointer = defineWord<Ref<number>>('random_program_pointer');
 
 function* interpret(code: readonly Instruction[]): Op<number> {
   let register = 0;
@@ -86,8 +108,16 @@ function* interpret(code: readonly Instruction[]): Op<number> {
         );
         break;
       case 'fence':
-        yield* { mb: smpMb, rmb: smpRmb, wmb: smpWmb }[i.fence]();
+        yield* FENCES[i.fence]();
         break;
+      case 'publish':
+        yield* rcuAssignPointer(pointer, variable(i.x));
+        break;
+      case 'dereference': {
+        const target = yield* rcuDereference(pointer);
+        if (target !== 0) register = yield* readOnce(target);
+        break;
+      }
       case 'exit-unless-zero':
         if (register !== 0) return register;
         break;
@@ -191,4 +221,23 @@ export const marked: fc.Arbitrary<RandomProgram> = threads(some(access, 3));
 export const withPlain: fc.Arbitrary<RandomProgram> = threads(some(fc.oneof(access, plain), 3));
 export const withLocks: fc.Arbitrary<RandomProgram> = threads(
   fc.tuple(some(access, 1), section, some(access, 1)).map((parts) => parts.flat()),
+);
+
+const anything: fc.Arbitrary<Instruction[]> = fc.oneof(
+  { weight: 6, arbitrary: access.map((i) => [i]) },
+  { weight: 1, arbitrary: plain.map((i) => [i]) },
+  { weight: 3, arbitrary: section },
+  {
+    weight: 3,
+    arbitrary: fc
+      .constantFrom(...(Object.keys(FENCES) as (keyof typeof FENCES)[]))
+      .map((fence) => [{ op: 'fence' as const, fence }]),
+  },
+  { weight: 1, arbitrary: x.map((to) => [{ op: 'publish' as const, x: to }]) },
+  { weight: 1, arbitrary: fc.constant([{ op: 'dereference' as const }]) },
+);
+/** Larger programs with everything, too large to enumerate. */
+export const large: fc.Arbitrary<RandomProgram> = fc.array(
+  fc.array(anything, { maxLength: 5 }).map((parts) => parts.flat()),
+  { minLength: 2, maxLength: 4 },
 );
