@@ -29,6 +29,7 @@ import {
   type Rcu,
   reader,
   readersStore,
+  twoEach,
   twoReaders,
   twoUpdaters,
 } from './guarantee.js';
@@ -146,6 +147,7 @@ export const eventScenarios: readonly Scenario[] = [
   ]),
   nested(events, [always('reader.rcuReadLock', 'assertion')]),
   twoReaders(events, [always('reader.rcuReadLock', 'assertion')]),
+  twoEach(events, [whereStoresWait('reader.rcuReadLock', 'assertion')]),
   twoUpdaters(events, [always('reader.rcuReadLock', 'assertion')]),
   callback,
   spinLockIsNoReader,

@@ -18,6 +18,8 @@ export interface Rcu {
   readonly source: string;
   /** For that many CPUs. */
   boot(nrCpus: number): Op<void>;
+  /** Grace periods that ended, where they are counted. */
+  readonly gracePeriods?: () => number;
 }
 
 const takesReadLock = defineGuard('reader.rcuReadLock', 'the reader does not say that it reads');
@@ -34,6 +36,7 @@ export function* reader<T>(read: () => Op<T>): Op<T> {
 export const x: Ref<number> = defineWord('x');
 export const y: Ref<number> = defineWord('y');
 const z: Ref<number> = defineWord('z');
+const w: Ref<number> = defineWord('w');
 
 /** Two loads of one reader. */
 interface Seen {
@@ -211,6 +214,7 @@ export const twoUpdaters = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =
     threads: { reader: () => reader(seeXThenY), updater: update, other: synchronizeRcu },
     *finally(_shared, { results }) {
       assertNotBothSides(results.reader);
+      assertThat((rcu.gracePeriods?.() ?? 2) === 2, 'each grace period is counted');
     },
     guards,
   });
@@ -260,3 +264,36 @@ export const oneEach = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
     mustReach: ['the reader comes first', 'the updater comes first'],
     guards,
   });
+
+/** A ring of store buffering through two readers and two grace periods: a reader each may hide behind one, but not both. */
+export const twoEach = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario => {
+  const missing = (mine: Ref<number>, next: Ref<number>) =>
+    function* (): Op<number> {
+      yield* writeOnce(mine, 1);
+      return yield* readOnce(next);
+    };
+  const waiting = (mine: Ref<number>, next: Ref<number>) =>
+    function* (): Op<number> {
+      yield* writeOnce(mine, 1);
+      yield* synchronizeRcu();
+      return yield* readOnce(next);
+    };
+  return scenario({
+    ...described(
+      rcu,
+      'ring',
+      'two readers and two updaters, in turn, each store a word and miss what the next one stores',
+    ),
+    setup: () => rcu.boot(4),
+    threads: {
+      first: waiting(w, x),
+      early: () => reader(missing(x, y)),
+      second: waiting(y, z),
+      late: () => reader(missing(z, w)),
+    },
+    *finally(_shared, { results }) {
+      assertThat(Object.values(results).includes(1), 'all four miss the next one');
+    },
+    guards,
+  });
+};

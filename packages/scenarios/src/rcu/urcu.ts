@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { bootUrcu, callRcu, rcuBarrier, urcuReclaim } from '@lockless/rcu';
+import { bootUrcu, callRcu, rcuBarrier, rcuStatistics, urcuReclaim } from '@lockless/rcu';
 import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import {
@@ -12,6 +12,7 @@ import {
   reader,
   readersStore,
   twice,
+  twoEach,
   twoReaders,
   twoUpdaters,
 } from './guarantee.js';
@@ -25,6 +26,7 @@ const urcu: Rcu = {
   prefix: 'urcu',
   source: 'Desnoyers et al., "User-Level Implementations of Read-Copy Update", IEEE TPDS 23(2), 2012; liburcu',
   boot: bootUrcu,
+  gracePeriods: () => rcuStatistics().gracePeriods,
 };
 
 const A = 'urcuMbReadLock.smp_mb';
@@ -106,7 +108,21 @@ export const urcuScenarios: readonly Scenario[] = [
   ]),
   nested(urcu, [always('urcuMbReadLock.nesting', 'assertion'), whereStoresWait(A, 'assertion')]),
   twice(urcu, [always(SECOND_FLIP, 'assertion'), whereStoresWait(A, 'assertion'), weakOnly(C, 'assertion')]),
-  twoUpdaters(urcu, [always('urcuMbSynchronizeRcu.gpLock', 'assertion'), notNeeded(LOCK), notNeeded(UNLOCK)]),
+  twoEach(urcu, [
+    whereStoresWait(A, 'assertion'),
+    weakOnly(B, 'assertion'),
+    // As the grace periods come one after the other, either is enough.
+    notNeeded(C),
+    notNeeded(D),
+  ]),
+  twoUpdaters(urcu, [
+    always('urcuMbSynchronizeRcu.gpLock', 'assertion'),
+    whereStoresWait(A, 'assertion'),
+    weakOnly(C, 'assertion'),
+    // The phase is ordered by C and D anyway, the statistics by this alone.
+    weakOnly(UNLOCK, 'assertion'),
+    notNeeded(LOCK),
+  ]),
   twoReaders(urcu, [always(WAIT, 'assertion')]),
   callback,
 ];
