@@ -18,7 +18,8 @@ export async function choosePrograms(names: readonly string[]): Promise<readonly
 async function programsCalled(name: string): Promise<readonly Program[]> {
   const scenario = scenarios.find((known) => known.name === name);
   if (scenario !== undefined) return [scenario];
-  if (/[/\\]|\.[cm]?[jt]s$/.test(name)) return programsOfModule(name);
+  const module = /^(.*(?:[/\\].*|\.[cm]?[jt]s))$/.exec(name.replace(/#[^/#]*$/, ''))?.[1];
+  if (module !== undefined) return programsOfModule(module, name.slice(module.length + 1));
   const near = nearest(
     name,
     scenarios.map((known) => known.name),
@@ -27,8 +28,8 @@ async function programsCalled(name: string): Promise<readonly Program[]> {
   throw new InputError(`no scenario "${name}": ${hint} (a module of your own: ./${name}.mjs)`);
 }
 
-/** What a module exports that is a program. Throws InputError on a module that cannot be loaded or exports none. */
-async function programsOfModule(path: string): Promise<readonly Program[]> {
+/** What a module exports that is a program; only the one of that name if there is one. Throws InputError on a module that cannot be loaded or exports none. */
+async function programsOfModule(path: string, only: string): Promise<readonly Program[]> {
   const file = resolve(path);
   if (!existsSync(file) || !statSync(file).isFile()) throw new InputError(`${path}: no such file`);
   let exported: Record<string, unknown>;
@@ -46,7 +47,12 @@ async function programsOfModule(path: string): Promise<readonly Program[]> {
     const found = names.length === 0 ? 'it exports nothing' : `it exports ${names.join(', ')}`;
     throw new InputError(`${path}: expected an exported program, { name, setup, threads }; ${found}`);
   }
-  return programs;
+  const chosen = only === '' ? programs : programs.filter((program) => program.name === only);
+  if (chosen.length === 0)
+    throw new InputError(
+      `${path} exports no program "${only}": there is ${programs.map((program) => program.name).join(', ')}`,
+    );
+  return chosen;
 }
 
 function reason(error: unknown, path: string): string {

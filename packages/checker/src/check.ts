@@ -5,6 +5,7 @@ import { CheckError } from './errors.js';
 import type { Execution } from './explore/execution.js';
 import { type Explorer, explore } from './explore/explorer.js';
 import { describeThrown, errorFinding, outcomeFinding, stuckFinding } from './finding.js';
+import { forbiddenBy } from './forbidden.js';
 import { leakFinding } from './leak.js';
 import type { Program } from './program.js';
 import { Replay } from './replay.js';
@@ -179,12 +180,16 @@ class Check {
     return [{ kind: 'unreached', at: '', message, trace: [], threads: [], forbidden: null, replay: '' }];
   }
 
-  private violationOf({ finding: { kind, at, snapshot }, message, order, steps }: Counterexample): Violation {
+  private violationOf(counterexample: Counterexample): Violation {
+    const { finding, message, order, steps } = counterexample;
+    const { kind, at, snapshot } = finding;
     const taking = snapshot.threads
       .map(({ name }) => name)
       .filter((name) => steps.some(({ thread }) => thread === name));
     const replay = replayToken(order, snapshot);
-    return { kind, at, message, trace: steps, threads: taking, forbidden: null, replay };
+    const model = this.options.model ?? 'lkmm';
+    const forbidden = this.table.asks ? forbiddenBy(this.program, model, replay, counterexample) : null;
+    return { kind, at, message, trace: steps, threads: taking, forbidden, replay };
   }
 
   /** The exploration begins anew: what was found does not count. */

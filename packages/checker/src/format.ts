@@ -56,7 +56,8 @@ function formatViolation(
   else lines.push(...wrap(scope, width - 2).map((line) => paint('note', `  ${line}`)));
   if (trace.length > 0) lines.push(...columnsOf(violation, width, paint));
   lines.push(...wrap(`${kind}${at === '' ? '' : ` in ${at}`}, ${extentOf(result)}`, width));
-  if (forbidden !== null) lines.push(...wrap(forbidden, width));
+  if (forbidden !== null)
+    lines.push(...wrap(`with ${result.without.join(', ')} in place it is forbidden by ${forbidden}`, width));
   if (replay !== '') lines.push(replayCommand?.(result, replay) ?? `replay: ${replay}`);
   return lines;
 }

@@ -2,7 +2,7 @@
 export { check } from './check.js';
 export * from './errors.js';
 export { extentOf, type FormatOptions, formatResult } from './format.js';
-export type { Paint, TextRole } from './format-columns.js';
+export { type Paint, type TextRole, wrap } from './format-columns.js';
 export * from './necessity.js';
 export * from './program.js';
 export * from './result.js';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { CheckError } from './errors.js';
+import type { Execution } from './explore/execution.js';
 import type { SteeredEvent, Steering } from './explore/steered.js';
 import type { NamedEvent, Pick, Segment } from './replay-token.js';
 import { SitesAsMet } from './sites.js';
@@ -12,12 +13,14 @@ export class Replay implements Steering {
   /** Names of the events made, in the order in which they were. */
   private names: string[] = [];
   private readonly lenient: boolean;
+  readonly ended: (execution: Execution) => void;
   private at = 0;
   /** Of the segment: events by site. */
   private done = new Map<string, number>();
 
   /** `lenient`: what the model forbids is done all the same. */
-  constructor(segments: readonly Segment[], lenient = false) {
+  constructor(segments: readonly Segment[], lenient = false, ended: (execution: Execution) => void = () => {}) {
+    this.ended = ended;
     this.segments = segments;
     this.lenient = lenient;
   }

@@ -85,7 +85,9 @@ export class SiteTable {
   /** Throws CheckError when a name that is to be left out is none of a site that was met. */
   requireAll(): void {
     const sites = this.sites();
-    for (const name of this.without) if (!sites.some((site) => named(name, site.name))) throw unknownSite(name, sites);
+    for (const name of this.without)
+      if (!sites.some((site) => named(name, site.name)))
+        throw unknownSite(name, 'no guard, and no ordering site that an execution of the program came to', sites);
   }
 
   /** Forgets the answers: the exploration begins anew. */
@@ -155,7 +157,7 @@ export function partWithout(without: readonly string[]): { guards: string[]; sit
   for (const name of sites) {
     const primitive = /^[^.\s]+\.(\w+)(#\d+)?$/.exec(name)?.[1];
     const code = PRIMITIVES.findIndex((row) => row.name === primitive);
-    if (code < 0) throw unknownSite(name, []);
+    if (code < 0) throw unknownSite(name, 'neither a guard nor an ordering site, <function>.<primitive>', []);
     if (WEAKENED[code] === null)
       throw new CheckError(
         'unknown-site',
@@ -174,20 +176,13 @@ export function requireGuards(names: readonly string[], met: readonly Guard[]): 
   }
 }
 
-function unknownSite(name: string, sites: readonly Site[]): CheckError {
+function unknownSite(name: string, what: string, sites: readonly Site[]): CheckError {
   const known = [...sites.map((site) => site.name), ...guards().map((guard) => guard.name)];
   const near = nearest(name, known);
-  const hint =
-    near.length > 0
-      ? `; did you mean ${near.map((other) => `'${other}'`).join(' or ')}?`
-      : known.length === 0
-        ? '; there are none'
-        : '';
-  const what =
-    sites.length > 0
-      ? 'no guard, and no ordering site that an execution of the program came to'
-      : 'neither a guard nor <function>.<primitive>';
-  return new CheckError('unknown-site', `'${name}' is ${what}${hint}`);
+  const hint = near.length > 0 ? `; did you mean ${near.map((other) => `'${other}'`).join(' or ')}?` : '';
+  const there =
+    near.length > 0 ? '' : sites.length > 0 ? `; there are ${sites.map((site) => site.name).join(', ')}` : '';
+  return new CheckError('unknown-site', `'${name}' is ${what}${hint}${there}`);
 }
 
 /** Names that somebody may have meant: parts of a name, and slips of the keyboard. At most three, best first. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { formatResult, type ModelName, type Necessity, necessity } from '@lockless/checker';
+import { type FormatOptions, formatResult, type ModelName, type Necessity, necessity, wrap } from '@lockless/checker';
 import { Argument, Command, Option } from 'commander';
 import { exitCodeOf, formatFor, jsonOf } from '../check-output.js';
 import { EXIT, UsageError } from '../exit-code.js';
@@ -40,7 +40,10 @@ async function barriers(
 ): Promise<void> {
   const programs = await choosePrograms([argument]);
   const [program] = programs;
-  if (programs.length > 1) throw new UsageError(`${argument} exports ${programs.length} programs; barriers takes one`);
+  if (programs.length > 1)
+    throw new UsageError(
+      `${argument} exports ${programs.length} programs: name one, as in ${argument}#${program.name}`,
+    );
   const abort = new AbortController();
   const ignoreInterrupt = io.onInterrupt(() => abort.abort());
   const progress = new CheckProgress(io.stderr);
@@ -80,18 +83,21 @@ async function barriers(
 }
 
 /** The table, and a counterexample for each that carries the proof. */
-function render(rows: readonly Necessity[], format: Parameters<typeof formatResult>[1]): string {
+function render(rows: readonly Necessity[], format: FormatOptions): string {
   if (rows.length === 0) return '\nno ordering site and no guard takes part\n';
-  const cells = rows.map((row) => [row.name, row.location, row.weaker, verdictOf(row)]);
-  const heads = ['left out', 'location', 'what remains', 'and then'];
-  const widths = heads.map((head, i) => Math.max(head.length, ...cells.map((row) => row[i].length)));
-  const line = (row: readonly string[]): string =>
-    row
+  const cells = rows.map((row) => [row.name, verdictOf(row), row.location, row.weaker]);
+  const heads = ['left out', 'and then', 'location', 'what remains'];
+  const widths = heads.slice(0, 3).map((head, i) => Math.max(head.length, ...cells.map((row) => row[i].length)));
+  const rest = Math.max(24, (format.width ?? 100) - widths.reduce((sum, width) => sum + width + 2, 0));
+  const line = (row: readonly string[]): string[] => {
+    const left = row
+      .slice(0, 3)
       .map((cell, i) => cell.padEnd(widths[i]))
-      .join('  ')
-      .trimEnd();
-  const table = ['', line(heads), ...cells.map(line)];
+      .join('  ');
+    return wrap(row[3], rest).map((part, i) => `${i === 0 ? left : ' '.repeat(left.length)}  ${part}`.trimEnd());
+  };
   const needed = rows.filter(({ result }) => result.verdict === 'violated');
+  const table = ['', ...line(heads), ...cells.flatMap(line)];
   const sum = `${needed.length} of ${rows.length} carry the proof`;
   return `${[...table, '', sum, ...needed.flatMap(({ result }) => ['', formatResult(result, format)])].join('\n')}\n`;
 }
@@ -99,6 +105,6 @@ function render(rows: readonly Necessity[], format: Parameters<typeof formatResu
 function verdictOf({ result: { verdict, violation, executions, bound } }: Necessity): string {
   const number = executions.toLocaleString('en-US');
   if (verdict === 'violated')
-    return `${violation?.kind}${violation?.at ? ` in ${violation.at}` : ''}, found after ${number} executions`;
-  return verdict === 'holds' ? `not needed: holds, ${number} executions` : `undecided: ${bound}`;
+    return `carries the proof: ${violation?.kind}${violation?.at ? ` in ${violation.at}` : ''} (after ${number})`;
+  return verdict === 'holds' ? `not needed: holds (${number})` : `undecided: ${bound}`;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+import { Additions } from './additions.js';
 import { coherentPlaces, coherentStores, conflicting, isTaken } from './candidates.js';
 import { ADDED_MAX, type Graph, NONE, WRITES } from './graph.js';
 import { BACKWARD, FORWARD_CHOICE, FORWARD_READ, FORWARD_WRITE, type Level, Levels, OVERTAKE } from './levels.js';
 import * as N from './node.js';
-import { resultOf, stores, succeeds, waitsForLock } from './read-modify-write.js';
+import { succeeds, waitsForLock } from './read-modify-write.js';
 import { Restriction } from './restrict.js';
 import { type RevisitRules, Revisits, RULES } from './revisit.js';
 import type { Consistency } from './sequential-consistency.js';
@@ -33,6 +34,7 @@ export class Exploration {
   private readonly endings: Endings;
   private readonly maxEvents: number;
   private readonly initial: readonly number[];
+  private readonly additions: Additions;
   private readonly rules: RevisitRules;
   private readonly revisits: Revisits;
   private readonly restriction: Restriction;
@@ -55,6 +57,7 @@ export class Exploration {
     this.endings = endings;
     this.maxEvents = maxEvents;
     this.initial = threads.engine.locations.initial;
+    this.additions = new Additions(threads);
     this.levels = new Levels(threads.places);
     this.levels.push().graph.clear();
   }
@@ -69,6 +72,30 @@ export class Exploration {
     }
     this.extending = this.apply(this.levels.top);
     return true;
+  }
+
+  /**
+   * Goes down one branch of the exploration, chosen at random, instead of exploring. `visit` is told of each graph on the way how many there may be
+   * of its kind: the product of the numbers of choices that led to it.
+   */
+  walk(random: (below: number) => number, visit: (weight: number) => void): void {
+    while (!this.levels.isEmpty) this.levels.pop();
+    let level = this.levels.push();
+    level.graph.clear();
+    let weight = 1;
+    for (let extending = true, noted = 0; ; ) {
+      visit(weight);
+      if (extending) this.extend(level);
+      const choices = level.items - noted;
+      if (choices === 0) return;
+      weight *= choices;
+      noted += random(choices);
+      level.keep(noted + 1);
+      extending = this.apply(level);
+      if (this.levels.top === level) continue;
+      level = this.levels.top;
+      noted = 0;
+    }
   }
 
   private extend(level: Level): void {
@@ -98,18 +125,18 @@ export class Exploration {
     switch (node.kind) {
       case N.READ:
       case N.RMW:
-        this.visitRead(level, this.addRead(graph, thread, node, graph.lastStore[node.location]));
+        this.visitRead(level, this.additions.addRead(graph, thread, node, graph.lastStore[node.location]));
         return;
       case N.WRITE:
-        this.visitWrite(level, this.addWrite(graph, thread, node, graph.lastStore[node.location]));
+        this.visitWrite(level, this.additions.addWrite(graph, thread, node, graph.lastStore[node.location]));
         return;
       case N.CHOOSE: {
-        const event = this.addOther(graph, thread, node, 0);
+        const event = this.additions.addOther(graph, thread, node, 0);
         for (let i = node.operand - 1; i > 0; i--) level.push(FORWARD_CHOICE, event, i, event);
         return;
       }
       default:
-        this.addOther(graph, thread, node, undefined);
+        this.additions.addOther(graph, thread, node, undefined);
     }
   }
 
@@ -126,7 +153,7 @@ export class Exploration {
 
   private mayRead(graph: Graph, event: number, store: number): boolean {
     const node = graph.nodes[event];
-    const value = this.valueOf(graph, store, node.location);
+    const value = this.additions.valueOf(graph, store, node.location);
     // Only the latest store may be waited with: a later one revisits the load.
     if (node.awaits && this.threads.leadsToWait(graph, graph.thread[event], node, value)) return false;
     // A sleeper that reads anything else sleeps on, which only the latest store may leave it to.
@@ -165,7 +192,7 @@ export class Exploration {
     const { graph } = level;
     const limit = graph.size;
     const node = this.threads.cursor(graph, thread);
-    const event = this.addRead(graph, thread, node, graph.lastStore[node.location]);
+    const event = this.additions.addRead(graph, thread, node, graph.lastStore[node.location]);
     coherentStores(graph, event, this.consistency.visibility, this.candidates);
     for (const store of this.candidates)
       if (this.mayRead(graph, event, store)) level.push(OVERTAKE, thread, store, limit);
@@ -178,9 +205,9 @@ export class Exploration {
     if (node.location >= graph.locations) graph.ensureLocations(this.initial.length);
     const latest = graph.lastStore[node.location];
     let event: number;
-    if (node.kind === N.READ || node.kind === N.RMW) event = this.addRead(graph, thread, node, latest);
-    else if (node.kind === N.WRITE) event = this.addWrite(graph, thread, node, latest);
-    else event = this.addOther(graph, thread, node, node.kind === N.CHOOSE ? 0 : undefined);
+    if (node.kind === N.READ || node.kind === N.RMW) event = this.additions.addRead(graph, thread, node, latest);
+    else if (node.kind === N.WRITE) event = this.additions.addWrite(graph, thread, node, latest);
+    else event = this.additions.addOther(graph, thread, node, node.kind === N.CHOOSE ? 0 : undefined);
     graph.flags[event] |= ADDED_MAX;
     return event;
   }
@@ -189,9 +216,9 @@ export class Exploration {
   addInstead(thread: number, node: N.TraceNode, other: number, event: number): boolean {
     const { graph } = this.levels.top;
     graph.cut(event);
-    if (node.kind === N.CHOOSE) this.addOther(graph, thread, node, other);
-    else if (node.kind === N.WRITE) this.addWrite(graph, thread, node, other);
-    else this.addRead(graph, thread, node, other);
+    if (node.kind === N.CHOOSE) this.additions.addOther(graph, thread, node, other);
+    else if (node.kind === N.WRITE) this.additions.addWrite(graph, thread, node, other);
+    else this.additions.addRead(graph, thread, node, other);
     graph.flags[event] |= ADDED_MAX;
     return (
       node.kind === N.CHOOSE ||
@@ -212,7 +239,7 @@ export class Exploration {
         const thread = graph.thread[a];
         const node = graph.nodes[a];
         graph.cut(limit);
-        const event = this.addWrite(graph, thread, node, b);
+        const event = this.additions.addWrite(graph, thread, node, b);
         this.revisit(level, event);
         return this.consistency.isConsistent(graph, event, NONE);
       }
@@ -220,7 +247,7 @@ export class Exploration {
         const thread = graph.thread[a];
         const node = graph.nodes[a];
         graph.cut(limit);
-        graph.flags[this.addOther(graph, thread, node, b)] = 0;
+        graph.flags[this.additions.addOther(graph, thread, node, b)] = 0;
         return true;
       }
       case BACKWARD:
@@ -236,7 +263,7 @@ export class Exploration {
   private readInstead(level: Level, thread: number, node: N.TraceNode, store: number, limit: number): boolean {
     const { graph } = level;
     graph.cut(limit);
-    const event = this.addRead(graph, thread, node, store);
+    const event = this.additions.addRead(graph, thread, node, store);
     if ((graph.flags[event] & WRITES) !== 0) {
       const conflicts = conflicting(graph, event) !== NONE;
       // Its revisits count even if it cannot stay: they may delete what it clashes with.
@@ -257,50 +284,12 @@ export class Exploration {
     const store = this.restriction.copy(from, graph, r, w, limit, keeps);
     const isLatest = graph.lastStore[from.location[r]] === store;
     if (keeps) {
-      this.read(graph, r, node, store);
+      this.additions.read(graph, r, node, store);
       if (isLatest) graph.flags[r] |= ADDED_MAX;
       if ((graph.flags[r] & WRITES) !== 0) this.revisit(level, r);
     } else graph.cursor[from.thread[r]] = node;
     // Nothing is after the latest store, so reading from it breaks nothing.
     if (isLatest) return true;
     return this.consistency.isConsistent(graph, store, keeps ? r : NONE);
-  }
-
-  private addRead(graph: Graph, thread: number, node: N.TraceNode, store: number): number {
-    const event = graph.add(thread, node);
-    this.read(graph, event, node, store);
-    return event;
-  }
-
-  private read(graph: Graph, event: number, node: N.TraceNode, store: number): void {
-    const old = this.valueOf(graph, store, node.location);
-    graph.readFrom(event, store, old);
-    if (node.kind === N.READ) {
-      graph.answers[event] = old;
-      return;
-    }
-    const { operation, operand, expected } = node;
-    const success = succeeds(operation, old, operand, expected);
-    const value = success ? stores(operation, old, operand) : old;
-    if (success) graph.placeAfter(event, store, value);
-    graph.answers[event] = resultOf(node.site.code, operation, old, value, expected, success);
-  }
-
-  private addWrite(graph: Graph, thread: number, node: N.TraceNode, before: number): number {
-    const event = graph.add(thread, node);
-    graph.placeAfter(event, before, node.operand);
-    return event;
-  }
-
-  private addOther(graph: Graph, thread: number, node: N.TraceNode, answer: unknown): number {
-    const event = graph.add(thread, node);
-    graph.answers[event] = answer;
-    graph.flags[event] = ADDED_MAX;
-    if (node.kind === N.FENCE && node.operation === N.F_CALL_RCU) this.threads.start(graph, event);
-    return event;
-  }
-
-  private valueOf(graph: Graph, store: number, location: number): number {
-    return store >= 0 ? graph.valueWritten[store] : this.initial[location];
   }
 }

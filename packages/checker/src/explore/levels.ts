@@ -18,13 +18,21 @@ export class Level {
   readonly graph: Graph;
   /** Four numbers an item: kind, two operands, size of the graph then. */
   readonly work: number[] = [];
-  /** Where its items begin to count for progress: share of the whole that one item stands for is not stored but estimated. */
   constructor(threads: number) {
     this.graph = new Graph(threads);
   }
 
   push(kind: number, a: number, b: number, limit: number): void {
     this.work.push(kind, a, b, limit);
+  }
+
+  get items(): number {
+    return this.work.length / 4;
+  }
+
+  /** Drops all but the first items. */
+  keep(items: number): void {
+    this.work.length = items * 4;
   }
 }
 

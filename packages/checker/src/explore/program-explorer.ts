@@ -2,8 +2,9 @@
 import { KernelBug } from '@lockless/cpu';
 import { areStuck, type Wait, waitsOf, withoutWaitingGracePeriod } from './blocked.js';
 import { consistencyOf, ReferenceConsistency } from './consistency.js';
+import { Estimate } from './estimate.js';
 import type { AccessSite, ExplorationError } from './execution.js';
-import { Exploration } from './exploration.js';
+import { type Endings, Exploration } from './exploration.js';
 import type { ExploreCounts, ExploreOptions, Explorer } from './explorer.js';
 import type { Graph } from './graph.js';
 import { GraphView } from './graph-view.js';
@@ -43,6 +44,9 @@ export class ProgramExplorer implements Explorer {
   private exploration!: Exploration;
   private reference!: ReferenceConsistency;
   private lifetimes!: Lifetimes;
+  private estimate!: Estimate;
+  /** Seconds that it explored. */
+  private spent = 0;
 
   constructor(options: ExploreOptions<unknown>) {
     this.options = options;
@@ -67,7 +71,9 @@ export class ProgramExplorer implements Explorer {
   }
 
   progress(): number {
-    return this.done ? 1 : 0;
+    if (this.done) return 1;
+    const all = this.estimate.executions;
+    return all === null ? 0 : Math.min(this.counts.executions / all, 0.99);
   }
 
   run(milliseconds: number = Number.POSITIVE_INFINITY): boolean {
@@ -105,12 +111,24 @@ export class ProgramExplorer implements Explorer {
   }
 
   private explore(until: number): void {
+    const start = performance.now();
     for (let steps = 1; !this.done; steps++) {
       if (!this.step()) this.restart();
       if (this.stopped) this.done = true;
-      if ((steps & 15) === 0 && performance.now() > until) return;
+      if ((steps & 15) === 0 && performance.now() > until) break;
       if ((steps & 1023) === 0) this.forgetMuch();
     }
+    this.spent += (performance.now() - start) / 1000;
+    if (!this.done) this.guess();
+  }
+
+  private guess(): void {
+    try {
+      this.estimate.improve(this.spent);
+    } catch (error) {
+      if (!(error instanceof TooManyThreads)) throw error;
+    }
+    if (this.scope.sharing.changed) this.restart();
   }
 
   /** False when what is explored is void. */
@@ -138,7 +156,17 @@ export class ProgramExplorer implements Explorer {
     this.reference = new ReferenceConsistency(model, locations);
     this.lifetimes = new Lifetimes(this.machine, this.reference);
     const rules = { ...RULES, ...this.options.breakRules };
-    this.exploration = new Exploration(this.threads, consistencyOf(model, locations), this, maxEvents ?? 10_000, rules);
+    const most = maxEvents ?? 10_000;
+    const consistency = consistencyOf(model, locations);
+    this.exploration = new Exploration(this.threads, consistency, this, most, rules);
+    const ignore = (): void => {};
+    const endings: Endings = {
+      complete: () => this.estimate.count(),
+      blocked: ignore,
+      failed: ignore,
+      bounded: ignore,
+    };
+    this.estimate = new Estimate(new Exploration(this.threads, consistency, endings, most));
   }
 
   private restart(): void {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-import type { AccessSite } from './execution.js';
+import type { AccessSite, Execution } from './execution.js';
 import type { Endings, Exploration } from './exploration.js';
 import { type Graph, NONE, WRITES } from './graph.js';
+import { GraphView } from './graph-view.js';
 import * as N from './node.js';
 import { NOBODY, type Threads } from './threads.js';
 
@@ -28,6 +29,8 @@ export interface Steering {
   made(event: SteeredEvent, before: readonly SteeredEvent[]): number | 'initial' | null;
   /** The model, or coherence, does not allow that. Throws unless it does not matter. */
   refused(event: SteeredEvent): void;
+  /** The execution has ended, before anybody looks whether the model allows it. */
+  ended(execution: Execution): void;
 }
 
 /** Follows one execution; tells `endings` how it ends. Returns what the steering threw, when it gave up. */
@@ -62,6 +65,7 @@ export function follow(
     if (thread === NOBODY) break;
     const node = threads.cursor(graph, thread);
     if (node.kind === N.BUG) {
+      attempt(() => steering.ended(new GraphView(graph, threads)));
       if (lost === null) endings.failed(graph, thread);
       return lost;
     }
@@ -79,6 +83,7 @@ export function follow(
     made.push(told);
     if (pick !== null && !repoint(exploration, graph, event, thread, node, pick)) attempt(() => steering.refused(told));
   }
+  attempt(() => steering.ended(new GraphView(graph, threads)));
   if (lost !== null) return lost;
   if (threads.haveAllEnded(graph)) endings.complete(graph);
   else endings.blocked(graph);

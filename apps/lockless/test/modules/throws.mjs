@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+throw new Error('this module\ncannot be loaded');
