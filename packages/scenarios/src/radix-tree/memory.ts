@@ -12,6 +12,7 @@ import {
   radixTreePreloadEnd,
 } from '@lockless/radix-tree';
 import { assertThat } from '../assertion.js';
+import { always, notNeeded } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { bootTree, deletePage, insertPage, P, Q, R, tree } from './boot.js';
 
@@ -70,13 +71,7 @@ export const memoryScenarios: readonly Scenario[] = [
       assertThat(results.insert === 0, 'an insertion after preloading does not fail');
       assertThat((yield* radixTreeLookup(tree, LAST_INDEX)) === Q, 'the page is in the tree');
     },
-    guards: [
-      {
-        name: 'radixTreePreload.preemptionOff',
-        without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
-      },
-      { name: 'radixTreeNodeAlloc.preloadFirst', without: { sc: 'holds', tso: 'holds', lkmm: 'holds' } },
-    ],
+    guards: [always('radixTreePreload.preemptionOff', 'assertion'), notNeeded('radixTreeNodeAlloc.preloadFirst')],
   }),
   scenario({
     name: 'insert-fails-half-way',

@@ -6,6 +6,7 @@ import { getPage, pageFreezeRefs, pageUnfreezeRefs, setPageRefcounted } from '@l
 import { findGetPage, lockTreeIrq, unlockTreeIrq } from '@lockless/pagecache';
 import { radixTreeDelete } from '@lockless/radix-tree';
 import { assertThat } from '../assertion.js';
+import { always, weakOnly } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { bootTree, insertPage, mapping, P, Q, tree } from './boot.js';
 
@@ -75,14 +76,8 @@ export const republishScenarios: readonly Scenario[] = [
     },
     mustReach: ['not found', 'found again', 'kept'],
     guards: [
-      {
-        name: 'pageCacheGetSpeculative.atomic_add_unless',
-        without: { sc: 'holds', tso: 'holds', lkmm: { kind: 'assertion' } },
-      },
-      {
-        name: 'pageUnfreezeRefs.smp_store_release',
-        without: { sc: 'holds', tso: 'holds', lkmm: { kind: 'assertion' } },
-      },
+      weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
+      weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
     ],
   }),
   scenario({
@@ -101,11 +96,9 @@ export const republishScenarios: readonly Scenario[] = [
     },
     mustReach: ['removed', 'kept'],
     guards: [
-      { name: 'removeAndReuse.smp_wmb', without: { sc: 'holds', tso: 'holds', lkmm: { kind: 'assertion' } } },
-      {
-        name: 'findGetPage.slotRecheck',
-        without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
-      },
+      weakOnly('removeAndReuse.smp_wmb', 'assertion'),
+      weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
+      always('findGetPage.slotRecheck', 'assertion'),
     ],
   }),
 ];

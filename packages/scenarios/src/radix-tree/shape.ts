@@ -4,21 +4,11 @@ import { load, NULL, poke, store } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
 import { radixTreeLookup } from '@lockless/radix-tree';
 import { assertThat } from '../assertion.js';
-import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
+import { always, weakOnly } from '../claims.js';
+import { type Scenario, scenario } from '../scenario.js';
 import { bootTree, deletePage, type Item, insertPage, P, Q, R, tree, underRcu } from './boot.js';
 
 /* The tree changes its shape beside a lookup of an item that is in it all the time. */
-
-/** Found under every model once the guard is gone. */
-const everywhere = (name: string, kind: string): GuardClaim => ({
-  name,
-  without: { sc: { kind }, tso: { kind }, lkmm: { kind } },
-});
-/** Needed for the order of accesses alone: stores stay in order under TSO. */
-const weakOnly = (name: string, kind: string): GuardClaim => ({
-  name,
-  without: { sc: 'holds', tso: 'holds', lkmm: { kind } },
-});
 
 /** No address. */
 const NOWHERE = 6;
@@ -59,8 +49,8 @@ export const shapeScenarios: readonly Scenario[] = [
       summary: 'a lookup stands on the top node while the tree shrinks by it',
       source: '643b52b9c0 "radix-tree: fix small lockless radix-tree bug" (2.6.27)',
       guards: [
-        everywhere('radixTreeShrink.keepSlot', 'assertion'),
-        everywhere('radixTreeNodeFree.gracePeriod', 'use-after-free'),
+        always('radixTreeShrink.keepSlot', 'assertion'),
+        always('radixTreeNodeFree.gracePeriod', 'use-after-free'),
       ],
     },
     [
@@ -77,8 +67,9 @@ export const shapeScenarios: readonly Scenario[] = [
       summary: 'a lookup of index 1 while the tree becomes one level higher',
       source: '7cf9c2c76c "radix-tree: RCU lockless readside" (2.6.18): the height in the node',
       guards: [
-        everywhere('radixTreeLookup.nodeHeight', 'assertion'),
+        always('radixTreeLookup.nodeHeight', 'assertion'),
         weakOnly('radixTreeExtend.rcu_assign_pointer', 'assertion'),
+        weakOnly('radixTreeLookup.rcu_dereference#1', 'assertion'),
       ],
     },
     [
@@ -95,8 +86,9 @@ export const shapeScenarios: readonly Scenario[] = [
       summary: 'a lookup of the only item, index 0, while a second one puts a node between it and the root',
       source: 'c0bc9875b7 "radix-tree: use indirect bit" (2.6.22)',
       guards: [
-        everywhere('radixTreeLookup.indirectBit', 'assertion'),
+        always('radixTreeLookup.indirectBit', 'assertion'),
         weakOnly('radixTreeExtend.rcu_assign_pointer', 'assertion'),
+        weakOnly('radixTreeLookup.rcu_dereference#1', 'assertion'),
       ],
     },
     [[0, P]],
@@ -126,7 +118,10 @@ export const shapeScenarios: readonly Scenario[] = [
       reach(results.lookup === null ? 'not yet' : 'found');
     },
     mustReach: ['not yet', 'found'],
-    guards: [weakOnly('radixTreeInsert.rcu_assign_pointer', 'assertion')],
+    guards: [
+      weakOnly('radixTreeInsert.rcu_assign_pointer', 'assertion'),
+      weakOnly('radixTreeLookup.rcu_dereference', 'assertion'),
+    ],
   }),
   scenario({
     name: 'first-node-published',
@@ -152,6 +147,9 @@ export const shapeScenarios: readonly Scenario[] = [
       reach(results.lookup === NULL ? 'not yet' : 'found');
     },
     mustReach: ['not yet', 'found'],
-    guards: [weakOnly('publishNode.rcu_assign_pointer', 'null-dereference')],
+    guards: [
+      weakOnly('publishNode.rcu_assign_pointer', 'null-dereference'),
+      weakOnly('radixTreeLookup.rcu_dereference#1', 'null-dereference'),
+    ],
   }),
 ];

@@ -5,6 +5,7 @@ import { Page } from '@lockless/mm-types';
 import { putPageTestzero } from '@lockless/page';
 import { findGetPages } from '@lockless/pagecache';
 import { assertThat } from '../assertion.js';
+import { always, weakOnly } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { bootTree, type Item, mapping, P, Q, truncatePage } from './boot.js';
 
@@ -56,12 +57,7 @@ export const staleLeafScenarios: readonly Scenario[] = [
       if (results.lookup === null) reach('not found');
     },
     mustReach: ['found', 'not found'],
-    guards: [
-      {
-        name: markDeadLeaf,
-        without: { sc: { kind: 'livelock' }, tso: { kind: 'livelock' }, lkmm: { kind: 'livelock' } },
-      },
-    ],
+    guards: [always(markDeadLeaf, 'livelock'), weakOnly('putPageTestzero.atomic_add_and_test', 'bad-page')],
   }),
   scenario({
     name: 'stale-leaf-reuse',
@@ -85,14 +81,10 @@ export const staleLeafScenarios: readonly Scenario[] = [
     },
     mustReach: ['reused, not found'],
     guards: [
-      {
-        name: markDeadLeaf,
-        without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
-      },
-      {
-        name: 'findGetPage.slotRecheck',
-        without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
-      },
+      always(markDeadLeaf, 'assertion'),
+      always('findGetPage.slotRecheck', 'assertion'),
+      weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
+      weakOnly('putPageTestzero.atomic_add_and_test', 'bad-page'),
     ],
   }),
 ];

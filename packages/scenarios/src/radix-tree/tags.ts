@@ -9,6 +9,7 @@ import {
   radixTreeTagSet,
 } from '@lockless/radix-tree';
 import { assertThat } from '../assertion.js';
+import { always } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { bootTree, insertPage, mapping, P, Q, R, tree, underRcu } from './boot.js';
 
@@ -41,12 +42,7 @@ export const tagScenarios: readonly Scenario[] = [
       const after = yield* radixTreeGangLookupTag(tree, 0, 2, PAGECACHE_TAG_DIRTY);
       assertThat(after.length === 1 && after[0] === Q, 'the page that stays dirty is found after the change');
     },
-    guards: [
-      {
-        name: 'radixTreeTagClear.siblings',
-        without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
-      },
-    ],
+    guards: [always('radixTreeTagClear.siblings', 'assertion')],
   }),
   scenario({
     name: 'copied-tag-without-item',
@@ -77,11 +73,6 @@ export const tagScenarios: readonly Scenario[] = [
     *finally(_shared, { results }) {
       assertThat((results.writeback as number[]).length === 0, 'no page has the tag');
     },
-    guards: [
-      {
-        name: 'radixTreeRangeTagIfTagged.rootTagFollows',
-        without: { sc: { kind: 'livelock' }, tso: { kind: 'livelock' }, lkmm: { kind: 'livelock' } },
-      },
-    ],
+    guards: [always('radixTreeRangeTagIfTagged.rootTagFollows', 'livelock')],
   }),
 ];

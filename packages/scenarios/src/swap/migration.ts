@@ -22,7 +22,8 @@ import {
   vmNormalPage,
 } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
-import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
+import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
+import { type Scenario, scenario } from '../scenario.js';
 import { ADDRESS, bootMemory, mapping, newFilePage, newPage, newProcess, type Process } from './boot.js';
 
 /** Page of the file that migrates; not 0, so that a page whose index is not yet set does not look like it. */
@@ -49,15 +50,6 @@ function* moveToNewPage({ page, newpage }: Migration): Op<number> {
   yield* writeOnce(Page.mapping(newpage), mapping);
   return yield* migratePageMoveMapping(newpage, page);
 }
-
-const everywhere = (name: string, kind: string): GuardClaim => ({
-  name,
-  without: { sc: { kind }, tso: { kind }, lkmm: { kind } },
-});
-const weakOnly = (name: string, kind: string): GuardClaim => ({
-  name,
-  without: { sc: 'holds', tso: 'holds', lkmm: { kind } },
-});
 
 export const migrationScenarios: readonly Scenario[] = [
   scenario<Migration>({
@@ -86,11 +78,11 @@ export const migrationScenarios: readonly Scenario[] = [
     },
     mustReach: ['migrated', 'lookup first'],
     guards: [
-      everywhere('findGetPage.slotRecheck', 'assertion'),
-      everywhere('migratePageMoveMapping.freezeRefs', 'assertion'),
+      always('findGetPage.slotRecheck', 'assertion'),
+      always('migratePageMoveMapping.freezeRefs', 'assertion'),
       weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
       // Ordered already, by the freeze before it, which is a full barrier.
-      { name: 'radixTreeReplaceSlot.rcu_assign_pointer', without: { sc: 'holds', tso: 'holds', lkmm: 'holds' } },
+      notNeeded('radixTreeReplaceSlot.rcu_assign_pointer'),
       weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
     ],
   }),
@@ -119,7 +111,10 @@ export const migrationScenarios: readonly Scenario[] = [
       reach(results.migrate === 0 ? 'migrated' : 'fault first');
     },
     mustReach: ['migrated', 'fault first'],
-    guards: [everywhere('migrationEntryWait.getUnlessZero', 'VM_BUG')],
+    guards: [
+      always('migrationEntryWait.getUnlessZero', 'VM_BUG'),
+      whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
+    ],
   }),
   scenario<Process & { page: Ptr<Page> }>({
     name: 'unmap-of-isolated-page',
@@ -156,6 +151,6 @@ export const migrationScenarios: readonly Scenario[] = [
       reach(isolated ? 'isolated' : 'unmapped first');
     },
     mustReach: ['isolated', 'unmapped first'],
-    guards: [everywhere('isolateLruPageForMigration.ownReference', 'assertion')],
+    guards: [always('isolateLruPageForMigration.ownReference', 'assertion')],
   }),
 ];

@@ -17,6 +17,7 @@ import {
 } from '@lockless/pagecache';
 import { mkPte, type Pgprot, PTE_PRESENT, PTE_RW, PTE_USER, pteLockptr, pteSame, setPteAt } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
+import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { ADDRESS, bootMemory, newPage, newProcess, newSwappedPage, type Process, type SwappedPage } from './boot.js';
 import { type FoundPage, lookUpSwapPage, mapSwapPage, zapPte } from './do-swap-page.js';
@@ -145,10 +146,8 @@ export const swapCacheScenarios: readonly Scenario[] = [
     mustReach: ['freed at once', 'found, freed at once', 'kept until reclaim'],
     // A heuristic: without it no page is kept that could be freed at once, and nothing breaks.
     guards: [
-      {
-        name: 'freeSwapAndCache.countTest',
-        without: { sc: { kind: 'unreached' }, tso: { kind: 'unreached' }, lkmm: { kind: 'unreached' } },
-      },
+      always('freeSwapAndCache.countTest', 'unreached'),
+      weakOnly('putPageTestzero.atomic_add_and_test', 'bad-page'),
     ],
   }),
   swapInIdentity(
@@ -159,11 +158,9 @@ export const swapCacheScenarios: readonly Scenario[] = [
         'a fault waits for the lock of a page that leaves the swap cache meanwhile; its place goes to another page of the same address',
       source: '4969c1192d15 "mm: fix swapin race condition" (2.6.36)',
       guards: [
-        {
-          name: 'doSwapPage.swapCacheRecheck',
-          without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
-        },
-        { name: 'doSwapPage.entryRecheck', without: { sc: 'holds', tso: 'holds', lkmm: 'holds' } },
+        always('doSwapPage.swapCacheRecheck', 'assertion'),
+        whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
+        notNeeded('doSwapPage.entryRecheck'),
       ],
     },
     function* (family) {
@@ -180,14 +177,9 @@ export const swapCacheScenarios: readonly Scenario[] = [
       summary: 'as swap-in-of-removed-page, but the page is in the swap cache again, under another entry',
       source: 'Hugh Dickins, 2010-09, on 4969c1192d15: compare page_private(page) with the entry',
       guards: [
-        {
-          name: 'doSwapPage.swapCacheRecheck',
-          without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
-        },
-        {
-          name: 'doSwapPage.entryRecheck',
-          without: { sc: { kind: 'assertion' }, tso: { kind: 'assertion' }, lkmm: { kind: 'assertion' } },
-        },
+        always('doSwapPage.swapCacheRecheck', 'assertion'),
+        whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
+        always('doSwapPage.entryRecheck', 'assertion'),
       ],
     },
     function* (family) {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { type CheckResult, check, type ModelName } from '@lockless/checker';
+import { describe, expect, it } from 'vitest';
+import type { Scenario } from '../src/index.js';
+
+const MODELS: readonly ModelName[] = ['sc', 'tso', 'lkmm'];
+
+const outcome = ({ verdict, bound, violation }: CheckResult): string =>
+  violation === undefined ? `${verdict}${bound ?? ''}` : violation.kind;
+
+/** Every claim of every scenario, under every model; what is found without a guard is found again by its replay token. */
+export function claimsHold(scenarios: readonly Scenario[]): void {
+  it('names each scenario, and each guard of a scenario, once', () => {
+    expect(new Set(scenarios.map(({ name }) => name)).size).toBe(scenarios.length);
+    for (const { guards } of scenarios) expect(new Set(guards.map(({ name }) => name)).size).toBe(guards.length);
+  });
+
+  describe.each(scenarios)('$name', (scenario) => {
+    const { guards, mustReach = [] } = scenario;
+
+    it.each(MODELS)('holds under %s, and what must be possible is', async (model) => {
+      const result = await check(scenario, { model });
+      expect(result.violation?.message ?? outcome(result)).toBe('holds');
+      for (const label of mustReach) expect(result.reached[label]).toBeGreaterThan(0);
+      expect(result.executions).toBeGreaterThan(0);
+    });
+
+    describe.each(guards)('without $name', ({ name, without }) => {
+      it.each(MODELS)('under %s', async (model) => {
+        const claim = without[model];
+        const result = await check(scenario, { model, without: [name] });
+        expect(outcome(result)).toBe(claim === 'holds' ? 'holds' : claim.kind);
+        if (result.violation === undefined || claim === 'holds') return;
+        const { kind, at, replay } = result.violation;
+        if (claim.at !== undefined) expect(at).toBe(claim.at);
+        if (kind === 'unreached') return; // No one execution shows it.
+        const again = await check(scenario, { model, without: [name], replay });
+        expect(again.violation).toMatchObject({ kind, at, replay });
+      });
+    });
+  });
+}
