@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+import { ADDED_MAX, type Graph } from './graph.js';
+import * as N from './node.js';
+import { resultOf, stores, succeeds } from './read-modify-write.js';
+import type { Threads } from './threads.js';
+
+/** Adds events to graphs, with the values that come of what they read. */
+export class Additions {
+  private readonly threads: Threads;
+  private readonly initial: readonly number[];
+
+  constructor(threads: Threads) {
+    this.threads = threads;
+    this.initial = threads.engine.locations.initial;
+  }
+
+  addRead(graph: Graph, thread: number, node: N.TraceNode, store: number): number {
+    const event = graph.add(thread, node);
+    this.read(graph, event, node, store);
+    return event;
+  }
+
+  read(graph: Graph, event: number, node: N.TraceNode, store: number): void {
+    const old = this.valueOf(graph, store, node.location);
+    graph.readFrom(event, store, old);
+    if (node.kind === N.READ) {
+      graph.answers[event] = old;
+      return;
+    }
+    const { operation, operand, expected } = node;
+    const success = succeeds(operation, old, operand, expected);
+    const value = success ? stores(operation, old, operand) : old;
+    if (success) graph.placeAfter(event, store, value);
+    graph.answers[event] = resultOf(node.site.code, operation, old, value, expected, success);
+  }
+
+  addWrite(graph: Graph, thread: number, node: N.TraceNode, before: number): number {
+    const event = graph.add(thread, node);
+    graph.placeAfter(event, before, node.operand);
+    return event;
+  }
+
+  addOther(graph: Graph, thread: number, node: N.TraceNode, answer: unknown): number {
+    const event = graph.add(thread, node);
+    graph.answers[event] = answer;
+    graph.flags[event] = ADDED_MAX;
+    if (node.kind === N.FENCE && node.operation === N.F_CALL_RCU) this.threads.start(graph, event);
+    return event;
+  }
+
+  valueOf(graph: Graph, store: number, location: number): number {
+    return store >= 0 ? graph.valueWritten[store] : this.initial[location];
+  }
+}
