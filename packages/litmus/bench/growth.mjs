@@ -45,13 +45,23 @@ const { values, positionals } = parseArgs({
 });
 for (const [name, { from, step, test }] of Object.entries(FAMILIES)) {
   if (positionals.length > 0 && !positionals.some((word) => name.includes(word))) continue;
-  process.stdout.write(`\n### ${name}\n\n| n | executions | states | ms | executions/s |\n|---|---|---|---|---|\n`);
+  process.stdout.write(
+    `\n### ${name}\n\n| n | events | executions | states | ms | executions/s |\n|---|---|---|---|---|---|\n`,
+  );
   for (let n = from, seconds = 0; seconds < Number(values.most) && n <= 20; n += step) {
     const litmus = parseLitmus(test(n));
-    const outcome = solve(litmus);
+    const outcome = solve(litmus, { execution: true });
     seconds = outcome.seconds;
     const executions = outcome.positive + outcome.negative;
-    const cells = [n, executions, outcome.states.length, (seconds * 1000).toFixed(1), Math.round(executions / seconds)];
+    const events = outcome.execution?.skeleton.events.length;
+    const cells = [
+      n,
+      events,
+      executions,
+      outcome.states.length,
+      (seconds * 1000).toFixed(1),
+      Math.round(executions / seconds),
+    ];
     process.stdout.write(`| ${cells.join(' | ')} |\n`);
   }
 }

@@ -109,7 +109,7 @@ export function addUnless(
 }
 
 /** Value of a lock word while somebody holds it. */
-export const HELD = 1n;
+const HELD = 1n;
 export const FREE = 0n;
 
 export function lock(address: Operand, path: Path, at: Position): void {

@@ -3,11 +3,11 @@ import { type Event, INITIAL, type MemoryModel, Relation, type Tag } from '@lock
 
 /*
  * Small programs, and all their executions found the slow way: guess what every load returns, run the threads with that, try every store that wrote the
- * guessed value and every order of the stores, and keep what the model does not forbid. Shares nothing with the package but the AST of nothing: programs
+ * guessed value and every order of the stores, and keep what the model does not forbid. Shares nothing with the package: programs
  * are written out as text for the one and interpreted here for the other.
  */
 
-export type Cell = number | string;
+type Cell = number | string;
 
 export type Step =
   | { readonly do: 'load'; readonly to: string; readonly from: string; readonly how: 'plain' | 'once' | 'acquire' }
@@ -43,7 +43,7 @@ export type Step =
 
 export type Program = readonly (readonly Step[])[];
 
-export const VARIABLES = ['x', 'y', 'p', 'l'] as const;
+const VARIABLES = ['x', 'y', 'p', 'l'] as const;
 
 // --- as text
 
@@ -134,7 +134,7 @@ interface Done {
   readonly failed: boolean;
 }
 
-export interface Run {
+interface Run {
   readonly events: readonly Done[];
   readonly registers: ReadonlyMap<string, Cell>;
 }
@@ -153,7 +153,7 @@ class NeedsGuess extends Error {
 }
 
 /** All runs of a thread, whatever its loads return. */
-export function runsOf(steps: readonly Step[]): Run[] {
+function runsOf(steps: readonly Step[]): Run[] {
   const found: Run[] = [];
   const extend = (guesses: readonly Cell[]): void => {
     try {
