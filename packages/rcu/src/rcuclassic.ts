@@ -47,6 +47,10 @@ import {
  *  the release of `completed`, and that before the acquire in 4 and so before the callback. The other way round, the updater's
  *  removal comes before barrier A on its CPU, that before the new `cur`; a CPU that read it passes barrier B before its next reader begins,
  *  which therefore sees the removal.
+ *
+ *  Where each barrier is needed: scenarios `classic-*` of @lockless/scenarios. A: a callback joins a batch that is wanted already, so no lock
+ *  orders the removal and the new `cur` (classic-joins-wanted-batch, TSO and LKMM). B: a tick within a reader reports a quiescent state from before it, so
+ *  nobody waits for that reader (classic-tick-within-reader, LKMM). Elsewhere the lock of 3 does their work.
  */
 
 const waitsForNextBatch = defineGuard(

@@ -15,6 +15,7 @@ describe('no reader meets a freed object, and everything is freed in the end', (
       expect(run.outcome.violation?.report() ?? run.outcome.status).toBe('finished');
       expect(run.gracePeriods).toBeGreaterThan(0);
       expect(run.callbacksInvoked).toBeGreaterThanOrEqual(19);
+      expect(run.stall).toBeNull();
       expect(run.live).toBe(1);
     }
   });

@@ -94,6 +94,8 @@ export interface Run {
   readonly outcome: RunOutcome;
   readonly gracePeriods: number;
   readonly callbacksInvoked: number;
+  /** Why a grace period will never end. */
+  readonly stall: string | null;
   /** Objects that live at the end; the published one is right. */
   readonly live: number;
 }
@@ -121,10 +123,10 @@ function start(rcu: Rcu, { flavour, without = [], ...options }: RcuRunOptions, h
 }
 
 /** The figures, by an access from outside after the run. */
-function figures(rcu: Rcu, machine: Machine): RcuPackage.RcuStatistics {
-  let statistics: RcuPackage.RcuStatistics | undefined;
+function figures(rcu: Rcu, machine: Machine): RcuPackage.RcuStatistics & { readonly stall: string | null } {
+  let statistics: ReturnType<typeof figures> | undefined;
   machine.spawn('statistics', function* () {
-    statistics = rcu.rcuStatistics();
+    statistics = { ...rcu.rcuStatistics(), stall: rcu.rcuStall() };
   });
   machine.run();
   if (statistics === undefined) throw new Error('the machine runs no more');
@@ -152,9 +154,9 @@ export function readersAndUpdaters(rcu: Rcu, options: RcuRunOptions, hooks?: Hoo
   }
   const outcome = machine.run({ maxSteps: 2_000_000 });
   const live = machine.heap.live[configs.id] ?? 0;
-  if (outcome.status !== 'finished') return { outcome, gracePeriods: 0, callbacksInvoked: 0, live };
-  const { gracePeriods, callbacksInvoked } = figures(rcu, machine);
-  return { outcome, gracePeriods, callbacksInvoked, live };
+  if (outcome.status !== 'finished') return { outcome, gracePeriods: 0, callbacksInvoked: 0, stall: null, live };
+  const { gracePeriods, callbacksInvoked, stall } = figures(rcu, machine);
+  return { outcome, gracePeriods, callbacksInvoked, stall, live };
 }
 
 const counted = functionPointer('counted', (_head: Ptr<RcuHead>): Op<void> => count());
