@@ -42,7 +42,7 @@ const nodeHeight = defineGuard(
 );
 const indirectBit = defineGuard(
   'radixTreeLookup.indirectBit',
-  "readers tell item from node by the root's height, not by bit 0 of rnode (before c0bc9875b7)",
+  "readers tell item from node by the root's height, not by bit 0 of rnode (before 7cf9c2c76c)",
 );
 
 /** INIT_RADIX_TREE(): an empty tree whose nodes are allocated with `gfp`. A zeroed root is one with GFP_NOWAIT. */

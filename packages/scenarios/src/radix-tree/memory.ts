@@ -54,7 +54,7 @@ export const memoryScenarios: readonly Scenario[] = [
     name: 'preload-then-preempted',
     facts: ['B10'],
     summary: 'between preloading and insertion another task of the same CPU inserts, if preemption is on',
-    source: 'lib/radix-tree.c: radix_tree_preload() returns with preemption off; e2848a0efe (2.6.24)',
+    source: 'lib/radix-tree.c: radix_tree_preload() returns with preemption off; e2848a0efe',
     properties: ['I5'],
     setup: bootWithoutReserves,
     threads: {

@@ -47,7 +47,7 @@ export const shapeScenarios: readonly Scenario[] = [
       name: 'shrink-under-lookup',
       facts: ['B3'],
       summary: 'a lookup stands on the top node while the tree shrinks by it',
-      source: '643b52b9c0 "radix-tree: fix small lockless radix-tree bug" (2.6.27)',
+      source: '643b52b9c0 "radix-tree: fix small lockless radix-tree bug" (2.6.26)',
       guards: [
         always('radixTreeShrink.keepSlot', 'assertion'),
         always('radixTreeNodeFree.gracePeriod', 'use-after-free'),
@@ -65,7 +65,7 @@ export const shapeScenarios: readonly Scenario[] = [
       name: 'extend-under-lookup',
       facts: ['B5'],
       summary: 'a lookup of index 1 while the tree becomes one level higher',
-      source: '7cf9c2c76c "radix-tree: RCU lockless readside" (2.6.18): the height in the node',
+      source: '7cf9c2c76c "radix-tree: RCU lockless readside": each node knows its height',
       guards: [
         always('radixTreeLookup.nodeHeight', 'assertion'),
         weakOnly('radixTreeExtend.rcu_assign_pointer', 'assertion'),
@@ -84,7 +84,8 @@ export const shapeScenarios: readonly Scenario[] = [
       name: 'direct-item-becomes-leaf',
       facts: ['B6', 'regression4'],
       summary: 'a lookup of the only item, index 0, while a second one puts a node between it and the root',
-      source: 'c0bc9875b7 "radix-tree: use indirect bit" (2.6.22)',
+      source:
+        '7cf9c2c76c "radix-tree: RCU lockless readside": a bit says what rnode is; c0bc9875b7 "radix-tree: use indirect bit"',
       guards: [
         always('radixTreeLookup.indirectBit', 'assertion'),
         weakOnly('radixTreeExtend.rcu_assign_pointer', 'assertion'),

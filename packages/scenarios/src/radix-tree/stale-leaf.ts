@@ -47,7 +47,7 @@ export const staleLeafScenarios: readonly Scenario[] = [
     name: 'stale-leaf-retry',
     facts: ['B1'],
     summary: 'a gang lookup holds the slot of a leaf that dies, with a page in it whose count is 0 for good',
-    source: 'regression1 of tools/testing/radix-tree; 27d20fddc8 "radix-tree: fix RCU bug" (2.6.37)',
+    source: 'regression1 of tools/testing/radix-tree; 27d20fddc8 (2.6.37)',
     properties: ['I5', 'I7', 'I11'],
     setup: () => bootTree(ITEMS),
     threads: { lookup: lookUpFirst, truncate: truncateBoth },

@@ -18,7 +18,7 @@ export const tagScenarios: readonly Scenario[] = [
     name: 'tag-clear-spares-siblings',
     facts: ['B7'],
     summary: 'writeback looks for dirty pages while the tag of another page of the same leaf is cleared',
-    source: '90f9dd8f72 "radix-tree: fix tag clear" (2.6.17)',
+    source: '90f9dd8f72, in radix_tree_tag_clear(), lib/radix-tree.c',
     properties: ['I5', 'I6'],
     *setup() {
       yield* bootTree([
@@ -49,7 +49,7 @@ export const tagScenarios: readonly Scenario[] = [
     facts: ['B8'],
     summary:
       'a tag is copied over a range in which nothing has it, the tree is raised, its first leaf goes, and a tagged lookup follows',
-    source: 'regression2 of tools/testing/radix-tree; "radix-tree: fix radix_tree_range_tag_if_tagged" (2.6.36)',
+    source: 'regression2 of tools/testing/radix-tree, found by Toshiyuki Okajima: radix_tree_range_tag_if_tagged()',
     properties: ['I7'],
     *setup() {
       yield* bootTree([

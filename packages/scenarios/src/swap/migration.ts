@@ -90,7 +90,7 @@ export const migrationScenarios: readonly Scenario[] = [
     name: 'fault-on-migration-entry',
     facts: ['A10'],
     summary: 'a fault meets the migration entry of a page that is frozen at any moment',
-    source: 'KAMEZAWA Hiroyuki, KOSAKI Motohiro, 2008: migration_entry_wait() of the page cache patches',
+    source: 'KAMEZAWA Hiroyuki and KOSAKI Motohiro, on migration_entry_wait() under the lockless page cache',
     properties: ['I3', 'I8'],
     *setup() {
       const migration = yield* bootMigration();

@@ -5,8 +5,10 @@ import type { Page } from '@lockless/mm-types';
 import { freeHotColdPage, getPage, lockPage, pageCount, pageSwapCache, putPage, unlockPage } from '@lockless/page';
 import {
   addToSwap,
+  lockSwapCachePage,
   lookupSwapCache,
   pageSwapEntry,
+  removeExclusiveSwapPage,
   removeFromSwapCacheFrozen,
   type SwpEntry,
   swapDuplicate,
@@ -149,6 +151,48 @@ export const swapCacheScenarios: readonly Scenario[] = [
       always('freeSwapAndCache.countTest', 'unreached'),
       weakOnly('putPageTestzero.atomic_add_and_test', 'bad-page'),
     ],
+  }),
+  scenario<Process & SwappedPage>({
+    name: 'exclusive-removal-under-lookup',
+    facts: ['A17', 'seed 1'],
+    summary:
+      'a page leaves the swap cache because its count says that nobody else has it, and a lookup has it right after',
+    source: 'remove_exclusive_swap_page(), mm/swapfile.c, 2.6.27, which tests page_count() and does not freeze it',
+    properties: ['I3', 'I5'],
+    *setup() {
+      const swapped = yield* bootSwapped(0);
+      // Who removes it has mapped it, and so used the entry up.
+      yield* swapFree(swapped.entry);
+      yield* getPage(swapped.page);
+      yield* lockPage(swapped.page);
+      return swapped;
+    },
+    threads: {
+      *remove({ page }) {
+        const removed = yield* removeExclusiveSwapPage(page);
+        yield* unlockPage(page);
+        return removed;
+      },
+      *lookup({ entry }) {
+        const page = yield* lookupSwapCache(entry);
+        if (page === NULL) return 'not found';
+        const accepted = yield* lockSwapCachePage(page, entry);
+        if (accepted) {
+          assertThat(yield* pageSwapCache(page), 'a page that is accepted is in the swap cache');
+          yield* unlockPage(page);
+        }
+        yield* putPage(page);
+        return accepted ? 'accepted' : 'refused';
+      },
+    },
+    *finally({ page, entry }, { results, reach }) {
+      const removed = results.remove === true;
+      assertThat((yield* pageCount(page)) === (removed ? 1 : 2), 'no reference is lost, none is left');
+      assertThat((yield* swapUsers(entry)) === (removed ? 0 : 1), 'the place is free when the page has left it');
+      reach(`${removed ? 'removed' : 'kept'}, ${results.lookup}`);
+    },
+    mustReach: ['removed, not found', 'removed, refused', 'kept, accepted'],
+    guards: [always('doSwapPage.swapCacheRecheck', 'assertion')],
   }),
   swapInIdentity(
     {
