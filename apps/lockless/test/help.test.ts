@@ -25,7 +25,12 @@ What \`lockless --help\` and the commands' own \`--help\` print. Checked by \`ap
 options, \`npx vitest run apps/lockless/test/help.test.ts --update\` writes it anew.
 
 * \`--json\` prints one JSON document on stdout and nothing else. That of \`run\` is \`RunResult\` of
-  [packages/report/src/run-result.ts](../packages/report/src/run-result.ts).
+  [packages/report/src/run-result.ts](../packages/report/src/run-result.ts); that of \`check\` an array of \`CheckResult\` of
+  [packages/checker/src/result.ts](../packages/checker/src/result.ts), with sites and guards by name; that of \`barriers\` an array of what was
+  left out, each with the result without it.
+* \`check\` and \`barriers\` take scenarios by name, and modules by path: every exported \`{ name, setup, threads }\` is a program
+  ([packages/checker](../packages/checker/README.md)); \`./race.mjs#name\` is one of several. \`@lockless/...\` in such a module leads to the packages of
+  the command, so nothing has to be installed beside it.
 * That of \`litmus\` is a list with an element for each test: \`file\`, \`name\`, \`observation\` (\`Never\`, \`Sometimes\`, \`Always\`), \`states\` (how
   many), \`positive\`, \`negative\`, \`race\`, \`seconds\`, \`finalStates\` (as herd writes them), \`flags\`, \`declared\` and \`found\` (in the words of a
   \`Result:\` line), \`judgement\` (\`as-declared\`, \`forgiven\`, \`different\`, \`undeclared\`), \`bounded\`, \`notes\`. For a test that cannot be read it is

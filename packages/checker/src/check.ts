@@ -160,6 +160,7 @@ class Check {
       without: this.options.without ?? [],
       verdict: violation !== undefined ? 'violated' : this.bound !== null ? 'bounded' : 'holds',
       bound: violation === undefined ? this.bound : null,
+      replayed: this.options.replay !== undefined,
       executions: this.found.size === 0 || this.options.all === true ? counts.executions : this.executions,
       blocked: counts.blocked,
       events: counts.events,

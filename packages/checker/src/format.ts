@@ -21,6 +21,7 @@ const count = (n: number, what: string): string => `${n.toLocaleString('en-US')}
 /** How much was looked at, in words: `6 executions, all there are of 2 threads and up to 8 events`. */
 export function extentOf(result: CheckResult): string {
   const { verdict, executions, blocked, events, threads, bound, violation } = result;
+  if (result.replayed) return 'replayed';
   const seen = count(executions, 'execution') + (blocked > 0 ? ` and ${count(blocked, 'blocked one')}` : '');
   if (verdict === 'bounded') return `${seen}, then stopped: ${bound}`;
   if (verdict === 'violated' && violation?.kind !== 'unreached')

@@ -70,7 +70,9 @@ export interface CheckResult {
   readonly verdict: 'holds' | 'violated' | 'bounded';
   /** What a bounded verdict was bounded by, in words; null otherwise. */
   readonly bound: string | null;
-  /** Complete executions, each counted once. */
+  /** One execution was followed, as a replay token says, and no other looked at. */
+  readonly replayed: boolean;
+  /** Complete executions, each counted once; of a violation, those before it. */
   readonly executions: number;
   /** Executions in which a thread waits for ever (or only until another execution, which is counted, serves it). */
   readonly blocked: number;

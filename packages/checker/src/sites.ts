@@ -157,7 +157,17 @@ export function partWithout(without: readonly string[]): { guards: string[]; sit
   for (const name of sites) {
     const primitive = /^[^.\s]+\.(\w+)(#\d+)?$/.exec(name)?.[1];
     const code = PRIMITIVES.findIndex((row) => row.name === primitive);
-    if (code < 0) throw unknownSite(name, 'neither a guard nor an ordering site, <function>.<primitive>', []);
+    if (code < 0) {
+      const near =
+        primitive === undefined
+          ? []
+          : nearest(
+              primitive,
+              PRIMITIVES.map((row) => row.name),
+            );
+      const hint = near.length > 0 ? ` (primitives like '${primitive}': ${near.join(', ')})` : '';
+      throw unknownSite(name, `neither a guard nor an ordering site, <function>.<primitive>${hint}`, []);
+    }
     if (WEAKENED[code] === null)
       throw new CheckError(
         'unknown-site',

@@ -31,7 +31,7 @@ export class Additions {
     const success = succeeds(operation, old, operand, expected);
     const value = success ? stores(operation, old, operand) : old;
     if (success) graph.placeAfter(event, store, value);
-    graph.answers[event] = resultOf(node.site.code, operation, old, value, expected, success);
+    graph.answers[event] = resultOf(node.code, operation, old, value, expected, success);
   }
 
   addWrite(graph: Graph, thread: number, node: N.TraceNode, before: number): number {

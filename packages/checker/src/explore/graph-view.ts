@@ -82,8 +82,10 @@ export class GraphView implements Execution {
     return {
       thread: this.threadNumber(graph.thread[e]),
       position: graph.index[e],
-      site: node.site,
-      code: node.site.code,
+      get site(): AccessSite {
+        return node.site;
+      },
+      code: node.code,
       order: orderingOf(node),
       weakened: node.weakened,
       address: node.address,
@@ -145,7 +147,7 @@ export class GraphView implements Execution {
 }
 
 function orderingOf(node: N.TraceNode): Ordering {
-  const own = PRIMITIVES[node.site.code].order;
+  const own = PRIMITIVES[node.code].order;
   if (!node.weakened) return own;
   return node.kind === N.RMW ? 'relaxed' : 'once';
 }

@@ -42,10 +42,16 @@ export const NORETURN = 16;
 /** A spinlock's word: LKMM knows more of it (lock.cat). */
 export const LOCK = 32;
 
+/** Who can execute a thread again up to an access. */
+export interface SiteFinder {
+  siteOf(node: TraceNode): AccessSite;
+}
+
 /** One access of a thread, after one history of what it read: a node of the trie. */
 export class TraceNode {
   readonly kind: number;
-  readonly site: AccessSite;
+  /** Row of the primitive table. */
+  readonly code: number;
   readonly weakened: boolean;
   readonly address: number;
   readonly operand: number;
@@ -77,9 +83,14 @@ export class TraceNode {
   private child1: TraceNode | null = null;
   private others: Map<number, TraceNode> | null = null;
 
+  private known: AccessSite | null;
+  private readonly finder: SiteFinder | null;
+
+  /** `site`: where it is in the code, or who can find that out. */
   constructor(
     kind: number,
-    site: AccessSite,
+    code: number,
+    site: AccessSite | SiteFinder,
     weakened: boolean,
     access: { readonly address: number; readonly operand: number; readonly expected: number },
     location: number,
@@ -89,7 +100,9 @@ export class TraceNode {
     fed: unknown,
   ) {
     this.kind = kind;
-    this.site = site;
+    this.code = code;
+    this.known = 'frames' in site ? site : null;
+    this.finder = 'frames' in site ? null : site;
     this.weakened = weakened;
     this.address = access.address;
     this.operand = access.operand;
@@ -100,6 +113,12 @@ export class TraceNode {
     this.index = parent === null ? 0 : parent.index + 1;
     this.parent = parent;
     this.fed = fed;
+  }
+
+  /** Where it is in the code. Call stacks are dear, and most are never asked for: so the thread is executed again for it. */
+  get site(): AccessSite {
+    this.known ??= (this.finder as SiteFinder).siteOf(this);
+    return this.known;
   }
 
   child(key: number): TraceNode | null {

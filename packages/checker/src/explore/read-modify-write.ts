@@ -81,14 +81,14 @@ export function resultOf(
 }
 
 /** What the code is given when a read-modify-write finds that value. */
-export function answerOf({ site, operation, operand, expected }: Operation, old: number): unknown {
+export function answerOf({ code, operation, operand, expected }: Operation, old: number): unknown {
   const success = succeeds(operation, old, operand, expected);
   const stored = success ? stores(operation, old, operand) : old;
-  return resultOf(site.code, operation, old, stored, expected, success);
+  return resultOf(code, operation, old, stored, expected, success);
 }
 
 interface Operation {
-  readonly site: { readonly code: number };
+  readonly code: number;
   readonly operation: number;
   readonly operand: number;
   readonly expected: number;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Access, CpuLocal, Op } from '@lockless/cpu';
-import type { TraceNode } from './node.js';
+import type { AccessSite } from './execution.js';
+import type { SiteFinder, TraceNode } from './node.js';
 import type { Meaning } from './translate.js';
 
 /** A loop that is tried out: the accesses of a round, what they were given, how many more are to be seen. */
@@ -26,6 +27,9 @@ export class Run {
   suspended = false;
   answer: unknown = undefined;
   trial: Trial | null = null;
+  /** The call stack is wanted where it stops. */
+  captures = false;
+  site: AccessSite | null = null;
   /** Accesses since the last event that were answered without one. */
   silent = 0;
 
@@ -47,7 +51,10 @@ export class Run {
   /** How many objects it allocated. */
   allocations = 0;
 
-  constructor(cpu: CpuLocal, generator: Op<unknown>, path: readonly TraceNode[]) {
+  readonly owner: SiteFinder;
+
+  constructor(owner: SiteFinder, cpu: CpuLocal, generator: Op<unknown>, path: readonly TraceNode[]) {
+    this.owner = owner;
     this.cpu = cpu;
     this.generator = generator;
     this.path = path;

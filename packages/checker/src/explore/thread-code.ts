@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { CpuLocal, Op } from '@lockless/cpu';
 import type { AccessSite } from './execution.js';
+import { underEngine } from './machine.js';
 import * as N from './node.js';
 import { keyOf } from './read-modify-write.js';
 import { Run } from './run.js';
@@ -15,7 +16,7 @@ const NO_ACCESS = { address: 0, operand: 0, expected: 0 };
  * What a thread does, as a function of the values that it is given: a trie. A path that is known costs a look-up at each step; for one that
  * is not the generator is executed from its start, unless it happens to wait at the right place.
  */
-export class ThreadCode {
+export class ThreadCode implements N.SiteFinder {
   readonly name: string;
   readonly cpu: CpuLocal;
   /** Number for allocation and sharing; a callback of call_rcu() has one of its own too. */
@@ -73,12 +74,20 @@ export class ThreadCode {
   /** A fresh execution along a path, in which nothing is known after it. */
   newRun(path: readonly N.TraceNode[]): Run {
     this.runs++;
-    return new Run({ ...this.cpu }, this.start(), path);
+    return new Run(this, { ...this.cpu }, this.start(), path);
   }
 
   /** Runs the generator; what it throws is not caught. */
   resume(run: Run): IteratorResult<unknown, unknown> {
     return this.engine.resumeKernelCode(run, this.id);
+  }
+
+  siteOf(node: N.TraceNode): AccessSite {
+    const run = this.newRun(N.pathTo(node));
+    run.captures = true;
+    underEngine(this.engine, () => this.resume(run));
+    if (run.site === null) throw new Nondeterminism(`the way to an access of ${this.name}`);
+    return run.site;
   }
 
   private replay(node: N.TraceNode): Run {
@@ -108,8 +117,8 @@ export class ThreadCode {
 
   /** The loop's next round is no event: the thread waits until one of its loads would read something else. */
   private wait(head: N.TraceNode, round: number): N.TraceNode {
-    const { site, weakened, location, operation, order, parent, fed } = head;
-    const node = new N.TraceNode(N.WAIT, site, weakened, head, location, operation, order, parent, fed);
+    const { code, site, weakened, location, operation, order, parent, fed } = head;
+    const node = new N.TraceNode(N.WAIT, code, site, weakened, head, location, operation, order, parent, fed);
     node.window = round;
     let at = parent;
     for (let i = 0; i < round && at !== null; i++, at = at.parent)
@@ -120,7 +129,7 @@ export class ThreadCode {
 }
 
 function leaf(kind: number, parent: N.TraceNode | null, fed: unknown, outcome: unknown): N.TraceNode {
-  const node = new N.TraceNode(kind, parent?.site ?? NOWHERE, false, NO_ACCESS, -1, 0, 0, parent, fed);
+  const node = new N.TraceNode(kind, 0, NOWHERE, false, NO_ACCESS, -1, 0, 0, parent, fed);
   node.outcome = outcome;
   return node;
 }

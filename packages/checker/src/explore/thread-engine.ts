@@ -193,6 +193,7 @@ export class ThreadEngine implements Engine {
 
   private suspend(run: Run, node: N.TraceNode): boolean {
     run.at = node;
+    if (run.captures) run.site = this.sites.capture(run.access.code, this.step);
     run.suspended = true;
     return false;
   }
@@ -220,13 +221,25 @@ export class ThreadEngine implements Engine {
   /** A node for an access that is new. */
   private node(run: Run, meaning: Meaning): N.TraceNode {
     const { access } = run;
-    const site = this.sites.capture(access.code, this.step);
-    const weakened = this.weakens(site);
+    const orders = WEAKENABLE[access.code] || PRIMITIVES[access.code].order === 'dependency';
+    const site = orders ? this.sites.capture(access.code, this.step) : null;
+    const weakened = site !== null && this.weakens(site);
     const { kind, operation } = meaning;
     const order = weakened ? meaning.order & ~(N.ACQUIRE | N.RELEASE | N.FULL) : meaning.order;
     const word = kind === N.READ || kind === N.WRITE || kind === N.RMW;
     const location = word ? this.locations.of(access.address, this.words[access.address]) : -1;
-    const node = new N.TraceNode(kind, site, weakened, access, location, operation, order, run.at, run.answer);
+    const node = new N.TraceNode(
+      kind,
+      access.code,
+      site ?? run.owner,
+      weakened,
+      access,
+      location,
+      operation,
+      order,
+      run.at,
+      run.answer,
+    );
     if (kind === N.FENCE && operation === N.F_ALLOC) node.outcome = run.result;
     if (word) node.addressFrom = this.addressFrom(run, access.address);
     return node;
@@ -239,8 +252,7 @@ export class ThreadEngine implements Engine {
   }
 
   private weakens(site: AccessSite): boolean {
-    if (this.scope.weaken === undefined || !(WEAKENABLE[site.code] || PRIMITIVES[site.code].order === 'dependency'))
-      return false;
+    if (this.scope.weaken === undefined) return false;
     let answer = this.weakened.get(site);
     if (answer === undefined) {
       answer = this.scope.weaken(site);
@@ -260,7 +272,7 @@ export class Nondeterminism extends Error {
 
 function isSame(node: N.TraceNode, { access }: Run, meaning: Meaning): boolean {
   return (
-    node.site.code === access.code &&
+    node.code === access.code &&
     node.kind === meaning.kind &&
     node.operation === meaning.operation &&
     node.address === access.address &&

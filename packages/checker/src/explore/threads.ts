@@ -207,7 +207,7 @@ const sleeps = (graph: Graph, event: number): boolean => {
 
 const ASLEEP: N.TraceNode = (() => {
   const nowhere = { address: 0, operand: 0, expected: 0 };
-  const node = new N.TraceNode(N.WAIT, { code: 0, frames: [] }, false, nowhere, -1, SLEEP, 0, null, undefined);
+  const node = new N.TraceNode(N.WAIT, 0, { code: 0, frames: [] }, false, nowhere, -1, SLEEP, 0, null, undefined);
   node.window = 1;
   return node;
 })();

@@ -31,7 +31,7 @@ export function loopsFrom(thread: Tryable, head: N.TraceNode): number {
   for (let at = head.parent; at !== null && length < MAX_ROUND; at = at.parent) {
     if (changesSomething(at, answer)) return 0;
     length++;
-    if (at.site === head.site && at.address === head.address && isSameAccess(at, head)) {
+    if (isSameAccess(at, head) && at.site === head.site) {
       if (goesRound(thread, head, length)) return length;
       if (++candidates === MAX_CANDIDATES) return 0;
     }
@@ -41,7 +41,12 @@ export function loopsFrom(thread: Tryable, head: N.TraceNode): number {
 }
 
 const isSameAccess = (a: N.TraceNode, b: N.TraceNode): boolean =>
-  a.kind === b.kind && a.operation === b.operation && a.operand === b.operand && a.expected === b.expected;
+  a.kind === b.kind &&
+  a.code === b.code &&
+  a.address === b.address &&
+  a.operation === b.operation &&
+  a.operand === b.operand &&
+  a.expected === b.expected;
 
 /** Whether others could see that the access happened. */
 function changesSomething(node: N.TraceNode, answer: unknown): boolean {
