@@ -49,7 +49,7 @@ export const tagScenarios: readonly Scenario[] = [
     facts: ['B8'],
     summary:
       'a tag is copied over a range in which nothing has it, the tree is raised, its first leaf goes, and a tagged lookup follows',
-    source: 'regression2 of tools/testing/radix-tree, found by Toshiyuki Okajima: radix_tree_range_tag_if_tagged()',
+    source: 'regression2 of tools/testing/radix-tree, found by Okajima: radix_tree_range_tag_if_tagged()',
     properties: ['I7'],
     *setup() {
       yield* bootTree([
