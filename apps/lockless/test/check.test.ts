@@ -122,8 +122,10 @@ describe('check', () => {
   test('--list names the catalogue', async () => {
     const { code, stdout } = await lockless('check', '--list');
     expect(code).toBe(0);
-    for (const { name, summary } of scenarios)
-      expect(stdout).toMatch(new RegExp(`^${name} +${RegExp.escape?.(summary) ?? '.*'}`, 'm'));
+    for (const { name, summary } of scenarios) {
+      expect(stdout).toMatch(new RegExp(`^${name} `, 'm'));
+      expect(stdout).toContain(summary);
+    }
     const rows = jsonOf(await lockless('check', '--list', '--json')) as { name: string }[];
     expect(rows.map(({ name }) => name)).toEqual(scenarios.map(({ name }) => name));
   });

@@ -15,7 +15,7 @@ interface Place {
 const UNKNOWN: Frame = { name: '', file: '', line: 0, column: 0 };
 
 /** `filemap.ts:70`. */
-export function locationOf({ file, line }: Frame): string {
+function locationOf({ file, line }: Frame): string {
   const base = file.slice(file.lastIndexOf('/') + 1).replace(/[?#].*/, '');
   return base === '' ? 'unknown' : `${base}:${line}`;
 }
