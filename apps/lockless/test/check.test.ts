@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CheckResult } from '@lockless/checker';
 import { scenarios } from '@lockless/scenarios';
 import { describe, expect, test } from 'vitest';
 import { main } from '../src/main.js';
-import { type Finished, lockless, never, Screen } from './terminal.js';
+import { emptyFolder, type Finished, lockless, never, Screen } from './terminal.js';
 
 const module = (name: string): string => fileURLToPath(new URL(`modules/${name}.mjs`, import.meta.url));
 const RACES = module('races');
@@ -111,6 +113,22 @@ describe('check', () => {
       /^bounded: endless.*\n0 executions, then stopped: .* a thread of more than 10,000 events/,
     );
     expect(endless.code).toBe(4);
+  });
+
+  test('--dot and --svg draw the execution that goes wrong', async () => {
+    const folder = emptyFolder();
+    const [dot, svg] = [join(folder, 'x.dot'), join(folder, 'x.svg')];
+    expect((await lockless('check', BROKEN, '--dot', dot, '--svg', svg)).code).toBe(1);
+    expect(readFileSync(dot, 'utf8')).toMatch(/^digraph/);
+    expect(readFileSync(dot, 'utf8')).toContain('broken.data');
+    expect(readFileSync(svg, 'utf8')).toMatch(/^<svg/);
+    rmSync(dot);
+    const { code, stderr } = await lockless('check', PASSING, '--dot', dot);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: `lockless: ${dot} is not written: there is no violating execution to draw\n`,
+    });
+    expect(readdirSync(folder)).toEqual(['x.svg']);
   });
 
   test('a scenario of the catalogue', async () => {
@@ -240,6 +258,8 @@ describe('wrong usage: exit 2', () => {
     [['check', RACES, '--replay', '1/'], '--replay repeats one scenario; 2 are named'],
     [['check', SCENARIO, '--model', 'arm'], 'Allowed choices are lkmm, tso, sc'],
     [['check', SCENARIO, '--max-executions', '0'], 'expected a whole number from 1 to'],
+    [['check', RACES, '--dot', '/tmp/x.dot'], '--dot draws one execution; 2 programs are named'],
+    [['check', BROKEN, '--svg', '/nonexistent/x.svg'], '--svg /nonexistent/x.svg: cannot be written'],
     [['barriers'], "missing required argument 'scenario'"],
     [['barriers', RACES], 'exports 2 programs: name one, as in'],
   ])('%j', async (args, message) => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { type Guard, inAtomic, irqsDisabled, omitGuards, takeAskedGuards } from '@lockless/cpu';
+import { type Guard, takeAskedGuards } from '@lockless/cpu';
+import { bootedProgram } from './booted.js';
 import { type Counterexample, counterexampleOf, type Finding, smaller } from './counterexample.js';
 import { CheckError } from './errors.js';
 import type { Execution } from './explore/execution.js';
@@ -27,7 +28,7 @@ const SLICE_MS = 40;
 export async function check<S>(program: Program<S>, options: CheckOptions = {}): Promise<CheckResult> {
   const without = partWithout(options.without ?? []);
   const table = new SiteTable(without.sites);
-  const booted = withGuardsOmitted(programOf(program), without.guards);
+  const booted = bootedProgram(program, without.guards);
   for (;;) {
     const run = new Check(booted, options, table);
     await run.finish();
@@ -39,31 +40,6 @@ export async function check<S>(program: Program<S>, options: CheckOptions = {}):
     }
     table.restart();
   }
-}
-
-/** Refuses what types would have refused. */
-function programOf(program: unknown): Program {
-  const { name, setup, threads } = (program ?? {}) as Partial<Program>;
-  const bad = (what: string): CheckError => new CheckError('malformed', `a program has ${what}`);
-  if (typeof name !== 'string' || name === '') throw bad('a name');
-  if (typeof setup !== 'function') throw bad(`a function 'setup'; ${name} has none`);
-  const bodies = Object.entries(threads ?? {});
-  if (bodies.length === 0) throw bad(`threads; ${name} has none`);
-  for (const [thread, body] of bodies)
-    if (typeof body !== 'function') throw bad(`a function for each thread; '${thread}' of ${name} is none`);
-  return program as Program;
-}
-
-function withGuardsOmitted(program: Program, guards: readonly string[]): Program {
-  return {
-    ...program,
-    setup: function* () {
-      omitGuards(guards);
-      const shared = yield* program.setup();
-      if (inAtomic() || irqsDisabled()) throw new Error('it ends with preemption or interrupts off');
-      return shared;
-    },
-  };
 }
 
 /** One exploration of a program, and what is found. */

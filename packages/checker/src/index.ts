@@ -4,6 +4,7 @@ export * from './errors.js';
 export { extentOf, type FormatOptions, formatResult } from './format.js';
 export { type Paint, type TextRole, wrap } from './format-columns.js';
 export * from './necessity.js';
+export * from './picture.js';
 export * from './program.js';
 export * from './result.js';
 export { nearest } from './sites.js';

@@ -6,13 +6,16 @@ import {
   formatResult,
   type ModelName,
   type Program,
+  pictureOf,
 } from '@lockless/checker';
+import { type ExecutionGraph, executionDot, executionSvg } from '@lockless/report';
 import { scenarios } from '@lockless/scenarios';
 import { Argument, Command, Option } from 'commander';
 import { afterTable, exitCodeOf, formatFor, jsonOf, ResultTable } from '../check-output.js';
 import { UsageError } from '../exit-code.js';
 import type { Exit, Io } from '../io.js';
 import { repeated, wholeNumber } from '../options.js';
+import { OutputFile } from '../output.js';
 import { choosePrograms } from '../programs.js';
 import { CheckProgress } from '../progress.js';
 
@@ -22,6 +25,8 @@ interface CheckFlags {
   list?: true;
   replay?: string;
   maxExecutions?: number;
+  dot?: string;
+  svg?: string;
   json?: true;
 }
 
@@ -55,6 +60,8 @@ export function checkCommand(io: Io, exit: Exit): Command {
         wholeNumber(1, 2 ** 48),
       ),
     )
+    .addOption(new Option('--dot <file>', 'draw the violating execution as DOT'))
+    .addOption(new Option('--svg <file>', 'the same as SVG'))
     .addOption(new Option('--json', 'print one JSON document and nothing else'))
     .action((names: string[], flags: CheckFlags) => (flags.list ? list(flags, io) : checkAll(names, flags, io, exit)));
 }
@@ -84,6 +91,7 @@ async function checkAll(names: readonly string[], flags: CheckFlags, io: Io, exi
   const programs = await choosePrograms(names);
   if (flags.replay !== undefined && programs.length !== 1)
     throw new UsageError(`--replay repeats one scenario; ${programs.length} are named`);
+  const drawings = chooseDrawings(flags, programs);
   const abort = new AbortController();
   const ignoreInterrupt = io.onInterrupt(() => abort.abort());
   const format = formatFor(io.stdout, (scenario) =>
@@ -106,6 +114,33 @@ async function checkAll(names: readonly string[], flags: CheckFlags, io: Io, exi
   if (programs.length > 1) print(`\n${afterTable(results, format)}`);
   if (flags.json) io.stdout.write(`${JSON.stringify(results.map(jsonOf))}\n`);
   exit(exitCodeOf(results, abort.signal.aborted));
+  for (const draw of drawings) draw(results[0], io);
+}
+
+type Draw = (result: CheckResult, io: Io) => void;
+
+/** The pictures that are asked for. Their files are found to be writable before anything runs. */
+function chooseDrawings({ dot, svg }: CheckFlags, programs: readonly Program[]): Draw[] {
+  const drawing = (option: string, path: string | undefined, render: (graph: ExecutionGraph) => string): Draw[] => {
+    if (path === undefined) return [];
+    if (programs.length !== 1)
+      throw new UsageError(`${option} draws one execution; ${programs.length} programs are named`);
+    const file = new OutputFile(path, option);
+    return [
+      ({ scenario, model, without, violation }, io) => {
+        if (violation === undefined || violation.replay === '')
+          io.stderr.write(`lockless: ${path} is not written: there is no violating execution to draw\n`);
+        else
+          file.write(
+            render({
+              ...pictureOf(programs[0], violation.replay, { model, without }),
+              title: `${scenario}: ${violation.message}`,
+            }),
+          );
+      },
+    ];
+  };
+  return [...drawing('--dot', dot, executionDot), ...drawing('--svg', svg, executionSvg)];
 }
 
 async function checkOne(program: Program, flags: CheckFlags, signal: AbortSignal, io: Io): Promise<CheckResult> {

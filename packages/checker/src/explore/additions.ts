@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { ADDED_MAX, type Graph } from './graph.js';
+import { ADDED_MAX, type Graph, NONE } from './graph.js';
 import * as N from './node.js';
 import { resultOf, stores, succeeds } from './read-modify-write.js';
 import type { Threads } from './threads.js';
@@ -50,5 +50,29 @@ export class Additions {
 
   valueOf(graph: Graph, store: number, location: number): number {
     return store >= 0 ? graph.valueWritten[store] : this.initial[location];
+  }
+
+  /** The node of an event whose causes are there. */
+  nodeAfter(graph: Graph, event: number): N.TraceNode {
+    const code = this.threads.codeOf(graph, graph.thread[event]);
+    const before = graph.programBefore[event];
+    return before === NONE ? code.root : code.next(graph.nodes[before], graph.answers[before]);
+  }
+
+  /** Works out the values of an event again, of which it is known what it reads from or chose. */
+  reread(graph: Graph, event: number, chosen: number): void {
+    const node = graph.nodes[event];
+    const { kind, operation, operand, expected } = node;
+    if (kind === N.WRITE) graph.valueWritten[event] = operand;
+    else if (kind === N.CHOOSE) graph.answers[event] = chosen;
+    else if (kind === N.READ || kind === N.RMW) {
+      const old = this.valueOf(graph, graph.readsFrom[event], node.location);
+      graph.valueRead[event] = old;
+      graph.answers[event] = old;
+      if (kind === N.READ) return;
+      const success = succeeds(operation, old, operand, expected);
+      graph.valueWritten[event] = success ? stores(operation, old, operand) : old;
+      graph.answers[event] = resultOf(node.code, operation, old, graph.valueWritten[event], expected, success);
+    }
   }
 }

@@ -39,8 +39,8 @@ export class Exploration {
   private readonly revisits: Revisits;
   private readonly restriction: Restriction;
   private readonly candidates: number[] = [];
-  /** The event of an item that was begun leads to a graph that is to be extended. */
-  private extending = true;
+  /** The top graph is to be extended, before work is taken up. */
+  extending = true;
 
   constructor(
     threads: Threads,

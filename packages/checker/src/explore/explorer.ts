@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Program } from '../program.js';
 import type { ModelName } from '../result.js';
+import type { Checkpoint } from './checkpoint.js';
 import type { AccessSite, BlockedThread, Execution, ExplorationError } from './execution.js';
 import { ProgramExplorer } from './program-explorer.js';
 import type { RevisitRules } from './revisit.js';
@@ -29,6 +30,8 @@ export interface ExploreOptions<S> {
   readonly onRestart?: () => void;
   /** Make every word a shared one, also those that no two threads use. For tests. */
   readonly shareAll?: boolean;
+  /** Go on from there, with the same program, model and weakening. */
+  readonly resume?: Checkpoint;
   /** Rules of the algorithm to leave out. For tests that have to notice. */
   readonly breakRules?: Partial<RevisitRules>;
 }
@@ -63,6 +66,18 @@ export interface Explorer {
   progress(): number;
   /** What `setup` returned. */
   readonly shared: unknown;
+  /** Where it stands: to be resumed later, or elsewhere. JSON. */
+  checkpoint(): Checkpoint;
+  /**
+   * Gives part of the work that is left away, to be resumed by another explorer; null if there is not enough. The counts of both add up. But if the
+   * other explorer is {@link voided}, all is.
+   */
+  split(): Checkpoint | null;
+  /**
+   * It was resumed from a checkpoint, and found out that the program has to be explored in another way: nothing of that exploration counts, of this
+   * explorer or of those that it shares the work with. Its {@link checkpoint} is the beginning of the right one.
+   */
+  readonly voided: boolean;
   /** Explores for that long, about; returns {@link done}. */
   run(milliseconds?: number): boolean;
   /** Follows one execution, in place of {@link run}, and tells how it ends. Throws what the steering throws. */

@@ -75,30 +75,41 @@ export class Graph extends EventTable {
 
   /** Adds the next event of a thread; it neither reads nor writes yet. Returns its number. */
   add(thread: number, node: TraceNode): number {
+    const event = this.addNext(thread);
+    this.describe(event, node);
+    return event;
+  }
+
+  /** Adds the next event of a thread, of which nothing is known yet. */
+  addNext(thread: number): number {
     const event = this.size++;
     if (event >= this.thread.length) this.grow();
     this.thread[event] = thread;
     this.index[event] = this.length[thread]++;
-    this.location[event] = node.location;
     this.readsFrom[event] = NOT_A_READ;
     this.flags[event] = 0;
     this.coherenceAfter[event] = NONE;
     this.firstReader[event] = NONE;
-    this.nodes[event] = node;
     this.published[event] = null;
     this.answers[event] = undefined;
-    const before = this.last[thread];
-    this.programBefore[event] = before;
+    this.programBefore[event] = this.last[thread];
     this.last[thread] = event;
     this.cursor[thread] = null;
+    return event;
+  }
+
+  /** Says what an event is whose causes are all there. */
+  describe(event: number, node: TraceNode): void {
+    this.nodes[event] = node;
+    this.location[event] = node.location;
     this.sameBefore[event] = NONE;
+    const before = this.programBefore[event];
     if (node.location !== NONE) {
       let same = before;
       while (same !== NONE && this.location[same] !== node.location) same = this.programBefore[same];
       this.sameBefore[event] = same;
     }
-    this.noteCauses(event, thread, before);
-    return event;
+    this.noteCauses(event, this.thread[event], before);
   }
 
   /** Adds a copy of another graph's event: what does not depend on other events of the graph. Returns its number. */

@@ -73,6 +73,11 @@ export class Machine {
     return object.base;
   }
 
+  /** What was allocated, in order: what {@link allocate} was given. */
+  allocations(): [number, number, number][] {
+    return [...this.byKey.keys()].map((key) => key.split(' ').map(Number) as [number, number, number]);
+  }
+
   /** The object that a thread allocated in which the address lies. */
   allocated(address: number): HeapObject | null {
     if (address < this.first) return null;

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { KernelBug } from '@lockless/cpu';
-import { areStuck, type Wait, waitsOf, withoutWaitingGracePeriod } from './blocked.js';
+import { type Checkpoint, restore, saveLevel } from './checkpoint.js';
 import { consistencyOf, ReferenceConsistency } from './consistency.js';
 import { Estimate } from './estimate.js';
 import type { AccessSite, ExplorationError } from './execution.js';
 import { type Endings, Exploration } from './exploration.js';
 import type { ExploreCounts, ExploreOptions, Explorer } from './explorer.js';
-import type { Graph } from './graph.js';
-import { GraphView } from './graph-view.js';
-import { Lifetimes } from './lifetime.js';
 import { Machine, underEngine } from './machine.js';
+import { Reporter } from './reporter.js';
 import { RULES } from './revisit.js';
 import type { Scope } from './scope.js';
 import { Sharing } from './sharing.js';
@@ -29,21 +26,20 @@ const LEARNING = 500;
 export class ProgramExplorer implements Explorer {
   readonly counts: ExploreCounts = newCounts();
   readonly shared: unknown;
-  stopped = false;
   done = false;
-  error: ExplorationError | null = null;
   private readonly options: ExploreOptions<unknown>;
   private readonly machine: Machine;
   private readonly scope: Scope;
   private callbacks = 0;
   private quiet = false;
+  voided = false;
+  private resumed = false;
   /** Met before the exploration began anew. */
   private earlierSites: readonly AccessSite[] = [];
   private engine!: ThreadEngine;
   private threads!: Threads;
   private exploration!: Exploration;
-  private reference!: ReferenceConsistency;
-  private lifetimes!: Lifetimes;
+  private reporter!: Reporter;
   private estimate!: Estimate;
   /** Seconds that it explored. */
   private spent = 0;
@@ -63,7 +59,64 @@ export class ProgramExplorer implements Explorer {
       gracePeriods: false,
       weaken: options.weaken,
     };
+    if (options.resume === undefined) this.begin();
+    else this.resume(options.resume);
+  }
+
+  private resume(saved: Checkpoint): void {
+    if (saved.program !== this.options.program.name || saved.model !== this.options.model)
+      throw new RangeError(`this is a checkpoint of ${saved.program} under ${saved.model}`);
+    for (const word of saved.sharedWords) this.scope.sharing.share(word);
+    this.scope.sharing.changed = false;
+    this.scope.gracePeriods = saved.gracePeriods;
+    this.callbacks = saved.callbacks;
+    for (const [thread, ordinal, cache] of saved.allocations) this.machine.allocate(thread, ordinal, cache);
     this.begin();
+    if (saved.levels === null) return;
+    this.resumed = true;
+    for (const address of saved.locations.slice(1)) this.engine.locations.of(address, this.machine.words[address]);
+    Object.assign(this.counts, saved.counts);
+    const { levels, extending } = saved;
+    underEngine(this.engine, () => restore(levels, this.exploration, this.threads));
+    this.exploration.extending = extending;
+  }
+
+  checkpoint(): Checkpoint {
+    const { levels, extending } = this.exploration;
+    return this.save(this.voided ? null : levels.list().map((level) => saveLevel(level)), extending, this.counts);
+  }
+
+  split(): Checkpoint | null {
+    const level = this.done ? undefined : this.exploration.levels.list().find(({ items }) => items > 0);
+    // What was noted first is deepest in what is left to do, so it is most.
+    const given = level === undefined ? 0 : Math.ceil(level.items / 2);
+    if (level === undefined || (given === level.items && level === this.exploration.levels.top)) return null;
+    const saved = saveLevel(level, level.work.splice(0, given * 4));
+    return this.save([saved], false, newCounts());
+  }
+
+  private save(levels: Checkpoint['levels'], extending: boolean, counts: ExploreCounts): Checkpoint {
+    return {
+      version: 1,
+      program: this.options.program.name,
+      model: this.options.model,
+      sharedWords: this.scope.sharing.words(),
+      gracePeriods: this.scope.gracePeriods,
+      callbacks: this.callbacks,
+      allocations: this.machine.allocations(),
+      locations: [...this.engine.locations.addresses],
+      counts: { ...counts },
+      levels,
+      extending,
+    };
+  }
+
+  get stopped(): boolean {
+    return this.reporter.stopped;
+  }
+
+  get error(): ExplorationError | null {
+    return this.reporter.error;
   }
 
   sites(): readonly AccessSite[] {
@@ -88,7 +141,7 @@ export class ProgramExplorer implements Explorer {
       this.learnSharing();
       for (let lost: unknown = null; ; ) {
         try {
-          lost = follow(this.exploration, this.threads, this, this.options.maxEvents ?? 10_000, steering);
+          lost = follow(this.exploration, this.threads, this.reporter, this.options.maxEvents ?? 10_000, steering);
         } catch (error) {
           if (!(error instanceof TooManyThreads) && !this.scope.sharing.changed) throw error;
         }
@@ -104,10 +157,11 @@ export class ProgramExplorer implements Explorer {
   /** Which words threads share shows in a few executions. Nobody is told of them. */
   private learnSharing(): void {
     this.quiet = true;
+    this.reporter.quiet = true;
     for (let steps = 0; steps < LEARNING && !this.done; steps++) if (!this.step()) this.restart();
+    this.quiet = false;
     this.restart();
     this.done = false;
-    this.quiet = false;
   }
 
   private explore(until: number): void {
@@ -153,12 +207,13 @@ export class ProgramExplorer implements Explorer {
     const idle = { id: 0, preemptCount: 0, irqsDisabled: false, current: this.machine.tasks[0] };
     this.threads = new Threads(this.engine, own, own.length + this.callbacks, idle);
     const { locations } = this.engine;
-    this.reference = new ReferenceConsistency(model, locations);
-    this.lifetimes = new Lifetimes(this.machine, this.reference);
+    const { quiet } = this;
+    this.reporter = new Reporter(this.options, this.counts, this.scope, this.threads, new ReferenceConsistency(model, locations));
+    this.reporter.quiet = quiet;
     const rules = { ...RULES, ...this.options.breakRules };
     const most = maxEvents ?? 10_000;
     const consistency = consistencyOf(model, locations);
-    this.exploration = new Exploration(this.threads, consistency, this, most, rules);
+    this.exploration = new Exploration(this.threads, consistency, this.reporter, most, rules);
     const ignore = (): void => {};
     const endings: Endings = {
       complete: () => this.estimate.count(),
@@ -173,6 +228,11 @@ export class ProgramExplorer implements Explorer {
     if (this.scope.gracePeriods && !this.scope.sharing.changed)
       this.callbacks = Math.max(FIRST_CALLBACKS, this.callbacks * 2);
     this.scope.sharing.changed = false;
+    if (this.resumed) {
+      this.voided = true;
+      this.done = true;
+      return;
+    }
     const { restarts } = this.counts;
     Object.assign(this.counts, newCounts());
     this.counts.restarts = restarts + 1;
@@ -186,105 +246,6 @@ export class ProgramExplorer implements Explorer {
     let nodes = 0;
     for (const code of this.threads.codes()) nodes += code.nodes;
     if (nodes > MAX_NODES) for (const code of this.threads.codes()) code.forget();
-  }
-
-  complete(graph: Graph): void {
-    if (this.quiet || !this.isPossible(graph)) return;
-    this.counts.events = Math.max(this.counts.events, graph.size);
-    if (this.isMisused(graph)) return;
-    this.counts.executions++;
-    if (this.options.races === true && this.reportRace(graph)) return;
-    if (this.options.onExecution !== undefined) this.stopIf(this.options.onExecution(this.view(graph)));
-  }
-
-  blocked(graph: Graph): void {
-    if (this.quiet || !this.isPossible(graph) || this.isMisused(graph)) return;
-    this.counts.blocked++;
-    if (this.options.onBlocked === undefined) return;
-    const waits = waitsOf(graph, this.threads);
-    const stuck = areStuck(graph, waits);
-    if (!stuck && this.scope.gracePeriods) {
-      const rest = withoutWaitingGracePeriod(graph, waits, this.reference);
-      const waitsThen = rest === null ? [] : waitsOf(rest, this.threads);
-      if (rest !== null && areStuck(rest, waitsThen)) {
-        this.tellBlocked(rest, waitsThen, true);
-        return;
-      }
-    }
-    this.tellBlocked(graph, waits, stuck);
-  }
-
-  private tellBlocked(graph: Graph, waits: readonly Wait[], stuck: boolean): void {
-    const view = this.view(graph);
-    const told = waits.map((wait) => ({
-      ...wait,
-      thread: view.threadNumber(wait.thread),
-      loads: wait.loads.map((load) => view.position(load)),
-    }));
-    this.stopIf(this.options.onBlocked?.(view, told, stuck));
-  }
-
-  failed(graph: Graph, thread: number): void {
-    if (this.quiet || !this.isPossible(graph) || this.isMisused(graph)) return;
-    const { outcome: cause, parent } = this.threads.cursor(graph, thread);
-    const kind = cause instanceof KernelBug ? cause.kind : 'exception';
-    const message = cause instanceof Error ? cause.message : String(cause);
-    this.report(graph, { kind, message, thread, site: parent?.site ?? null, cause }, [graph.last[thread]]);
-  }
-
-  bounded(graph: Graph, _thread: number): void {
-    this.counts.bounded++;
-    this.counts.events = Math.max(this.counts.events, graph.size);
-  }
-
-  private report(graph: Graph, error: Omit<ExplorationError, 'events'>, events: readonly number[]): void {
-    this.counts.errors++;
-    const view = this.view(graph);
-    const told: ExplorationError = {
-      ...error,
-      thread: view.threadNumber(error.thread),
-      events: events.filter((e) => e >= 0).map((e) => view.position(e)),
-    };
-    if (this.options.onError !== undefined) this.stopIf(this.options.onError(told, view));
-    else {
-      this.error = told;
-      this.stopped = true;
-    }
-  }
-
-  /** Memory that was used after it was freed explains whatever else is wrong. */
-  private isMisused(graph: Graph): boolean {
-    const misuse = this.lifetimes.misuse(graph);
-    if (misuse === null) return false;
-    const { kind, message, thread, events } = misuse;
-    this.report(graph, { kind, message, thread, site: graph.nodes[events[0]].site, cause: null }, events);
-    return true;
-  }
-
-  private reportRace(graph: Graph): boolean {
-    const race = this.reference.race(graph);
-    if (race === null) return false;
-    const [a, b] = race;
-    const message = `data race on ${this.machine.describe(graph.nodes[b].address)}`;
-    const error = { kind: 'data-race', message, thread: graph.thread[b], site: graph.nodes[b].site, cause: null };
-    this.report(graph, error, [a, b]);
-    return true;
-  }
-
-  /** What the exploration itself does not look at: grace periods. */
-  private isPossible(graph: Graph): boolean {
-    if (this.scope.sharing.changed) return false;
-    if (!this.scope.gracePeriods || this.reference.isPossible(graph)) return true;
-    this.counts.rejected++;
-    return false;
-  }
-
-  private stopIf(answer: unknown): void {
-    if (answer === true) this.stopped = true;
-  }
-
-  private view(graph: Graph): GraphView {
-    return new GraphView(graph, this.threads);
   }
 }
 

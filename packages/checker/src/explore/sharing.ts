@@ -19,6 +19,11 @@ export class Sharing {
     this.all = all;
   }
 
+  /** The words that are taken to be shared. */
+  words(): number[] {
+    return [...this.shared];
+  }
+
   /** Notes an access; tells whether the word is shared. */
   touch(thread: number, address: number, writes: boolean): boolean {
     if (this.all || this.shared.has(address)) return true;
