@@ -208,7 +208,13 @@ export class ProgramExplorer implements Explorer {
     this.threads = new Threads(this.engine, own, own.length + this.callbacks, idle);
     const { locations } = this.engine;
     const { quiet } = this;
-    this.reporter = new Reporter(this.options, this.counts, this.scope, this.threads, new ReferenceConsistency(model, locations));
+    this.reporter = new Reporter(
+      this.options,
+      this.counts,
+      this.scope,
+      this.threads,
+      new ReferenceConsistency(model, locations),
+    );
     this.reporter.quiet = quiet;
     const rules = { ...RULES, ...this.options.breakRules };
     const most = maxEvents ?? 10_000;
