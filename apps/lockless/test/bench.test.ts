@@ -24,3 +24,17 @@ test('or a table, and on a terminal each measurement when it is made', async () 
   expect(stderr.text).toMatch(/^sc, 1 CPUs: \d+ ns an access\n/);
   expect(stderr.text.trimEnd().split('\n').length).toBe(21);
 });
+
+test('bench checker explores programs whose number of executions is known', async () => {
+  const { code, stdout, stderr } = await lockless('bench', 'checker', '--model', 'sc', '--program', 'SB(12)', '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual([
+    expect.objectContaining({ program: 'SB(12)', model: 'sc', executions: 4095, expected: 4095, blocked: 0 }),
+  ]);
+  const none = await lockless('bench', 'checker', '--program', 'SB(99)');
+  expect(none).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'lockless: --program: no such program under that model: SB(99)\n',
+  });
+});

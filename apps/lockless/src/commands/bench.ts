@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
+import type { ModelName } from '@lockless/checker';
+import { benchChecker, renderCheckerBench } from '@lockless/checker/bench';
 import { benchSimulator, renderSimulatorBench } from '@lockless/simulator';
 import { Argument, Command, Option } from 'commander';
+import { UsageError } from '../exit-code.js';
 import type { Io } from '../io.js';
-import { wholeNumber } from '../options.js';
+import { repeated, wholeNumber } from '../options.js';
 
 interface BenchFlags {
   accesses: number;
+  model?: ModelName;
+  program?: readonly string[];
   json?: true;
 }
 
@@ -13,18 +18,39 @@ interface BenchFlags {
 export function benchCommand(io: Io): Command {
   return new Command('bench')
     .description('measure the engines on this machine')
-    .addArgument(new Argument('[name]', 'what to measure').choices(['simulator']).default('simulator'))
+    .addArgument(new Argument('[name]', 'what to measure').choices(['simulator', 'checker']).default('simulator'))
     .addOption(
-      new Option('--accesses <n>', 'shared-memory accesses in each measurement')
+      new Option('--accesses <n>', 'simulator: shared-memory accesses in each measurement')
         .argParser(wholeNumber(1000, 1e9))
         .default(2_000_000),
     )
+    .addOption(new Option('--model <model>', 'checker: only that memory model').choices(['sc', 'tso', 'lkmm']))
+    .addOption(
+      new Option('--program <name>', 'checker: only that program, SB(12) for example; repeatable').argParser(repeated),
+    )
     .addOption(new Option('--json', 'print one JSON document and nothing else'))
-    .action((_name: string, { accesses, json }: BenchFlags) => {
+    .action((name: 'simulator' | 'checker', flags: BenchFlags) => {
       const onProgress = (line: string): void => {
         if (io.stderr.isTTY === true) io.stderr.write(`${line}\n`);
       };
-      const rows = benchSimulator(onProgress, { accesses });
-      io.stdout.write(json ? `${JSON.stringify(rows)}\n` : `${renderSimulatorBench(rows)}\n`);
+      const { rows, table } = (name === 'simulator' ? simulator : checker)(flags, onProgress);
+      io.stdout.write(flags.json ? `${JSON.stringify(rows)}\n` : `${table}\n`);
     });
+}
+
+interface Measurements {
+  readonly rows: readonly unknown[];
+  readonly table: string;
+}
+
+function simulator({ accesses }: BenchFlags, onProgress: (line: string) => void): Measurements {
+  const rows = benchSimulator(onProgress, { accesses });
+  return { rows, table: renderSimulatorBench(rows) };
+}
+
+function checker({ model, program }: BenchFlags, onProgress: (line: string) => void): Measurements {
+  const models = model === undefined ? {} : { models: [model] };
+  const rows = benchChecker(onProgress, { ...models, ...(program === undefined ? {} : { programs: program }) });
+  if (rows.length === 0) throw new UsageError(`--program: no such program under that model: ${program?.join(', ')}`);
+  return { rows, table: renderCheckerBench(rows) };
 }
