@@ -7,10 +7,12 @@ import { defineWord, peek, poke, type Ref } from '@lockless/cpu';
  * - `classic` (0): rcuclassic.ts, Linux 2.6.27: quiescent states of CPUs, driven by context switches and ticks.
  * - `events` (1): none: a grace period is one event, whose meaning the engine's memory model has. For the checker.
  * - `urcu-mb` (2): urcu-mb.ts, user-space RCU: a counter for each reader. Needs neither a scheduler nor ticks.
+ * - `urcu-qsbr` (3): urcu-qsbr.ts, the same with readers that cost nothing and CPUs that say when they are in no reader.
  */
 export const FLAVOUR_CLASSIC = 0;
 export const FLAVOUR_EVENTS = 1;
 export const FLAVOUR_URCU_MB = 2;
+export const FLAVOUR_URCU_QSBR = 3;
 
 /** Written at boot, constant after it, so reading it is no access. */
 const flavour: Ref<number> = defineWord('rcu_flavour');

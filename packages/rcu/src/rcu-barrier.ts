@@ -23,7 +23,7 @@ import {
   waitForCompletion,
 } from '@lockless/cpu';
 import type { RcuHead } from '@lockless/mm-types';
-import { FLAVOUR_EVENTS, FLAVOUR_URCU_MB, rcuFlavour } from './flavour.js';
+import { FLAVOUR_CLASSIC, FLAVOUR_EVENTS, rcuFlavour } from './flavour.js';
 import { nohzMaskWord, nrRcuCpus, RcuData, rcuData } from './rcu-struct.js';
 import { callRcuClassic, thisRcuData } from './rcuclassic.js';
 import { urcuReclaim } from './urcu-call-rcu.js';
@@ -70,8 +70,8 @@ export function* rcuBarrier(): Op<void> {
       'unsupported',
       'rcu_barrier(): where grace periods are events, none says that callbacks were invoked',
     );
-  if (flavour === FLAVOUR_URCU_MB) yield* urcuReclaim();
-  else yield* askAllCpus();
+  if (flavour === FLAVOUR_CLASSIC) yield* askAllCpus();
+  else yield* urcuReclaim();
 }
 
 function* askAllCpus(): Op<void> {

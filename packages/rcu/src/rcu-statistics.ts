@@ -18,7 +18,7 @@ export interface RcuStatistics {
 
 /** Reads the counters from outside; what CPUs have not yet written back is missing while they run. */
 export function rcuStatistics(): RcuStatistics {
-  if (rcuFlavour() === FLAVOUR_URCU_MB) {
+  if (rcuFlavour() >= FLAVOUR_URCU_MB) {
     const { queued, invoked } = urcuCallbacks();
     return { gracePeriods: urcuMbCompleted(), callbacksQueued: queued, callbacksInvoked: invoked, perCpu: [] };
   }

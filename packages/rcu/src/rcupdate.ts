@@ -27,11 +27,19 @@ import {
 } from '@lockless/cpu';
 import type { RcuCallback } from '@lockless/mm-types';
 import { RcuHead } from '@lockless/mm-types';
-import { FLAVOUR_CLASSIC, FLAVOUR_EVENTS, FLAVOUR_URCU_MB, rcuFlavour, selectFlavour } from './flavour.js';
+import {
+  FLAVOUR_CLASSIC,
+  FLAVOUR_EVENTS,
+  FLAVOUR_URCU_MB,
+  FLAVOUR_URCU_QSBR,
+  rcuFlavour,
+  selectFlavour,
+} from './flavour.js';
 import { nrRcuCpus } from './rcu-struct.js';
 import { callRcuClassic } from './rcuclassic.js';
 import { initUrcu, urcuCallRcu } from './urcu-call-rcu.js';
-import { urcuMbReadLock, urcuMbReadUnlock, urcuMbSynchronizeRcu } from './urcu-mb.js';
+import { urcuMbReadLock, urcuMbReadUnlock, urcuSynchronizeRcu } from './urcu-mb.js';
+import { initUrcuQsbr } from './urcu-qsbr.js';
 
 const READ_LOCK = code('rcu_read_lock');
 const READ_UNLOCK = code('rcu_read_unlock');
@@ -49,6 +57,17 @@ export function* bootUrcu(nrCpus: number): Op<void> {
   poke(nrRcuCpus, nrCpus);
   selectFlavour(FLAVOUR_URCU_MB);
   yield* initUrcu();
+}
+
+/**
+ * As {@link bootUrcu}, with readers that cost nothing: every CPU must call rcuQuiescentState() often, as rcuHooks do on a machine, or be offline.
+ *
+ * *Context*: boot, on one CPU, before any other runs.
+ */
+export function* bootUrcuQsbr(nrCpus: number): Op<void> {
+  yield* bootUrcu(nrCpus);
+  selectFlavour(FLAVOUR_URCU_QSBR);
+  yield* initUrcuQsbr(nrCpus);
 }
 
 /**
@@ -118,7 +137,7 @@ export function* synchronizeRcu(): Op<void> {
   const flavour = rcuFlavour();
   if (flavour === FLAVOUR_CLASSIC) yield* waitRcuGp();
   else if (flavour === FLAVOUR_EVENTS) yield* access<void>(SYNCHRONIZE, 0);
-  else yield* urcuMbSynchronizeRcu();
+  else yield* urcuSynchronizeRcu();
 }
 
 /** wait_rcu_gp() of later kernels: asks for a callback and waits for it. */

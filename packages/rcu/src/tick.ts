@@ -16,11 +16,12 @@ import {
   store,
   thisCpu,
 } from '@lockless/cpu';
-import { FLAVOUR_CLASSIC, FLAVOUR_URCU_MB, rcuFlavour } from './flavour.js';
+import { FLAVOUR_CLASSIC, FLAVOUR_URCU_MB, FLAVOUR_URCU_QSBR, rcuFlavour } from './flavour.js';
 import { answerBarrierRequest, initRcuBarrier } from './rcu-barrier.js';
 import { FIRST_BATCH, nohzMaskWord, nrRcuCpus, RcuCtrlblk, rcuCtrlblk } from './rcu-struct.js';
 import { initRcuData, processBatches, rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
 import { urcuReclaim } from './urcu-call-rcu.js';
+import { rcuQuiescentState } from './urcu-qsbr.js';
 
 /*
  * What RCU asks of whoever drives the machine. Enough: rcuNoteContextSwitch() at every context switch, and from every CPU's timer interrupt
@@ -92,17 +93,21 @@ export function* rcuTick(user: boolean): Op<void> {
   if (!inSoftirq()) yield* rcuProcessCallbacks();
 }
 
-/** The two above as hooks of a machine that has softirqs: what `new Machine({ hooks })` of `@lockless/simulator` takes. Only classic RCU needs them. */
+/** The two above as hooks of a machine that has softirqs: what `new Machine({ hooks })` of `@lockless/simulator` takes. User-space RCU needs them with quiescent states only. */
 export const rcuHooks: {
   readonly onContextSwitch: (cpu: number) => Op<void>;
   readonly onTick: (cpu: number, user: boolean) => Op<void>;
   readonly onSoftirq: (cpu: number) => Op<void>;
 } = {
   *onContextSwitch() {
-    if (rcuFlavour() === FLAVOUR_CLASSIC) yield* rcuNoteContextSwitch();
+    const flavour = rcuFlavour();
+    if (flavour === FLAVOUR_CLASSIC) yield* rcuNoteContextSwitch();
+    else if (flavour === FLAVOUR_URCU_QSBR) yield* rcuQuiescentState();
   },
   *onTick(_cpu, user) {
-    if (rcuFlavour() === FLAVOUR_CLASSIC) yield* rcuCheckCallbacks(user);
+    const flavour = rcuFlavour();
+    if (flavour === FLAVOUR_CLASSIC) yield* rcuCheckCallbacks(user);
+    else if (flavour === FLAVOUR_URCU_QSBR && user) yield* rcuQuiescentState();
   },
   *onSoftirq() {
     if (rcuFlavour() === FLAVOUR_CLASSIC && (yield* rcuPending())) yield* rcuProcessCallbacks();
@@ -116,7 +121,7 @@ export const rcuHooks: {
  * *Context*: a task that is in no reader, preemption on. *Differs*: the kernel leaves this to ticks.
  */
 export function* rcuIdle(): Op<void> {
-  if (rcuFlavour() === FLAVOUR_URCU_MB) {
+  if (rcuFlavour() >= FLAVOUR_URCU_MB) {
     yield* urcuReclaim();
     return;
   }

@@ -21,7 +21,7 @@ import {
 } from '@lockless/cpu';
 import type { RcuCallback } from '@lockless/mm-types';
 import { RcuHead } from '@lockless/mm-types';
-import { initUrcuMb, urcuMbSynchronizeRcu } from './urcu-mb.js';
+import { initUrcuMb, urcuSynchronizeRcu } from './urcu-mb.js';
 
 /*
  * Callbacks of user-space RCU: one list, pushed to without a lock, and taken as a whole by whoever processes it. liburcu has helper threads for
@@ -72,7 +72,7 @@ export function* urcuReclaim(): Op<void> {
   yield* mutexLock(UrcuCallbacks.reclaim(callbacks));
   const last = yield* atomicXchgAcquire<Ptr<RcuHead> | Null>(UrcuCallbacks.first(callbacks), NULL);
   if (last !== NULL) {
-    yield* urcuMbSynchronizeRcu();
+    yield* urcuSynchronizeRcu();
     yield* invoke(yield* reversed(last));
   }
   yield* mutexUnlock(UrcuCallbacks.reclaim(callbacks));

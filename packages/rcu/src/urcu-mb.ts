@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr, Ref, StructOf } from '@lockless/cpu';
+import type { Op } from '@lockless/cpu';
 import {
   bugOn,
   clearBitUnlock,
   cpuRelax,
   defineGuard,
-  definePerCpuWord,
-  defineStatic,
   load,
   mightSleep,
   peek,
@@ -17,11 +15,13 @@ import {
   smpProcessorId,
   smpStoreRelease,
   store,
-  struct,
   testAndSetBitLock,
   writeOnce,
 } from '@lockless/cpu';
+import { FLAVOUR_URCU_QSBR, rcuFlavour } from './flavour.js';
 import { nrRcuCpus } from './rcu-struct.js';
+import { rcuQuiescentState } from './urcu-qsbr.js';
+import { gp, NEST_MASK, PHASE, UrcuGp, urcuReader } from './urcu-words.js';
 
 /*
  * User-space RCU, the flavour with memory barriers (urcu-mb): Desnoyers, McKenney, Stern, Dagenais, Walpole, "User-Level Implementations
@@ -49,38 +49,21 @@ import { nrRcuCpus } from './rcu-struct.js';
  * than it must wait for, never fewer.
  */
 
-/** Nesting of readers in a reader's word, and the phase above. The counter itself has nesting 1, so that one copy of it begins a reader. */
-const NEST_MASK = 0xffff;
-const PHASE = 0x10000;
-
-/** struct urcu_gp: the grace period in progress. */
-interface UrcuGp {
-  /** The phase, and {@link NEST_MASK}'s 1. Written under the lock, read by every reader. */
-  ctr: number;
-  /** rcu_gp_lock: bit 0 is a lock. One grace period at a time. */
-  lock: number;
-  /** Grace periods that ended, for statistics; under the lock. */
-  completed: number;
-}
-const UrcuGp: StructOf<UrcuGp> = struct<UrcuGp>('urcu_gp', { ctr: 1, lock: 1, completed: 1 });
-const gp: Ptr<UrcuGp> = defineStatic(UrcuGp, 'urcu_gp');
-const urcuReader: (cpu: number) => Ref<number> = definePerCpuWord('urcu_reader');
-
 const nestedReaders = defineGuard(
   'urcuMbReadLock.nesting',
   'a nested reader begins as an outermost one does, so it ends both',
 );
 const oneAtATime = defineGuard(
-  'urcuMbSynchronizeRcu.gpLock',
+  'urcuSynchronizeRcu.gpLock',
   'grace periods overlap and flip the phase under each other',
 );
-const secondFlip = defineGuard('urcuMbSynchronizeRcu.secondFlip', 'one flip and one scan make a grace period');
+const secondFlip = defineGuard('urcuSynchronizeRcu.secondFlip', 'one flip and one scan make a grace period');
 const waitForReaders = defineGuard(
   'updateCounterAndWait.wait',
   'a reader of the old phase is looked at, not waited for',
 );
 
-/** Boot. */
+/** Boot, before the readers' words. */
 export function* initUrcuMb(): Op<void> {
   yield* store(UrcuGp.ctr(gp), 1);
 }
@@ -113,14 +96,19 @@ export function* urcuMbReadUnlock(): Op<void> {
 }
 
 /**
- * synchronize_rcu(). *Source*: `urcu_mb_synchronize_rcu`, liburcu, in the form of the paper: two flips; liburcu 0.8 has one flip between two scans.
+ * synchronize_rcu(), for both kinds of readers. *Source*: `urcu_mb_synchronize_rcu`, liburcu, in the form of the paper: two flips; liburcu 0.8 has one flip between two scans.
  *
  * *Context*: not inside a reader. Spins while a reader of another CPU goes on, and while another grace period does.
  * *Ordering*: full, by C.
  */
-export function* urcuMbSynchronizeRcu(): Op<void> {
+export function* urcuSynchronizeRcu(): Op<void> {
   mightSleep();
-  if (oneAtATime()) while (yield* testAndSetBitLock(0, UrcuGp.lock(gp))) yield* cpuRelax();
+  if (oneAtATime()) {
+    while (yield* testAndSetBitLock(0, UrcuGp.lock(gp))) {
+      yield* notInReader();
+      yield* cpuRelax();
+    }
+  }
   // C, pairs with A. After the lock: it orders the load of the phase as well.
   yield* smpMb();
   yield* updateCounterAndWait();
@@ -131,10 +119,16 @@ export function* urcuMbSynchronizeRcu(): Op<void> {
   if (oneAtATime()) yield* clearBitUnlock(0, UrcuGp.lock(gp));
 }
 
+/** Who waits for a grace period is in no reader himself; where readers say nothing, he has to say it for his CPU. */
+function* notInReader(): Op<void> {
+  if (rcuFlavour() === FLAVOUR_URCU_QSBR) yield* rcuQuiescentState();
+}
+
 /** update_counter_and_wait() of the paper: new readers carry the other phase from now on; waits for those of the old one. */
 function* updateCounterAndWait(): Op<void> {
   const ctr = (yield* load(UrcuGp.ctr(gp))) ^ PHASE;
   yield* writeOnce(UrcuGp.ctr(gp), ctr);
+  yield* notInReader();
   for (let cpu = 0; cpu < peek(nrRcuCpus); cpu++) {
     while (gracePeriodOngoing(yield* readOnce(urcuReader(cpu)), ctr)) {
       if (!waitForReaders()) break;

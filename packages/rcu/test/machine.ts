@@ -102,7 +102,7 @@ export interface Run {
 
 /** Which RCU the machine boots. */
 export interface RcuRunOptions extends MachineOptions {
-  readonly flavour?: 'classic' | 'urcu-mb';
+  readonly flavour?: 'classic' | 'urcu-mb' | 'urcu-qsbr';
   /** Guards that it is booted without. */
   readonly without?: readonly string[];
 }
@@ -110,7 +110,11 @@ export interface RcuRunOptions extends MachineOptions {
 /** Ticks and time slices so short that many grace periods pass in a short run. */
 const BUSY: MachineOptions = { timerTick: 500, timeSlice: 4000, memoryWords: (1 << 18) + (1 << 16) };
 
-function start(rcu: Rcu, { flavour, without = [], ...options }: RcuRunOptions, hooks: Hooks = rcu.rcuHooks): Machine {
+function start(
+  rcu: Rcu,
+  { flavour = 'classic', without = [], ...options }: RcuRunOptions,
+  hooks: Hooks = rcu.rcuHooks,
+): Machine {
   const machine = new Machine({ ...BUSY, ...options, hooks });
   const { cpus } = machine.config;
   machine.boot(
@@ -118,7 +122,8 @@ function start(rcu: Rcu, { flavour, without = [], ...options }: RcuRunOptions, h
       omitGuards(without);
     })(),
   );
-  machine.boot(flavour === 'urcu-mb' ? rcu.bootUrcu(cpus) : rcu.rcuInit(cpus));
+  const boot = { classic: rcu.rcuInit, 'urcu-mb': rcu.bootUrcu, 'urcu-qsbr': rcu.bootUrcuQsbr }[flavour];
+  machine.boot(boot(cpus));
   return machine;
 }
 
@@ -147,7 +152,7 @@ export function readersAndUpdaters(rcu: Rcu, options: RcuRunOptions, hooks?: Hoo
     machine.spawn(wait ? 'waiter' : 'queuer', function* () {
       for (let i = 0; i < (wait ? 3 : 20); i++) {
         yield* update(rcu, wait ? 1000 + i : i, wait);
-        if (options.flavour === 'urcu-mb' && !wait && i % 4 === 3) yield* rcu.urcuReclaim();
+        if ((options.flavour ?? 'classic') !== 'classic' && !wait && i % 4 === 3) yield* rcu.urcuReclaim();
       }
       if (--running === 0) yield* rcu.rcuBarrier();
     });

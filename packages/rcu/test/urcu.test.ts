@@ -9,19 +9,22 @@ import * as rcu from '../src/index.js';
 import { barrierAfterCallbacks, type Rcu, type RcuRunOptions, readersAndUpdaters } from './machine.js';
 
 const models = ['sc', 'tso', 'weak'] as const;
-const sizes = [1, 2, 3, 4, 8].flatMap((cpus) => models.map((model) => ({ cpus, model })));
+const flavours = ['urcu-mb', 'urcu-qsbr'] as const;
+const sizes = [1, 2, 3, 4, 8].flatMap((cpus) =>
+  models.flatMap((model) => flavours.map((flavour) => ({ cpus, model, flavour }))),
+);
 /** A longer campaign: docs/testing.md. */
 const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 6);
 
 describe('user-space RCU: no reader meets a freed object, and everything is freed in the end', () => {
-  it.each(sizes)('$cpus CPUs, $model', (options) => {
+  it.each(sizes)('$flavour, $cpus CPUs, $model', (options) => {
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const run = readersAndUpdaters(rcu, { ...options, flavour: 'urcu-mb', seed });
+      const run = readersAndUpdaters(rcu, { ...options, seed });
       expect(run.outcome.violation?.report() ?? run.outcome.status).toBe('finished');
       expect(run.gracePeriods).toBeGreaterThanOrEqual(7);
       expect(run.callbacksInvoked).toBeGreaterThanOrEqual(19);
       expect(run.live).toBe(1);
-      const outcome = barrierAfterCallbacks(rcu, { ...options, flavour: 'urcu-mb', seed });
+      const outcome = barrierAfterCallbacks(rcu, { ...options, seed });
       expect(outcome.violation?.report() ?? outcome.status).toBe('finished');
     }
   });
@@ -45,7 +48,7 @@ function showsAt(variant: Rcu, options: RcuRunOptions): number | undefined {
 }
 
 describe('broken variants are found by the simulator', () => {
-  // Not urcuMbSynchronizeRcu.secondFlip: a reader would have to be held up between two accesses for a whole grace period. See the checker.
+  // Not urcuSynchronizeRcu.secondFlip: a reader would have to be held up between two accesses for a whole grace period. See the checker.
   it.each(['urcuMbReadLock.nesting', 'updateCounterAndWait.wait'])('without %s', (guard) => {
     expect(showsAt(rcu, { model: 'sc', without: [guard] })).toBeDefined();
   });

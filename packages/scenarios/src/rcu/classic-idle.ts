@@ -5,7 +5,8 @@ import { assertThat } from '../assertion.js';
 import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { A, assertNoStall, head, onCpu, otherHead, source, storeY, thirdHead, tick, ticks } from './classic-machine.js';
-import { assertNotBothSides, reader, seeXThenY, x } from './guarantee.js';
+import { assertNotBothSides, seeXThenY, x } from './guarantee.js';
+import { reader } from './rcu-under-test.js';
 
 /* Classic RCU beside CPUs that sleep without a tick, and grace periods that must not be forgotten. */
 

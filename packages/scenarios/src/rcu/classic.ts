@@ -23,7 +23,8 @@ import {
   tick,
   ticks,
 } from './classic-machine.js';
-import { assertNotBothSides, reader, seeXThenY, x, y } from './guarantee.js';
+import { assertNotBothSides, seeXThenY, x, y } from './guarantee.js';
+import { reader } from './rcu-under-test.js';
 
 /*
  * The guarantee of classic RCU. No tick comes within a reader unless the program says so. Each program has the ticks that one grace period takes, so it

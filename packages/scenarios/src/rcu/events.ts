@@ -26,14 +26,13 @@ import {
   freedAfterGracePeriod,
   nested,
   oneEach,
-  type Rcu,
-  reader,
   readersStore,
   twoEach,
   twoReaders,
   twoUpdaters,
 } from './guarantee.js';
 import { assertFound, freeItem, Item, publishItem, unpublishItem, valueOfItem } from './published-item.js';
+import { type Rcu, reader } from './rcu-under-test.js';
 
 /*
  * Grace periods as events: the guarantee is an axiom of the model (or, under SC and TSO, of the engine). That these hold, and that they do not where a

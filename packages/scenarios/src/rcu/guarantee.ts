@@ -1,37 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ref } from '@lockless/cpu';
-import { defineGuard, defineWord, kmemCacheFree, readOnce, writeOnce } from '@lockless/cpu';
+import type { Op, Ptr, Ref } from '@lockless/cpu';
+import { defineWord, kmemCacheFree, readOnce, writeOnce } from '@lockless/cpu';
 import { rcuReadLock, rcuReadUnlock, synchronizeRcu } from '@lockless/rcu';
 import { assertThat } from '../assertion.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
-import { assertFound, itemCachep, publishItem, unpublishItem, valueOfItem } from './published-item.js';
+import { assertFound, type Item, itemCachep, publishItem, unpublishItem, valueOfItem } from './published-item.js';
+import { described, type Rcu, reader, threadsOf } from './rcu-under-test.js';
 
 /*
  * The guarantee of RCU, whoever gives it: no reader both misses what was done before a grace period and sees what is done after it. Each program here takes
- * an RCU as a parameter: the one whose grace periods are events (which has the guarantee by definition), and the one that is made of words.
+ * an RCU as a parameter: the one whose grace periods are events (which has the guarantee by definition), and those that are made of words.
  */
-
-/** An RCU to be tried. */
-export interface Rcu {
-  /** Begins the names of its scenarios. */
-  readonly prefix: string;
-  readonly source: string;
-  /** For that many CPUs. */
-  boot(nrCpus: number): Op<void>;
-  /** Grace periods that ended, where they are counted. */
-  readonly gracePeriods?: () => number;
-}
-
-const takesReadLock = defineGuard('reader.rcuReadLock', 'the reader does not say that it reads');
-
-/** A reader, if it says so. */
-export function* reader<T>(read: () => Op<T>): Op<T> {
-  if (!takesReadLock()) return yield* read();
-  yield* rcuReadLock();
-  const result = yield* read();
-  yield* rcuReadUnlock();
-  return result;
-}
 
 export const x: Ref<number> = defineWord('x');
 export const y: Ref<number> = defineWord('y');
@@ -63,14 +42,6 @@ function* update(): Op<void> {
   yield* writeOnce(y, 1);
 }
 
-const described = ({ prefix, source }: Rcu, name: string, summary: string) => ({
-  name: `${prefix}-${name}`,
-  facts: [],
-  summary,
-  source,
-  properties: ['I11'],
-});
-
 /** x, a grace period, y; a reader that looks at x first and then at y: SC alone would not forbid the outcome. */
 export const beforeAndAfter = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
   scenario({
@@ -80,7 +51,7 @@ export const beforeAndAfter = (rcu: Rcu, guards: readonly GuardClaim[]): Scenari
       'a reader loads x and then y, while an updater stores x, waits for a grace period and stores y',
     ),
     setup: () => rcu.boot(2),
-    threads: { reader: () => reader(seeXThenY), updater: update },
+    threads: threadsOf(rcu, { reader: () => reader(seeXThenY), updater: update }),
     *finally(_shared, { results, reach }) {
       assertNotBothSides(results.reader);
       const { x, y } = results.reader as Seen;
@@ -99,7 +70,7 @@ export const afterAndBefore = (rcu: Rcu, guards: readonly GuardClaim[]): Scenari
       'a reader loads y and then x, while an updater stores x, waits for a grace period and stores y',
     ),
     setup: () => rcu.boot(2),
-    threads: { reader: () => reader(seeYThenX), updater: update },
+    threads: threadsOf(rcu, { reader: () => reader(seeYThenX), updater: update }),
     *finally(_shared, { results }) {
       assertNotBothSides(results.reader);
     },
@@ -115,7 +86,7 @@ export const readersStore = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario 
       'a reader loads x and stores y, while an updater stores x, waits for a grace period and loads y',
     ),
     setup: () => rcu.boot(2),
-    threads: {
+    threads: threadsOf(rcu, {
       reader: () =>
         reader(function* () {
           const seen = yield* readOnce(x);
@@ -127,7 +98,7 @@ export const readersStore = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario 
         yield* synchronizeRcu();
         return yield* readOnce(y);
       },
-    },
+    }),
     *finally(_shared, { results, reach }) {
       assertThat(
         !(results.reader === 0 && results.updater === 0),
@@ -151,14 +122,14 @@ export const freedAfterGracePeriod = (rcu: Rcu, guards: readonly GuardClaim[]): 
       yield* rcu.boot(2);
       return yield* publishItem();
     },
-    threads: {
+    threads: threadsOf(rcu, {
       reader: () => reader(valueOfItem),
-      *updater(item) {
+      *updater(item: Ptr<Item>) {
         yield* unpublishItem();
         yield* synchronizeRcu();
         yield* kmemCacheFree(itemCachep, item);
       },
-    },
+    }),
     *finally(_shared, { results, reach }) {
       assertFound(results.reader);
       reach(results.reader === 7 ? 'found' : 'gone');
@@ -172,7 +143,7 @@ export const nested = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
   scenario({
     ...described(rcu, 'nested', 'a reader within a reader ends between the loads of the outer one'),
     setup: () => rcu.boot(2),
-    threads: {
+    threads: threadsOf(rcu, {
       reader: () =>
         reader(function* () {
           const seen = yield* readOnce(x);
@@ -181,7 +152,7 @@ export const nested = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
           return { x: seen, y: yield* readOnce(y) };
         }),
       updater: update,
-    },
+    }),
     *finally(_shared, { results }) {
       assertNotBothSides(results.reader);
     },
@@ -193,13 +164,13 @@ export const twice = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
   scenario({
     ...described(rcu, 'twice', 'an updater waits for two grace periods, so a reader may be late by a whole one'),
     setup: () => rcu.boot(2),
-    threads: {
+    threads: threadsOf(rcu, {
       reader: () => reader(seeXThenY),
       *updater() {
         yield* synchronizeRcu();
         yield* update();
       },
-    },
+    }),
     *finally(_shared, { results }) {
       assertNotBothSides(results.reader);
     },
@@ -211,7 +182,7 @@ export const twoUpdaters = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =
   scenario({
     ...described(rcu, 'two-updaters', 'two updaters wait for grace periods at the same time'),
     setup: () => rcu.boot(3),
-    threads: { reader: () => reader(seeXThenY), updater: update, other: synchronizeRcu },
+    threads: threadsOf(rcu, { reader: () => reader(seeXThenY), updater: update, other: synchronizeRcu }),
     *finally(_shared, { results }) {
       assertNotBothSides(results.reader);
       assertThat((rcu.gracePeriods?.() ?? 2) === 2, 'each grace period is counted');
@@ -224,7 +195,7 @@ export const twoReaders = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
   scenario({
     ...described(rcu, 'two-readers', 'a grace period with a reader before it and one that may begin while it goes on'),
     setup: () => rcu.boot(3),
-    threads: { early: () => reader(seeXThenY), late: () => reader(seeXThenY), updater: update },
+    threads: threadsOf(rcu, { early: () => reader(seeXThenY), late: () => reader(seeXThenY), updater: update }),
     *finally(_shared, { results, reach }) {
       const { early, late } = results;
       assertNotBothSides(early);
@@ -244,7 +215,7 @@ export const oneEach = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
       'a reader and an updater each store one word and load the other; the updater waits in between',
     ),
     setup: () => rcu.boot(2),
-    threads: {
+    threads: threadsOf(rcu, {
       reader: () =>
         reader(function* () {
           yield* writeOnce(z, 1);
@@ -255,7 +226,7 @@ export const oneEach = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
         yield* synchronizeRcu();
         return yield* readOnce(z);
       },
-    },
+    }),
     *finally(_shared, { results, reach }) {
       assertThat(results.reader === 1 || results.updater === 1, 'reader and updater miss each other');
       if (results.reader === 0) reach('the reader comes first');
@@ -285,12 +256,12 @@ export const twoEach = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario => {
       'two readers and two updaters, in turn, each store a word and miss what the next one stores',
     ),
     setup: () => rcu.boot(4),
-    threads: {
+    threads: threadsOf(rcu, {
       first: waiting(w, x),
       early: () => reader(missing(x, y)),
       second: waiting(y, z),
       late: () => reader(missing(z, w)),
-    },
+    }),
     *finally(_shared, { results }) {
       assertThat(Object.values(results).includes(1), 'all four miss the next one');
     },

@@ -4,11 +4,13 @@ import { classicScenarios } from './classic.js';
 import { classicIdleScenarios } from './classic-idle.js';
 import { eventScenarios } from './events.js';
 import { urcuScenarios } from './urcu.js';
+import { urcuQsbrScenarios } from './urcu-qsbr.js';
 
 /** The grace-period guarantee: of the events, and of our implementations. */
 export const rcuScenarios: readonly Scenario[] = [
   ...eventScenarios,
   ...urcuScenarios,
+  ...urcuQsbrScenarios,
   ...classicScenarios,
   ...classicIdleScenarios,
 ];

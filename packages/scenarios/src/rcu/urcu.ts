@@ -8,8 +8,6 @@ import {
   freedAfterGracePeriod,
   nested,
   oneEach,
-  type Rcu,
-  reader,
   readersStore,
   twice,
   twoEach,
@@ -17,6 +15,7 @@ import {
   twoUpdaters,
 } from './guarantee.js';
 import { assertFound, freeItem, Item, publishItem, unpublishItem, valueOfItem } from './published-item.js';
+import { type Rcu, reader } from './rcu-under-test.js';
 
 /*
  * Our own RCU of words, urcu-mb.ts, under the models: its guarantee is checked, not assumed. A to D are the barriers of the comment there.
@@ -31,12 +30,12 @@ const urcu: Rcu = {
 
 const A = 'urcuMbReadLock.smp_mb';
 const B = 'urcuMbReadUnlock.smp_store_release';
-const C = 'urcuMbSynchronizeRcu.smp_mb#1';
-const D = 'urcuMbSynchronizeRcu.smp_mb#2';
-const LOCK = 'urcuMbSynchronizeRcu.test_and_set_bit_lock';
-const UNLOCK = 'urcuMbSynchronizeRcu.clear_bit_unlock';
+const C = 'urcuSynchronizeRcu.smp_mb#1';
+const D = 'urcuSynchronizeRcu.smp_mb#2';
+const LOCK = 'urcuSynchronizeRcu.test_and_set_bit_lock';
+const UNLOCK = 'urcuSynchronizeRcu.clear_bit_unlock';
 const WAIT = 'updateCounterAndWait.wait';
-const SECOND_FLIP = 'urcuMbSynchronizeRcu.secondFlip';
+const SECOND_FLIP = 'urcuSynchronizeRcu.secondFlip';
 
 /** What is queued by one CPU, and reclaimed by another. */
 const callback: Scenario = scenario({
@@ -116,7 +115,7 @@ export const urcuScenarios: readonly Scenario[] = [
     notNeeded(D),
   ]),
   twoUpdaters(urcu, [
-    always('urcuMbSynchronizeRcu.gpLock', 'assertion'),
+    always('urcuSynchronizeRcu.gpLock', 'assertion'),
     whereStoresWait(A, 'assertion'),
     weakOnly(C, 'assertion'),
     // The phase is ordered by C and D anyway, the statistics by this alone.
