@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 export { check } from './check.js';
+export type { CheckCheckpoint } from './checkpoint.js';
 export * from './errors.js';
 export { extentOf, type FormatOptions, formatResult } from './format.js';
 export { type Paint, type TextRole, wrap } from './format-columns.js';

@@ -23,7 +23,7 @@ export interface Necessity {
  */
 export async function* necessity<S>(
   program: Program<S>,
-  options: Omit<CheckOptions, 'without' | 'replay' | 'all'> = {},
+  options: Omit<CheckOptions, 'without' | 'replay' | 'all' | 'resume'> = {},
 ): AsyncGenerator<{ readonly whole: CheckResult } | Necessity, void> {
   const whole = await check(program, options);
   yield { whole };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Guard } from '@lockless/cpu';
+import type { CheckCheckpoint } from './checkpoint.js';
 
 export type ModelName = 'sc' | 'tso' | 'lkmm';
 
@@ -87,6 +88,8 @@ export interface CheckResult {
   readonly reached: Readonly<Record<string, number>>;
   /** Ordering sites that took part, by name. */
   readonly sites: readonly Site[];
+  /** Of a check that was stopped: what {@link CheckOptions.resume} takes. */
+  readonly checkpoint?: CheckCheckpoint;
   /** Guards that the program came to. */
   readonly guards: readonly Guard[];
 }
@@ -112,6 +115,8 @@ export interface CheckOptions {
   readonly all?: boolean;
   /** Repeat one violation: its {@link Violation.replay}. */
   readonly replay?: string;
+  /** Go on from where a check of the same program, with the same options, stopped: its {@link CheckResult.checkpoint}. */
+  readonly resume?: CheckCheckpoint;
   /** Called now and then, a few times a second. */
   readonly onProgress?: (progress: Progress) => void;
   /** Stops early, as a bound. */

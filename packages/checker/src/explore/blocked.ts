@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 
 import { isLatest } from './causal-order.js';
-import type { ReferenceConsistency } from './consistency.js';
 import type { AccessSite } from './execution.js';
-import { Graph, NONE, READS } from './graph.js';
+import { type Graph, READS } from './graph.js';
 import * as N from './node.js';
-import { Restriction } from './restrict.js';
 import type { Threads } from './threads.js';
 import { SLEEP } from './translate.js';
-import { concernsOnlyItsThread, waitingGracePeriod } from './waiting-grace-periods.js';
+import { HELD_UP } from './waiting-grace-periods.js';
 
 /** Why a thread of a graph waits; events by the graph's numbers. */
 export interface Wait {
@@ -26,9 +24,8 @@ export function waitsOf(graph: Graph, threads: Threads): Wait[] {
     if (!threads.exists(graph, thread)) continue;
     const node = threads.cursor(graph, thread);
     if (node.kind === N.RMW) waits.push({ thread, reason: 'lock', site: node.site, address: node.address, loads: [] });
-    if (node.kind === N.FENCE && node.operation === N.F_RCU_SYNC)
-      waits.push({ thread, reason: 'grace-period', site: node.site, address: 0, loads: [] });
-    if (node.kind !== N.WAIT) continue;
+    if (node === HELD_UP) waits.push({ thread, reason: 'grace-period', site: node.site, address: 0, loads: [] });
+    if (node.kind !== N.WAIT || node === HELD_UP) continue;
     const loads = lastRound(graph, thread, node);
     if (node.operation === SLEEP && node.location === -1) {
       const { site, address } = graph.nodes[graph.last[thread]];
@@ -39,26 +36,6 @@ export function waitsOf(graph: Graph, threads: Threads): Wait[] {
     }
   }
   return waits;
-}
-
-/**
- * The same graph without what comes after a grace period that a reader, who waits for ever, keeps from ending; null if there is no such thing, or if
- * others than the grace period's thread would go on differently.
- */
-export function withoutWaitingGracePeriod(
-  graph: Graph,
-  waits: readonly Wait[],
-  reference: ReferenceConsistency,
-): Graph | null {
-  const period = waitingGracePeriod(
-    graph,
-    waits.map(({ thread }) => thread),
-    reference,
-  );
-  if (period === NONE || !concernsOnlyItsThread(graph, period)) return null;
-  const rest = new Graph(graph.threads, graph.size);
-  new Restriction().copyWithout(graph, rest, period);
-  return rest;
 }
 
 /** The loads of the last round of a thread's loop, in program order. */

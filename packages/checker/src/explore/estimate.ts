@@ -32,14 +32,30 @@ export class Estimate {
   improve(seconds: number): void {
     while (this.walks < MAX_WALKS && this.spent < seconds * SHARE) {
       const start = performance.now();
-      this.exploration.walk(
-        (below) => this.random(below),
-        (weight) => {
-          this.weight = weight;
-        },
-      );
+      this.walk();
       this.walks++;
       this.spent += (performance.now() - start) / 1000;
+    }
+  }
+
+  /** Goes down one branch of the exploration, chosen at random, instead of exploring. */
+  private walk(): void {
+    const { exploration } = this;
+    while (!exploration.levels.isEmpty) exploration.levels.pop();
+    let level = exploration.levels.push();
+    level.graph.clear();
+    this.weight = 1;
+    for (let extending = true, noted = 0; ; ) {
+      if (extending) exploration.extend(level);
+      const choices = level.items - noted;
+      if (choices === 0) return;
+      this.weight *= choices;
+      noted += this.random(choices);
+      level.keep(noted + 1);
+      extending = exploration.apply(level);
+      if (exploration.levels.top === level) continue;
+      level = exploration.levels.top;
+      noted = 0;
     }
   }
 

@@ -74,31 +74,19 @@ export class Exploration {
     return true;
   }
 
-  /**
-   * Goes down one branch of the exploration, chosen at random, instead of exploring. `visit` is told of each graph on the way how many there may be
-   * of its kind: the product of the numbers of choices that led to it.
-   */
-  walk(random: (below: number) => number, visit: (weight: number) => void): void {
-    while (!this.levels.isEmpty) this.levels.pop();
-    let level = this.levels.push();
-    level.graph.clear();
-    let weight = 1;
-    for (let extending = true, noted = 0; ; ) {
-      visit(weight);
-      if (extending) this.extend(level);
-      const choices = level.items - noted;
-      if (choices === 0) return;
-      weight *= choices;
-      noted += random(choices);
-      level.keep(noted + 1);
-      extending = this.apply(level);
-      if (this.levels.top === level) continue;
-      level = this.levels.top;
-      noted = 0;
+  /** Lets the threads run as far as they come, taking the maximal choice each time; false if one fails or does not end. */
+  goOn(level: Level): boolean {
+    const { graph } = level;
+    for (let thread = this.threads.choose(graph); thread >= 0; thread = this.threads.choose(graph)) {
+      const node = this.threads.cursor(graph, thread);
+      if (node.kind === N.BUG || graph.length[thread] >= this.maxEvents) return false;
+      this.visit(level, thread, node);
     }
+    return true;
   }
 
-  private extend(level: Level): void {
+  /** Adds events as long as there are any, and tells how it ends. */
+  extend(level: Level): void {
     const { graph } = level;
     for (;;) {
       const thread = this.threads.choose(graph);
@@ -227,7 +215,7 @@ export class Exploration {
   }
 
   /** Begins an item of work; true when the graph that comes of it is to be extended. */
-  private apply(level: Level): boolean {
+  apply(level: Level): boolean {
     const { graph, work } = level;
     const limit = work.pop() as number;
     const b = work.pop() as number;

@@ -220,6 +220,7 @@ export class ProgramExplorer implements Explorer {
     const most = maxEvents ?? 10_000;
     const consistency = consistencyOf(model, locations);
     this.exploration = new Exploration(this.threads, consistency, this.reporter, most, rules);
+    this.reporter.goOn = (level) => this.exploration.goOn(level);
     const ignore = (): void => {};
     const endings: Endings = {
       complete: () => this.estimate.count(),

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 import { KernelBug } from '@lockless/cpu';
-import { areStuck, type Wait, waitsOf, withoutWaitingGracePeriod } from './blocked.js';
+import { areStuck, type Wait, waitsOf } from './blocked.js';
 import type { ReferenceConsistency } from './consistency.js';
 import type { ExplorationError } from './execution.js';
 import type { Endings } from './exploration.js';
 import type { ExploreCounts, ExploreOptions } from './explorer.js';
 import type { Graph } from './graph.js';
 import { GraphView } from './graph-view.js';
+import type { Level } from './levels.js';
 import { Lifetimes } from './lifetime.js';
 import type { Scope } from './scope.js';
 import type { Threads } from './threads.js';
+import { heldUpBy } from './waiting-grace-periods.js';
 
 /** Looks at executions that cannot go on: whether the model allows them after all, and what is wrong with them. Counts, and tells the callbacks. */
 export class Reporter implements Endings {
@@ -19,6 +21,8 @@ export class Reporter implements Endings {
   error: ExplorationError | null = null;
   /** Nobody is told anything. */
   quiet = false;
+  /** Lets the threads of a graph run as far as they come; false if one fails. */
+  goOn: (level: Level) => boolean = () => false;
   private readonly options: ExploreOptions<unknown>;
   private readonly counts: ExploreCounts;
   private readonly scope: Scope;
@@ -56,14 +60,6 @@ export class Reporter implements Endings {
     if (this.options.onBlocked === undefined) return;
     const waits = waitsOf(graph, this.threads);
     const stuck = areStuck(graph, waits);
-    if (!stuck && this.scope.gracePeriods) {
-      const rest = withoutWaitingGracePeriod(graph, waits, this.reference);
-      const waitsThen = rest === null ? [] : waitsOf(rest, this.threads);
-      if (rest !== null && areStuck(rest, waitsThen)) {
-        this.tellBlocked(rest, waitsThen, true);
-        return;
-      }
-    }
     this.tellBlocked(graph, waits, stuck);
   }
 
@@ -129,7 +125,18 @@ export class Reporter implements Endings {
     if (this.scope.sharing.changed) return false;
     if (!this.scope.gracePeriods || this.reference.isPossible(graph)) return true;
     this.counts.rejected++;
+    if (!this.quiet && this.options.onBlocked !== undefined) this.lookForStandstill(graph);
     return false;
+  }
+
+  /** What the grace periods of a forbidden execution really come to. */
+  private lookForStandstill(graph: Graph): void {
+    for (const rest of heldUpBy(graph, this.reference, this.goOn)) {
+      const waits = waitsOf(rest, this.threads);
+      if (!areStuck(rest, waits)) continue;
+      this.counts.blocked++;
+      this.tellBlocked(rest, waits, true);
+    }
   }
 
   private stopIf(answer: unknown): void {

@@ -35,10 +35,13 @@ export class Restriction {
   /** Copies a graph without an event and all that it is a cause of. */
   copyWithout(from: Graph, into: Graph, event: number): void {
     this.prepare(from, into);
-    this.causes.fill(0);
     const { map } = this;
     let size = 0;
-    for (let e = 0; e < from.size; e++) map[e] = e === event || from.isCause(event, e) ? NONE : size++;
+    for (let e = 0; e < from.size; e++) {
+      from.prefix(e, this.causes);
+      map[e] = this.isCause(from, event) ? NONE : size++;
+    }
+    this.causes.fill(0);
     this.copyKept(from, into, NONE, from.size);
     into.cursor[from.thread[event]] = from.nodes[event];
   }

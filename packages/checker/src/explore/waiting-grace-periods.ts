@@ -1,55 +1,79 @@
 // SPDX-License-Identifier: MIT
 import { causalOrder } from './causal-order.js';
 import type { ReferenceConsistency } from './consistency.js';
+import type { AccessSite } from './execution.js';
 import { type Graph, NONE } from './graph.js';
+import { Level } from './levels.js';
 import * as N from './node.js';
+import { Restriction } from './restrict.js';
 
 /*
- * A grace period is an event that never waits: the model forbids the executions in which it did not. But a reader that waits for ever, inside of its
- * critical section, keeps the grace period from ending, and what comes after it never happens. So in a graph in which such a reader waits for what
- * comes after the grace period, the truth is the graph without that.
+ * A grace period is an event that never waits: the model forbids the executions in which it ended too early. But a reader that waits for ever, inside
+ * of its critical section, keeps the grace period from ending, and what comes after it never happens. So a graph that the model forbids for
+ * its grace periods is looked at again without one of them and what that is a cause of; the other threads go on as far as they come. If a
+ * reader waits then, and the grace period has to wait for it, this is how it stays.
  */
 
-/** A grace period that cannot end in this graph: of those that readers which wait for ever keep from ending. NONE if there is none. */
-export function waitingGracePeriod(graph: Graph, waiting: readonly number[], reference: ReferenceConsistency): number {
-  const sections = waiting.flatMap((thread) => openSection(graph, thread));
-  if (sections.length === 0) return NONE;
-  const order = causalOrder(graph);
-  for (const period of order) {
-    const { kind, operation } = graph.nodes[period];
-    if (kind !== N.FENCE || operation !== N.F_RCU_SYNC) continue;
-    for (const section of sections) {
-      if (graph.thread[section] === graph.thread[period]) continue;
-      // It need not wait if the section may have begun after it did.
-      if (!reference.allows(graph, order, null, { before: period, after: section })) return period;
-    }
+const code = 0;
+const nowhere: AccessSite = { code, frames: [] };
+
+/** Where a thread is that waits for a grace period. */
+export const HELD_UP: N.TraceNode = new N.TraceNode(
+  N.WAIT,
+  code,
+  nowhere,
+  false,
+  { address: 0, operand: 0, expected: 0 },
+  -1,
+  0,
+  0,
+  null,
+  undefined,
+);
+
+/** Takes each grace period of a forbidden graph away, lets the others go on, and gives what has come to a standstill. */
+export function* heldUpBy(
+  graph: Graph,
+  reference: ReferenceConsistency,
+  goOn: (level: Level) => boolean,
+): Generator<Graph> {
+  for (let period = 0; period < graph.size; period++) {
+    const node = graph.nodes[period];
+    if (node.kind !== N.FENCE || node.operation !== N.F_RCU_SYNC) continue;
+    const thread = graph.thread[period];
+    const level = new Level(graph.threads);
+    const rest = level.graph;
+    new Restriction().copyWithout(graph, rest, period);
+    if (openSections(rest).length === 0) continue;
+    rest.cursor[thread] = HELD_UP;
+    if (!goOn(level)) continue;
+    const sections = openSections(rest);
+    const event = rest.add(thread, node);
+    const order = causalOrder(rest);
+    // It need not wait for a section that may have begun after it did.
+    const waits = sections.some((after) => !reference.allows(rest, order, null, { before: event, after }));
+    rest.cut(event);
+    rest.cursor[thread] = HELD_UP;
+    if (waits) yield rest;
   }
-  return NONE;
 }
 
-/** The rcu_read_lock() of the outermost section in which a thread stops. */
-function openSection(graph: Graph, thread: number): number[] {
-  let depth = 0;
-  let outermost = NONE;
-  for (let e = graph.last[thread]; e !== NONE; e = graph.programBefore[e]) {
-    const { kind, operation } = graph.nodes[e];
-    if (kind !== N.FENCE) continue;
-    if (operation === N.F_RCU_UNLOCK) depth--;
-    if (operation === N.F_RCU_LOCK && ++depth === 1) {
-      outermost = e;
-      depth = 0;
+/** The outermost rcu_read_lock() of each thread that stops in a section. */
+function openSections(graph: Graph): number[] {
+  const found: number[] = [];
+  for (let thread = 0; thread < graph.threads; thread++) {
+    let depth = 0;
+    let outermost = NONE;
+    for (let e = graph.last[thread]; e !== NONE; e = graph.programBefore[e]) {
+      const { kind, operation } = graph.nodes[e];
+      if (kind !== N.FENCE) continue;
+      if (operation === N.F_RCU_UNLOCK) depth--;
+      if (operation === N.F_RCU_LOCK && ++depth === 1) {
+        outermost = e;
+        depth = 0;
+      }
     }
+    if (outermost !== NONE) found.push(outermost);
   }
-  return outermost === NONE ? [] : [outermost];
-}
-
-/** Whether events of no other thread than the grace period's come after it: only then is what is left a state that the others stay in. */
-export function concernsOnlyItsThread(graph: Graph, period: number): boolean {
-  for (let e = 0; e < graph.size; e++) {
-    if (graph.thread[e] === graph.thread[period]) continue;
-    if (graph.isCause(period, e)) return false;
-    const source = graph.readsFrom[e];
-    if (source >= 0 && source < graph.size && (source === period || graph.isCause(period, source))) return false;
-  }
-  return true;
+  return found;
 }
