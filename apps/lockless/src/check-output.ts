@@ -42,7 +42,7 @@ function replayLine(
 
 /** What scripts get of a result: its shape is documented in docs/command-line.md. */
 export function jsonOf(result: CheckResult): Record<string, unknown> {
-  const { violations: _all, sites, guards, ...rest } = result;
+  const { violations: _all, checkpoint: _file, sites, guards, ...rest } = result;
   return { ...rest, sites: sites.map(({ name }) => name), guards: guards.map(({ name }) => name) };
 }
 

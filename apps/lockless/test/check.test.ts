@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CheckResult } from '@lockless/checker';
@@ -113,6 +113,24 @@ describe('check', () => {
       /^bounded: endless.*\n0 executions, then stopped: .* a thread of more than 10,000 events/,
     );
     expect(endless.code).toBe(4);
+  });
+
+  test('--checkpoint and --resume: in pieces, with the same result', async () => {
+    const file = join(emptyFolder(), 'check.json');
+    const PIECES = `${RACES}#store-buffering`;
+    for (let i = 1; i <= 3; i++) {
+      const goOn = i > 1 ? ['--resume'] : [];
+      const { code } = await lockless('check', PIECES, '--checkpoint', file, '--max-executions', String(i), ...goOn);
+      expect({ code, left: existsSync(file) }).toEqual({ code: 4, left: true });
+    }
+    const other = await lockless('check', PASSING, '--checkpoint', file, '--resume');
+    expect(other.stderr).toContain(
+      'this is a checkpoint of store-buffering under lkmm, not of message-passing under lkmm',
+    );
+    expect(other.code).toBe(3);
+    const { code, stdout } = await lockless('check', PIECES, '--checkpoint', file, '--resume');
+    expect(stdout).toContain('4 executions: all that the model allows');
+    expect({ code, left: existsSync(file) }).toEqual({ code: 0, left: false });
   });
 
   test('--dot and --svg draw the execution that goes wrong', async () => {
@@ -260,6 +278,8 @@ describe('wrong usage: exit 2', () => {
     [['check', SCENARIO, '--max-executions', '0'], 'expected a whole number from 1 to'],
     [['check', RACES, '--dot', '/tmp/x.dot'], '--dot draws one execution; 2 programs are named'],
     [['check', BROKEN, '--svg', '/nonexistent/x.svg'], '--svg /nonexistent/x.svg: cannot be written'],
+    [['check', BROKEN, '--resume'], '--resume needs --checkpoint, the file to go on from'],
+    [['check', RACES, '--checkpoint', '/tmp/x.json'], '--checkpoint is of one program; 2 are named'],
     [['barriers'], "missing required argument 'scenario'"],
     [['barriers', RACES], 'exports 2 programs: name one, as in'],
   ])('%j', async (args, message) => {

@@ -15,7 +15,7 @@ import {
 } from '@lockless/cpu';
 import type { Program } from './program.js';
 
-/* The programs whose number of executions is known: shared/known counts of the literature on stateless model checking. */
+/* Programs of the literature on stateless model checking, whose numbers of executions are known. */
 
 interface Row {
   words: Vec<number>;

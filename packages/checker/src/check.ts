@@ -71,8 +71,10 @@ async function exploreAll(
 
 function boundOf({ explorer, stopped }: Exploring, { replay, maxExecutions }: CheckOptions): string | null {
   if (replay !== undefined) return null;
-  if (stopped) return `${maxExecutions?.toLocaleString('en-US')} executions, as many as were asked for`;
-  return explorer.done ? null : 'interrupted';
+  // It may have been the last one.
+  const isLeft = explorer.checkpoint().levels?.length !== 0;
+  if (stopped && isLeft) return `${maxExecutions?.toLocaleString('en-US')} executions, as many as were asked for`;
+  return explorer.done || !isLeft ? null : 'interrupted';
 }
 
 /** What was reached and met before the checkpoint counts too; the explorer keeps count of executions itself. */

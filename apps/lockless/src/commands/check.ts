@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+import { readFileSync, rmSync } from 'node:fs';
 import {
+  type CheckCheckpoint,
   type CheckOptions,
   type CheckResult,
   check,
@@ -12,7 +14,7 @@ import { type ExecutionGraph, executionDot, executionSvg } from '@lockless/repor
 import { scenarios } from '@lockless/scenarios';
 import { Argument, Command, Option } from 'commander';
 import { afterTable, exitCodeOf, formatFor, jsonOf, ResultTable } from '../check-output.js';
-import { UsageError } from '../exit-code.js';
+import { InputError, UsageError } from '../exit-code.js';
 import type { Exit, Io } from '../io.js';
 import { repeated, wholeNumber } from '../options.js';
 import { OutputFile } from '../output.js';
@@ -25,6 +27,8 @@ interface CheckFlags {
   list?: true;
   replay?: string;
   maxExecutions?: number;
+  checkpoint?: string;
+  resume?: true;
   dot?: string;
   svg?: string;
   json?: true;
@@ -60,6 +64,8 @@ export function checkCommand(io: Io, exit: Exit): Command {
         wholeNumber(1, 2 ** 48),
       ),
     )
+    .addOption(new Option('--checkpoint <file>', 'where to note how far a check came that was stopped'))
+    .addOption(new Option('--resume', 'go on from the checkpoint'))
     .addOption(new Option('--dot <file>', 'draw the violating execution as DOT'))
     .addOption(new Option('--svg <file>', 'the same as SVG'))
     .addOption(new Option('--json', 'print one JSON document and nothing else'))
@@ -92,6 +98,7 @@ async function checkAll(names: readonly string[], flags: CheckFlags, io: Io, exi
   if (flags.replay !== undefined && programs.length !== 1)
     throw new UsageError(`--replay repeats one scenario; ${programs.length} are named`);
   const drawings = chooseDrawings(flags, programs);
+  const checkpoint = chooseCheckpoint(flags, programs);
   const abort = new AbortController();
   const ignoreInterrupt = io.onInterrupt(() => abort.abort());
   const format = formatFor(io.stdout, (scenario) =>
@@ -104,7 +111,7 @@ async function checkAll(names: readonly string[], flags: CheckFlags, io: Io, exi
     if (programs.length > 1) print(table.head());
     for (const program of programs) {
       if (abort.signal.aborted) break;
-      const result = await checkOne(program, flags, abort.signal, io);
+      const result = await checkOne(program, flags, checkpoint?.saved, abort.signal, io);
       results.push(result);
       print(programs.length > 1 ? table.row(result) : formatResult(result, format));
     }
@@ -114,7 +121,43 @@ async function checkAll(names: readonly string[], flags: CheckFlags, io: Io, exi
   if (programs.length > 1) print(`\n${afterTable(results, format)}`);
   if (flags.json) io.stdout.write(`${JSON.stringify(results.map(jsonOf))}\n`);
   exit(exitCodeOf(results, abort.signal.aborted));
+  checkpoint?.keep(results[0]);
   for (const draw of drawings) draw(results[0], io);
+}
+
+interface CheckpointFile {
+  /** To go on from. */
+  readonly saved: CheckCheckpoint | undefined;
+  /** Writes where the check was stopped; when it came to its end the file goes. */
+  keep(result: CheckResult | undefined): void;
+}
+
+function chooseCheckpoint(
+  { checkpoint: path, resume, replay }: CheckFlags,
+  programs: readonly Program[],
+): CheckpointFile | null {
+  if (path === undefined) {
+    if (resume) throw new UsageError('--resume needs --checkpoint, the file to go on from');
+    return null;
+  }
+  if (replay !== undefined) throw new UsageError('--checkpoint is of a check, --replay repeats one execution');
+  if (programs.length !== 1) throw new UsageError(`--checkpoint is of one program; ${programs.length} are named`);
+  const file = new OutputFile(path, '--checkpoint');
+  return {
+    saved: resume ? readCheckpoint(path) : undefined,
+    keep: (result) => {
+      if (result?.checkpoint !== undefined) file.write(`${JSON.stringify(result.checkpoint)}\n`);
+      else if (resume) rmSync(path, { force: true });
+    },
+  };
+}
+
+function readCheckpoint(path: string): CheckCheckpoint {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as CheckCheckpoint;
+  } catch (error) {
+    throw new InputError(`${path}: expected a checkpoint, which is JSON: ${(error as Error).message}`);
+  }
 }
 
 type Draw = (result: CheckResult, io: Io) => void;
@@ -143,7 +186,13 @@ function chooseDrawings({ dot, svg }: CheckFlags, programs: readonly Program[]):
   return [...drawing('--dot', dot, executionDot), ...drawing('--svg', svg, executionSvg)];
 }
 
-async function checkOne(program: Program, flags: CheckFlags, signal: AbortSignal, io: Io): Promise<CheckResult> {
+async function checkOne(
+  program: Program,
+  flags: CheckFlags,
+  resume: CheckCheckpoint | undefined,
+  signal: AbortSignal,
+  io: Io,
+): Promise<CheckResult> {
   const { model, without, replay, maxExecutions } = flags;
   const progress = new CheckProgress(io.stderr);
   const options: CheckOptions = {
@@ -152,6 +201,7 @@ async function checkOne(program: Program, flags: CheckFlags, signal: AbortSignal
     onProgress: (at) => progress.show(program.name, at),
     ...(without === undefined ? {} : { without }),
     ...(replay === undefined ? {} : { replay }),
+    ...(resume === undefined ? {} : { resume }),
     ...(maxExecutions === undefined ? {} : { maxExecutions }),
   };
   try {

@@ -25,7 +25,8 @@ export interface HeapObject {
 /**
  * Memory as setup left it, which no execution changes: what threads write is in graphs. Objects that threads allocate lie after what setup
  * allocated; each (thread, how many it allocated before, cache) has an address of its own, so that an address says everything about the object
- * and stays the same in every execution.
+ * and stays the same in every execution. Nothing is reused once it is freed, not even in a cache that is SLAB_DESTROY_BY_RCU (whose freed objects may be
+ * touched): that an object of such a cache comes back as another is something that threads have to play themselves.
  */
 export class Machine {
   readonly sequential: SequentialEngine;

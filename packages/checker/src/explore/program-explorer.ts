@@ -180,7 +180,8 @@ export class ProgramExplorer implements Explorer {
     try {
       this.estimate.improve(this.spent);
     } catch (error) {
-      if (!(error instanceof TooManyThreads)) throw error;
+      // As in step(): a walk may be the first to come where a word shows to be shared.
+      if (!(error instanceof TooManyThreads) && !this.scope.sharing.changed) throw error;
     }
     if (this.scope.sharing.changed) this.restart();
   }

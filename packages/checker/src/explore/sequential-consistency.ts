@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { type Graph, NONE, NOT_A_READ, READS, WRITES } from './graph.js';
+import { type Graph, NONE, NOT_A_READ, WRITES } from './graph.js';
 import type { Visibility } from './visibility.js';
 
 /**
@@ -54,5 +54,3 @@ export class SequentialConsistency implements Consistency {
     return seen[changed] === round;
   }
 }
-
-export const isRead = (graph: Graph, event: number): boolean => (graph.flags[event] & READS) !== 0;

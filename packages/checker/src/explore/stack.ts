@@ -2,7 +2,7 @@
 import type { AccessSite, Frame } from './execution.js';
 
 /** The explorer's function below which the stack is the thread's own. */
-export const BOTTOM = 'resumeKernelCode';
+const BOTTOM = 'resumeKernelCode';
 
 const asIs = (_: Error, sites: NodeJS.CallSite[]): NodeJS.CallSite[] => sites;
 

@@ -14,7 +14,7 @@ export class TooManyThreads extends Error {}
 /** {@link Threads.choose}: no thread can run. */
 export const NOBODY = -1;
 /** {@link Threads.choose}: the graph is to be given up, since a wait in it cannot end. */
-export const IN_VAIN = -2;
+const IN_VAIN = -2;
 
 const SYNCHRONIZE_RCU = code('synchronize_rcu');
 
