@@ -24,7 +24,6 @@ const Row: StructOf<Row> = struct<Row>('bench_row', { words: 64 });
 const row = defineStatic(Row, 'bench_row');
 const word = (i: number): Ref<number> => Row.words(row, i);
 
-// biome-ignore lint/correctness/useYield: a setup that does nothing
 const nothing = function* (): Op<void> {};
 
 function program(name: string, threads: readonly (() => Op<unknown>)[], setup: () => Op<void> = nothing): Program {
