@@ -18,7 +18,7 @@ import { Threads, TooManyThreads } from './threads.js';
 /** Threads that call_rcu() may start, at first; doubled when there are more. */
 const FIRST_CALLBACKS = 4;
 /** Trie nodes that are kept; more are forgotten and made again when they are needed. */
-const MAX_NODES = 300_000;
+const MAX_NODES = 100_000;
 /** Pieces of work before one execution is followed. */
 const LEARNING = 500;
 
