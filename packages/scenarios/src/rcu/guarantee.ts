@@ -58,6 +58,7 @@ export const beforeAndAfter = (rcu: Rcu, guards: readonly GuardClaim[]): Scenari
       reach(`x=${x} y=${y}`);
     },
     mustReach: ['x=0 y=0', 'x=1 y=0', 'x=1 y=1'],
+    races: 'report',
     guards,
   });
 
@@ -107,6 +108,7 @@ export const readersStore = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario 
       if (results.reader === 0) reach('waited for');
     },
     mustReach: ['waited for'],
+    races: 'report',
     guards,
   });
 
@@ -135,6 +137,7 @@ export const freedAfterGracePeriod = (rcu: Rcu, guards: readonly GuardClaim[]): 
       reach(results.reader === 7 ? 'found' : 'gone');
     },
     mustReach: ['found', 'gone'],
+    races: 'report',
     guards,
   });
 
@@ -174,6 +177,7 @@ export const twice = (rcu: Rcu, guards: readonly GuardClaim[]): Scenario =>
     *finally(_shared, { results }) {
       assertNotBothSides(results.reader);
     },
+    races: 'report',
     guards,
   });
 
