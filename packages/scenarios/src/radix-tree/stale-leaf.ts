@@ -84,7 +84,6 @@ export const staleLeafScenarios: readonly Scenario[] = [
       always(markDeadLeaf, 'assertion'),
       always('findGetPage.slotRecheck', 'assertion'),
       weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
-      weakOnly('putPageTestzero.atomic_add_and_test', 'bad-page'),
     ],
   }),
 ];
