@@ -75,7 +75,7 @@ test('what is not tried would be refused', () => {
       expect(all(program)).toBe(found);
       blind.mockRestore();
     }),
-    { numRuns: 100 * Number(process.env.LOCKLESS_RUNS ?? 1) },
+    { numRuns: 40 * Number(process.env.LOCKLESS_RUNS ?? 1) },
   );
 });
 
