@@ -34,6 +34,7 @@ export const places = {
   scenarios: { level: 6, kind: 'tool', license: 'GPL-2.0-only' },
   report: { level: 6, kind: 'tool', license: 'MIT' },
   replay: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
+  oracle: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   lockless: { level: 8, kind: 'app', license: 'MIT' },
   playground: { level: 8, kind: 'app', license: 'MIT' },
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // docs/scenarios.md: the catalogue of races, each checked under each model with all its guards and without each of them. The checker is
-// exhaustive and deterministic, so the page is too: test/scenarios.test.ts holds it to the runs.
+// exhaustive and deterministic, so the page is too. The packages' tests run every claim; test/scenarios.test.ts holds the page to the claims, and some
+// of it to runs.
 //   node scripts/scenarios.mjs [--write] [NAME...]
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -43,7 +44,7 @@ export async function rowsOf(scenario) {
 }
 
 /** A scenario as Markdown. */
-function section(scenario, rows) {
+export function section(scenario, rows) {
   const reached = Object.entries(rows[0].results[2].result.reached);
   return [
     `### ${scenario.name}`,
