@@ -126,6 +126,7 @@ export const listScenarios: readonly Scenario[] = [
       reach(`sum ${results.reader}`);
     },
     mustReach: ['sum 1', 'sum 3'],
+    races: 'report',
     guards: [
       always('removeEntry.keepPointers', 'livelock'),
       always('removeEntry.callRcu', 'use-after-free'),

@@ -83,8 +83,9 @@ export const lockScenarios: readonly Scenario[] = [
     setup: () => initRwsem(sem),
     threads: { first: incrementUnderSem, second: incrementUnderSem },
     finally: () => assertCounter(2),
+    races: 'report',
     guards: [
-      weakOnly('grantWaiters.smp_store_release', 'assertion'),
+      weakOnly('grantWaiters.smp_store_release', 'data-race'),
       // set_current_state(TASK_RUNNING) is a barrier too.
       notNeeded('sleepUntilGranted.smp_mb'),
       notNeeded('setCurrentState.smp_store_mb'),
@@ -102,8 +103,9 @@ export const lockScenarios: readonly Scenario[] = [
       assertStable(results.reader);
       yield* assertCounter(1);
     },
+    races: 'report',
     guards: [
-      weakOnly('grantWaiters.smp_store_release', 'assertion'),
+      weakOnly('grantWaiters.smp_store_release', 'data-race'),
       // set_current_state(TASK_RUNNING) is a barrier too.
       notNeeded('sleepUntilGranted.smp_mb'),
       notNeeded('setCurrentState.smp_store_mb'),

@@ -58,6 +58,7 @@ export const seqlockScenarios: readonly Scenario[] = [
       reach((results.reader as readonly number[])[0] === 0 ? 'before' : 'after');
     },
     mustReach: ['before', 'after'],
+    races: 'report',
     guards: [
       always('readClock.retry', 'assertion'),
       weakOnly('readSeqbegin.smp_rmb', 'assertion'),

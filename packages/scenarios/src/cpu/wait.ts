@@ -109,6 +109,7 @@ export const waitScenarios: readonly Scenario[] = [
       },
     },
     // The lock orders the condition both ways.
+    races: 'report',
     guards: [notNeeded('setCurrentState.smp_store_mb')],
   }),
   scenario({
@@ -120,6 +121,7 @@ export const waitScenarios: readonly Scenario[] = [
     properties: ['I7'],
     setup: () => initWaitqueueHead(q),
     threads: { sleeper: sleepOnQueue, waker: wakeIfActive },
+    races: 'report',
     guards: [
       always('sleepOnQueue.prepareFirst', 'lost-wakeup'),
       whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
@@ -134,6 +136,7 @@ export const waitScenarios: readonly Scenario[] = [
     properties: ['I7'],
     setup: function* () {},
     threads: { sleeper: sleepAlone, waker: kick },
+    races: 'report',
     guards: [
       always('sleepAlone.stateFirst', 'lost-wakeup'),
       whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
@@ -159,6 +162,7 @@ export const waitScenarios: readonly Scenario[] = [
       },
       completer: (x: Ptr<Completion>) => complete(x),
     },
+    races: 'report',
     guards: [notNeeded('setCurrentState.smp_store_mb')],
   }),
 ];

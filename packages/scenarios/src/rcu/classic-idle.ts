@@ -38,6 +38,7 @@ const wakesUp: Scenario = scenario({
     if (rcuStatistics().callbacksInvoked > 0) reach('nobody waited');
   },
   mustReach: ['nobody waited'],
+  races: 'report',
   guards: [
     weakOnly('rcuExitIdle.smp_mb__after_atomic', 'assertion'),
     // Either of the two is enough.
@@ -66,6 +67,7 @@ const fallsAsleep: Scenario = scenario({
     reach(results.idle === true ? 'sleeps' : 'stays awake');
   },
   mustReach: ['sleeps', 'stays awake'],
+  races: 'report',
   guards: [
     whereStoresWait('startBatch.smp_mb', 'assertion'),
     weakOnly('rcuEnterIdle.smp_mb__after_atomic', 'assertion'),
@@ -99,6 +101,7 @@ const nextBatch: Scenario = scenario({
   *finally() {
     assertNoStall();
   },
+  races: 'report',
   guards: [weakOnly('nxtlistBecomesBatch.smp_rmb', 'assertion'), weakOnly('startBatch.smp_wmb', 'assertion')],
 });
 

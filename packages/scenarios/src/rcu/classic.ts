@@ -61,6 +61,7 @@ const gracePeriod: Scenario = scenario({
       reach((results.reader as { x: number }).x === 0 ? 'waited for' : 'came later');
   },
   mustReach: ['waited for', 'came later'],
+  races: 'report',
   guards: [
     // The lock under which a CPU reports orders what A and B order elsewhere.
     notNeeded(A),
@@ -106,6 +107,7 @@ const readersStoreClassic: Scenario = scenario({
     if (waitedFor) reach('waited for');
   },
   mustReach: ['waited for'],
+  races: 'report',
   guards: [
     weakOnly(COMPLETED_ACQUIRE, 'assertion'),
     // A comes before the store as well.
@@ -141,6 +143,7 @@ const tickWithinReader: Scenario = scenario({
     if ((results.reader as { y: number }).y === 1) reach('not waited for');
   },
   mustReach: ['not waited for'],
+  races: 'report',
   guards: [weakOnly(B, 'assertion'), notNeeded(A), notNeeded('startBatch.smp_wmb')],
 });
 
@@ -176,6 +179,7 @@ const olderQuiescentState: Scenario = scenario({
     if (seen === 0 && rcuStatistics().callbacksInvoked > 0) reach('waited for');
   },
   mustReach: ['waited for'],
+  races: 'report',
   guards: [always('checkQuiescentState.forgetOlder', 'assertion'), always('rcuCheckCallbacks.userOnly', 'assertion')],
 });
 

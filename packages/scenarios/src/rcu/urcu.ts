@@ -107,13 +107,7 @@ export const urcuScenarios: readonly Scenario[] = [
   ]),
   nested(urcu, [always('urcuMbReadLock.nesting', 'assertion'), whereStoresWait(A, 'assertion')]),
   twice(urcu, [always(SECOND_FLIP, 'assertion'), whereStoresWait(A, 'assertion'), weakOnly(C, 'assertion')]),
-  twoEach(urcu, [
-    whereStoresWait(A, 'assertion'),
-    weakOnly(B, 'assertion'),
-    // As the grace periods come one after the other, either is enough.
-    notNeeded(C),
-    notNeeded(D),
-  ]),
+  twoEach(urcu, [whereStoresWait(A, 'assertion'), weakOnly(B, 'assertion')]),
   twoUpdaters(urcu, [
     always('urcuSynchronizeRcu.gpLock', 'assertion'),
     whereStoresWait(A, 'assertion'),
