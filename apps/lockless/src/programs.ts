@@ -3,9 +3,21 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { nearest, type Program } from '@lockless/checker';
+import { type ProgramSource, programsOf } from '@lockless/checker/parallel';
 import { scenarios } from '@lockless/scenarios';
 import { InputError } from './exit-code.js';
 import { shareOurPackages } from './user-modules.js';
+
+/** Modules of the programs that are not the catalogue's. */
+const modules = new WeakMap<Program, string>();
+
+/** Where another thread finds a program that was chosen. */
+export function sourceOf(program: Program): ProgramSource {
+  const { name } = program;
+  const module = modules.get(program);
+  if (module === undefined) return { module: import.meta.resolve('@lockless/scenarios'), name };
+  return { module, name, before: new URL('./share-packages.js', import.meta.url).href };
+}
 
 /** The programs that the arguments name: scenarios of the catalogue, and modules that export programs. All scenarios when there are none. */
 export async function choosePrograms(names: readonly string[]): Promise<readonly Program[]> {
@@ -39,9 +51,8 @@ async function programsOfModule(path: string, only: string): Promise<readonly Pr
   } catch (error) {
     throw new InputError(`${path}: cannot be loaded: ${reason(error, path)}`);
   }
-  const programs = Object.values(exported)
-    .flatMap((value) => (Array.isArray(value) ? value : [value]))
-    .filter(isProgram);
+  const programs = programsOf(exported);
+  for (const program of programs) modules.set(program, pathToFileURL(file).href);
   if (programs.length === 0) {
     const names = Object.keys(exported);
     const found = names.length === 0 ? 'it exports nothing' : `it exports ${names.join(', ')}`;
@@ -61,7 +72,3 @@ function reason(error: unknown, path: string): string {
     return 'this Node cannot run TypeScript; compile it, or use Node 22.18 or newer';
   return `${error.name}: ${error.message.split('\n', 1)[0]}`;
 }
-
-/** Whether it is meant to be a program; check() says what is wrong with one. */
-const isProgram = (value: unknown): value is Program =>
-  typeof value === 'object' && value !== null && 'threads' in value && 'setup' in value;

@@ -280,6 +280,11 @@ describe('wrong usage: exit 2', () => {
     [['check', BROKEN, '--svg', '/nonexistent/x.svg'], '--svg /nonexistent/x.svg: cannot be written'],
     [['check', BROKEN, '--resume'], '--resume needs --checkpoint, the file to go on from'],
     [['check', RACES, '--checkpoint', '/tmp/x.json'], '--checkpoint is of one program; 2 are named'],
+    [['check', SCENARIO, '--jobs', '0'], 'expected a whole number from 1 to 256'],
+    [
+      ['check', SCENARIO, '--jobs', '2', '--max-executions', '5'],
+      '--max-executions goes from one execution to the next, which --jobs does not',
+    ],
     [['barriers'], "missing required argument 'scenario'"],
     [['barriers', RACES], 'exports 2 programs: name one, as in'],
   ])('%j', async (args, message) => {

@@ -10,6 +10,7 @@ import {
   type Program,
   pictureOf,
 } from '@lockless/checker';
+import { checkInParallel } from '@lockless/checker/parallel';
 import { type ExecutionGraph, executionDot, executionSvg } from '@lockless/report';
 import { scenarios } from '@lockless/scenarios';
 import { Argument, Command, Option } from 'commander';
@@ -18,7 +19,7 @@ import { InputError, UsageError } from '../exit-code.js';
 import type { Exit, Io } from '../io.js';
 import { repeated, wholeNumber } from '../options.js';
 import { OutputFile } from '../output.js';
-import { choosePrograms } from '../programs.js';
+import { choosePrograms, sourceOf } from '../programs.js';
 import { CheckProgress } from '../progress.js';
 
 interface CheckFlags {
@@ -27,6 +28,7 @@ interface CheckFlags {
   list?: true;
   replay?: string;
   maxExecutions?: number;
+  jobs: number;
   checkpoint?: string;
   resume?: true;
   dot?: string;
@@ -64,6 +66,7 @@ export function checkCommand(io: Io, exit: Exit): Command {
         wholeNumber(1, 2 ** 48),
       ),
     )
+    .addOption(new Option('--jobs <n>', 'threads that share the work').argParser(wholeNumber(1, 256)).default(1))
     .addOption(new Option('--checkpoint <file>', 'where to note how far a check came that was stopped'))
     .addOption(new Option('--resume', 'go on from the checkpoint'))
     .addOption(new Option('--dot <file>', 'draw the violating execution as DOT'))
@@ -94,6 +97,13 @@ async function checkAll(names: readonly string[], flags: CheckFlags, io: Io, exi
     throw new UsageError(
       `${flags.replay !== undefined ? '--replay' : '--without'} needs the scenario that it is meant for`,
     );
+  for (const [option, given] of Object.entries({
+    '--replay': flags.replay,
+    '--max-executions': flags.maxExecutions,
+    '--checkpoint': flags.checkpoint,
+  }))
+    if (given !== undefined && flags.jobs > 1)
+      throw new UsageError(`${option} goes from one execution to the next, which --jobs does not`);
   const programs = await choosePrograms(names);
   if (flags.replay !== undefined && programs.length !== 1)
     throw new UsageError(`--replay repeats one scenario; ${programs.length} are named`);
@@ -193,7 +203,7 @@ async function checkOne(
   signal: AbortSignal,
   io: Io,
 ): Promise<CheckResult> {
-  const { model, without, replay, maxExecutions } = flags;
+  const { model, without, replay, maxExecutions, jobs } = flags;
   const progress = new CheckProgress(io.stderr);
   const options: CheckOptions = {
     model,
@@ -205,7 +215,7 @@ async function checkOne(
     ...(maxExecutions === undefined ? {} : { maxExecutions }),
   };
   try {
-    return await check(program, options);
+    return jobs > 1 ? await checkInParallel(sourceOf(program), jobs, options) : await check(program, options);
   } finally {
     progress.stop();
   }
