@@ -78,7 +78,7 @@ export class Heap {
   /** A zeroed object, or 0 when the memory is used up. */
   allocate(id: number): number {
     const cache = kmemCacheOf(id);
-    const base = this.reuse(cache) || this.bump(cache.type.$size);
+    const base = this.reuse(cache) || this.bump(cache.type.$size, cache.align);
     if (base === 0) return 0;
     if (!cache.typesafeByRcu || this.state[base] === UNALLOCATED) this.words.fill(0, base, base + cache.type.$size);
     this.state.fill(LIVE, base, base + cache.type.$size);
@@ -162,8 +162,8 @@ export class Heap {
     return base;
   }
 
-  private bump(size: number): number {
-    const base = this.top;
+  private bump(size: number, align = CACHE_LINE_WORDS): number {
+    const base = Math.ceil(this.top / align) * align;
     const end = base + Math.ceil(size / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
     if (end > this.words.length) return 0;
     this.top = end;

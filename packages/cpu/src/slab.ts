@@ -6,6 +6,7 @@ import { access } from './op.js';
 import { code } from './primitive.js';
 import type { StructOf } from './struct.js';
 import type { Null, Ptr, Ref } from './word.js';
+import { CACHE_LINE_WORDS } from './word.js';
 
 const ALLOC = code('kmem_cache_alloc');
 const FREE = code('kmem_cache_free');
@@ -41,6 +42,8 @@ export interface CacheOptions {
    * inside RCU may still touch it. Its words are not cleared on reuse.
    */
   readonly typesafeByRcu?: boolean;
+  /** Objects begin at a multiple of so many words, a power of two: who has the address of a field finds the object. Default: a cache line. */
+  readonly align?: number;
 }
 
 /** A slab cache of objects of one struct. */
@@ -48,13 +51,15 @@ export interface KmemCache<S> {
   readonly id: number;
   readonly type: StructOf<S>;
   readonly typesafeByRcu: boolean;
+  readonly align: number;
 }
 
 const caches: KmemCache<unknown>[] = [];
 
 /** kmem_cache_create(), at module load. */
 export function kmemCacheCreate<S>(type: StructOf<S>, options: CacheOptions = {}): KmemCache<S> {
-  const cache = { id: caches.length, type, typesafeByRcu: options.typesafeByRcu ?? false };
+  const { typesafeByRcu = false, align = CACHE_LINE_WORDS } = options;
+  const cache = { id: caches.length, type, typesafeByRcu, align };
   caches.push(cache as unknown as KmemCache<unknown>);
   return cache;
 }

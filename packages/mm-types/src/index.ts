@@ -4,3 +4,4 @@ export * from './fs-struct.js';
 export * from './mm-struct.js';
 export * from './page-struct.js';
 export * from './radix-tree-struct.js';
+export * from './rmap-struct.js';

@@ -44,6 +44,8 @@ export interface VmAreaStruct {
   anonVma: Ptr<AnonVma> | Null;
   /** mapping->truncateCount when a zap of this area was interrupted. */
   vmTruncateCount: number;
+  /** Not 0: may have anonymous pages. Kept by the reverse mappings before anon_vma; with it, `anonVma` says so. */
+  hasAnon: number;
 }
 export const VmAreaStruct: StructOf<VmAreaStruct> = struct<VmAreaStruct>(
   'vm_area_struct',
@@ -60,6 +62,7 @@ export const VmAreaStruct: StructOf<VmAreaStruct> = struct<VmAreaStruct>(
     anonVmaNode: ListHead,
     anonVma: 1,
     vmTruncateCount: 1,
+    hasAnon: 1,
   },
   16,
 );

@@ -28,6 +28,11 @@ export interface Page {
   contentIdentity: number;
   /** How often that datum had been written when these bytes were current. */
   contentVersion: number;
+  /**
+   * The union {chain, direct, mapcount} of the reverse mappings before anon_vma: a Ptr<PteChain>, or with PG_direct the address of the one
+   * entry, or the number of entries. 0: not mapped. Under PG_chainlock; not used with anon_vma, which counts in _mapcount.
+   */
+  pte: number;
 }
 export const Page: StructOf<Page> = struct<Page>(
   'page',
@@ -41,6 +46,7 @@ export const Page: StructOf<Page> = struct<Page>(
     lru: ListHead,
     contentIdentity: 1,
     contentVersion: 1,
+    pte: 1,
   },
   16,
 );
@@ -68,6 +74,13 @@ export const PG_BUDDY = 18;
 export const PG_SWAPBACKED = 19;
 /** The first protocol's flag (2006): no new references while set. */
 export const PG_NONEWREFS = 20;
+/* Reverse mappings before anon_vma. */
+/** Bit spin lock over page->pte. */
+export const PG_CHAINLOCK = 21;
+/** page->pte is the address of the one entry that maps the page. */
+export const PG_DIRECT = 22;
+/** objrmap: the entries of this page are in a chain, not counted. */
+export const PG_ANON = 23;
 
 /** Low bit of page->mapping: it is an anon_vma. */
 export const PAGE_MAPPING_ANON = 1;

@@ -29,6 +29,7 @@ import {
   rcuPending,
   rcuProcessCallbacks,
 } from '@lockless/rcu';
+import { type RmapDesign, selectReverseMapping } from '@lockless/rmap';
 import { type MmOptions, MODERN_MM, mmOptionsInit } from './mm-options.js';
 
 export interface BootOptions extends PagecacheOptions {
@@ -37,6 +38,8 @@ export interface BootOptions extends PagecacheOptions {
   readonly memoryPages: number;
   /** The minimum watermark; the kernel's formula by default. */
   readonly minFreeKbytes?: number;
+  /** How pages know their entries; default anon-vma. */
+  readonly rmap?: RmapDesign;
   /** What differs from {@link MODERN_MM}. */
   readonly mm?: Partial<MmOptions>;
 }
@@ -47,10 +50,11 @@ export interface BootOptions extends PagecacheOptions {
  * *Context*: CPU 0, before another CPU runs. Attach the disk's block map, and an observer if one is wanted, before the first inode is made.
  */
 export function* boot(options: BootOptions): Op<void> {
-  const { cpus, memoryPages, minFreeKbytes, mm = {} } = options;
+  const { cpus, memoryPages, minFreeKbytes, rmap = 'anon-vma', mm = {} } = options;
   yield* rcuInit(cpus);
   yield* freeAreaInit({ pages: memoryPages, nrCpus: cpus, ...(minFreeKbytes === undefined ? {} : { minFreeKbytes }) });
   yield* pagecacheInit(options);
+  if (rmap !== 'anon-vma') yield* selectReverseMapping(rmap);
   yield* mmOptionsInit({ ...MODERN_MM, ...mm });
 }
 

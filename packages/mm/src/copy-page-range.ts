@@ -3,6 +3,7 @@ import { load, NULL, type Op, type Ptr, type Ref, readOnce, spinLock, spinUnlock
 import { ENOMEM, MmStruct, VM_MAYWRITE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import { getPage, pageAnon } from '@lockless/page';
 import {
+  mayHaveAnon,
   nextPteRange,
   type Pte,
   type PteRange,
@@ -13,6 +14,10 @@ import {
   pteNone,
   ptepSetWrprotect,
   pteWrprotect,
+  type RmapSpare,
+  rmapPrepare,
+  rmapRefill,
+  rmapRelease,
   setPteAt,
   vmNormalPage,
 } from '@lockless/rmap';
@@ -30,40 +35,52 @@ const isCowMapping = (flags: number): boolean => (flags & (VM_SHARED | VM_MAYWRI
  * (d992895ba2b2).
  */
 export function* copyPageRange(dst: Ptr<MmStruct>, src: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<number> {
-  if ((yield* load(VmAreaStruct.anonVma(vma))) === NULL && mmOption('copyFilePtes') === 0) return 0;
+  if (!(yield* mayHaveAnon(vma)) && mmOption('copyFilePtes') === 0) return 0;
   const end = yield* load(VmAreaStruct.vmEnd(vma));
   let from = yield* nextPteRange(src, yield* load(VmAreaStruct.vmStart(vma)), end);
   for (; from !== NULL; from = yield* nextPteRange(src, from.end, end)) {
     const to = yield* pteAllocMap(dst, from.address);
     if (to === NULL) return -ENOMEM;
-    yield* copyPteRange(dst, src, vma, to, from);
+    for (let done = 0; done < from.end - from.address; ) {
+      const spare = yield* rmapPrepare();
+      if (spare === null) return -ENOMEM;
+      done = yield* copyPteRange(dst, src, vma, to, from, done, spare);
+      yield* rmapRelease(spare);
+    }
   }
   return 0;
 }
 
-/** copy_pte_range(): the entries of one table. The child's lock nests outside the parent's: nobody else can hold it. */
+/**
+ * copy_pte_range(): the entries of one table, from the one with number `begin`. The child's lock nests outside the parent's: nobody else can
+ * hold it. *Returns* how far it came: the locks are dropped when the reverse mapping needs memory that cannot be had under them.
+ */
 function* copyPteRange(
   dst: Ptr<MmStruct>,
   src: Ptr<MmStruct>,
   vma: Ptr<VmAreaStruct>,
   to: Ref<Pte>,
   { ptes, address, end }: PteRange,
-): Op<void> {
+  begin: number,
+  spare: RmapSpare,
+): Op<number> {
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   let anon = 0;
   let file = 0;
   yield* spinLock(MmStruct.pageTableLock(dst));
   yield* spinLock(MmStruct.pageTableLock(src));
-  for (let i = 0; i < end - address; i++) {
+  let i = begin;
+  for (; i < end - address; i++) {
     const source = (ptes + i) as Ref<Pte>;
     const entry = yield* readOnce(source);
     if (pteNone(entry)) continue;
     const page = vmNormalPage(vma, address + i, entry);
+    if (page !== NULL && !(yield* rmapRefill(spare))) break;
     // Hardware may be setting accessed and dirty in the parent's entry: the write bit goes atomically.
     if (isCowMapping(flags)) yield* ptepSetWrprotect(src, address + i, source);
     if (page !== NULL) {
       yield* getPage(page);
-      yield* pageDupRmap(page);
+      yield* pageDupRmap(page, (to + i) as Ref<Pte>, spare);
       if (yield* pageAnon(page)) anon += 1;
       else file += 1;
     }
@@ -73,6 +90,7 @@ function* copyPteRange(
   yield* store(MmStruct.fileRss(dst), (yield* load(MmStruct.fileRss(dst))) + file);
   yield* spinUnlock(MmStruct.pageTableLock(src));
   yield* spinUnlock(MmStruct.pageTableLock(dst));
+  return i;
 }
 
 /** Not referenced by the child yet; of shared memory the dirt stays the parent's to report. */

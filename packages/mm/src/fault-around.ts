@@ -3,7 +3,18 @@ import { load, type Op, type Ref, readOnce, spinLock, spinUnlock, store } from '
 import { MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { getPage } from '@lockless/page';
 import { filemapMapPages } from '@lockless/pagecache';
-import { mkPte, PTRS_PER_TABLE, type Pte, pageAddFileRmap, pteNone, ptePresent, setPteAt } from '@lockless/rmap';
+import {
+  mkPte,
+  PTRS_PER_TABLE,
+  type Pte,
+  pageAddFileRmap,
+  pteNone,
+  ptePresent,
+  rmapPrepare,
+  rmapRefill,
+  rmapRelease,
+  setPteAt,
+} from '@lockless/rmap';
 import { mmOption } from './mm-options.js';
 import { vmaPageProt } from './page-prot.js';
 import type { Fault } from './vm-fault.js';
@@ -30,18 +41,21 @@ export function* mapCachedAround(fault: Fault): Op<boolean> {
   const { mm, vma, address, pte } = fault;
   const { first, end, pgoff } = yield* faultAroundWindow(fault);
   const prot = yield* vmaPageProt(vma);
+  const spare = yield* rmapPrepare();
+  if (spare === null) return false;
   yield* spinLock(MmStruct.pageTableLock(mm));
   yield* filemapMapPages(vma, pgoff, pgoff + (end - first) - 1, function* (page, index): Op<void> {
     const at = first + (index - pgoff);
     const entry = (pte + (at - address)) as Ref<Pte>;
-    if (!pteNone(yield* readOnce(entry))) return;
+    if (!pteNone(yield* readOnce(entry)) || !(yield* rmapRefill(spare))) return;
     yield* getPage(page);
     yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) + 1);
-    yield* pageAddFileRmap(page);
+    yield* pageAddFileRmap(page, entry, spare);
     yield* setPteAt(mm, at, entry, mkPte(page, prot));
   });
   const mapped = ptePresent(yield* readOnce(pte));
   yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* rmapRelease(spare);
   return mapped;
 }
 

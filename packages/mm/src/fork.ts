@@ -19,9 +19,11 @@ import {
   copyVmAreaStruct,
   findVmaPrepare,
   flushTlbMm,
+  lockAreas,
   mmAlloc,
   rbInsertColor,
   rbLinkNode,
+  unlockAreas,
   vmaLinkFileCopy,
 } from '@lockless/rmap';
 import { copyPageRange } from './copy-page-range.js';
@@ -87,9 +89,11 @@ function* dupVma(mm: Ptr<MmStruct>, oldMm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>
 
   const place = yield* findVmaPrepare(mm, yield* load(VmAreaStruct.vmStart(copy)));
   yield* store(VmAreaStruct.vmNext(copy), NULL);
+  yield* lockAreas(mm);
   yield* store(place.prev === NULL ? MmStruct.mmap(mm) : VmAreaStruct.vmNext(place.prev), copy);
   yield* rbLinkNode(VmAreaStruct.vmRb(copy), place.rbParent, place.rbLink);
   yield* rbInsertColor(VmAreaStruct.vmRb(copy), MmStruct.mmRb(mm));
+  yield* unlockAreas(mm);
   yield* addMapCount(mm, 1);
   return yield* copyPageRange(mm, oldMm, vma);
 }

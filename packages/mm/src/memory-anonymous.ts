@@ -3,7 +3,17 @@ import { GFP_HIGHUSER_MOVABLE, load, NULL, type Op, readOnce, spinLock, spinUnlo
 import { MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { allocZeroedPage, lruCacheAddActiveAnon, putPage, setPageUptodate, zeroPage } from '@lockless/page';
 import { VM_FAULT_OOM } from '@lockless/pagecache';
-import { anonVmaPrepare, mkPte, pageAddNewAnonRmap, pteMkdirty, pteMkspecial, pteNone, setPteAt } from '@lockless/rmap';
+import {
+  anonVmaPrepare,
+  mkPte,
+  pageAddNewAnonRmap,
+  pteMkdirty,
+  pteMkspecial,
+  pteNone,
+  rmapPrepare,
+  rmapRelease,
+  setPteAt,
+} from '@lockless/rmap';
 import { mmOption } from './mm-options.js';
 import { maybeMkwrite, vmaPageProt } from './page-prot.js';
 import { countFault, type Fault } from './vm-fault.js';
@@ -23,6 +33,11 @@ export function* doAnonymousPage(fault: Fault): Op<number> {
   if ((yield* anonVmaPrepare(vma)) !== 0) return VM_FAULT_OOM;
   const page = yield* allocZeroedPage(GFP_HIGHUSER_MOVABLE);
   if (page === NULL) return VM_FAULT_OOM;
+  const spare = yield* rmapPrepare();
+  if (spare === null) {
+    yield* putPage(page);
+    return VM_FAULT_OOM;
+  }
   yield* setPageUptodate(page);
 
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
@@ -30,15 +45,17 @@ export function* doAnonymousPage(fault: Fault): Op<number> {
   yield* spinLock(MmStruct.pageTableLock(mm));
   if (!pteNone(yield* readOnce(pte))) {
     yield* spinUnlock(MmStruct.pageTableLock(mm));
+    yield* rmapRelease(spare);
     yield* putPage(page);
     countFault(MmStruct.faultsSpurious(mm));
     return 0;
   }
   yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + 1);
   yield* lruCacheAddActiveAnon(page);
-  yield* pageAddNewAnonRmap(page, vma, address);
+  yield* pageAddNewAnonRmap(page, vma, address, pte, spare);
   yield* setPteAt(mm, address, pte, entry);
   yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* rmapRelease(spare);
   countFault(MmStruct.faultsAnonymous(mm));
   return 0;
 }

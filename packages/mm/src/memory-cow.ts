@@ -37,6 +37,9 @@ import {
   pteMkyoung,
   ptepClearFlush,
   ptepSetAccessFlags,
+  type RmapSpare,
+  rmapPrepare,
+  rmapRelease,
   setPteAt,
   vmNormalPage,
 } from '@lockless/rmap';
@@ -136,15 +139,18 @@ function* copyPage(fault: Fault, oldPage: Ptr<Page> | Null): Op<number> {
   if (oldPage !== NULL) yield* getPage(oldPage);
   yield* spinUnlock(MmStruct.pageTableLock(mm));
 
-  const newPage = (yield* anonVmaPrepare(vma)) === 0 ? yield* allocateCopy(oldPage) : NULL;
-  if (newPage === NULL) {
+  const spare = (yield* anonVmaPrepare(vma)) === 0 ? yield* rmapPrepare() : null;
+  const newPage = spare === null ? NULL : yield* allocateCopy(oldPage);
+  if (spare === null || newPage === NULL) {
+    if (spare !== null) yield* rmapRelease(spare);
     if (oldPage !== NULL) yield* putPage(oldPage);
     return VM_FAULT_OOM;
   }
   yield* spinLock(MmStruct.pageTableLock(mm));
   const same = (yield* readOnce(fault.pte)) === fault.origPte;
-  if (same) yield* replacePage(fault, oldPage, newPage);
+  if (same) yield* replacePage(fault, oldPage, newPage, spare);
   yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* rmapRelease(spare);
 
   if (same) {
     // The entry's reference to the old page, and ours.
@@ -171,7 +177,7 @@ function* allocateCopy(oldPage: Ptr<Page> | Null): Op<Ptr<Page> | Null> {
  * The old page loses its mapping count last (C8, 945754a175): another mm that sees it fall to 1 writes to the page in place, and until the
  * entry is cleared and flushed the threads of this mm still read that page.
  */
-function* replacePage(fault: Fault, oldPage: Ptr<Page> | Null, newPage: Ptr<Page>): Op<void> {
+function* replacePage(fault: Fault, oldPage: Ptr<Page> | Null, newPage: Ptr<Page>, spare: RmapSpare): Op<void> {
   const { mm, vma, address, pte } = fault;
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   const prot = yield* vmaPageProt(vma);
@@ -181,7 +187,7 @@ function* replacePage(fault: Fault, oldPage: Ptr<Page> | Null, newPage: Ptr<Page
 
   yield* ptepClearFlush(mm, address, pte);
   yield* lruCacheAddActiveAnon(newPage);
-  yield* pageAddNewAnonRmap(newPage, vma, address);
+  yield* pageAddNewAnonRmap(newPage, vma, address, pte, spare);
   yield* setPteAt(mm, address, pte, maybeMkwrite(pteMkdirty(mkPte(newPage, prot)), flags));
-  if (oldPage !== NULL) yield* pageRemoveRmap(oldPage);
+  if (oldPage !== NULL) yield* pageRemoveRmap(oldPage, pte);
 }

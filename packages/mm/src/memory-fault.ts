@@ -28,6 +28,9 @@ import {
   pageAddFileRmap,
   pageAddNewAnonRmap,
   pteMkdirty,
+  type RmapSpare,
+  rmapPrepare,
+  rmapRelease,
   setPteAt,
   vmaMapping,
 } from '@lockless/rmap';
@@ -98,9 +101,11 @@ function* vmOpsFault(vma: Ptr<VmAreaStruct>, pgoff: number): Op<FaultResult> {
 
 /** Maps the file's page as it is. The locked page and one reference come in; the reference goes into the entry. */
 function* doReadFault(fault: Fault, page: Ptr<Page>): Op<number> {
-  const mapped = yield* setFilePte(fault, page, false);
+  const spare = yield* rmapPrepare();
+  const mapped = spare !== null && (yield* setFilePte(fault, page, false, spare));
   yield* unlockPage(page);
   if (!mapped) yield* putPage(page);
+  if (spare === null) return VM_FAULT_OOM;
   countFault(mapped ? MmStruct.faultsFile(fault.mm) : MmStruct.faultsSpurious(fault.mm));
   return 0;
 }
@@ -108,8 +113,10 @@ function* doReadFault(fault: Fault, page: Ptr<Page>): Op<number> {
 /** A write to a private mapping of a page that is not mapped yet: the copy is mapped at once, the file's page never. */
 function* doCowFault(fault: Fault, filePage: Ptr<Page>): Op<number> {
   const { mm, vma, address, pte, origPte } = fault;
-  const copy = (yield* anonVmaPrepare(vma)) === 0 ? yield* allocPage(GFP_HIGHUSER_MOVABLE) : NULL;
-  if (copy === NULL) {
+  const spare = (yield* anonVmaPrepare(vma)) === 0 ? yield* rmapPrepare() : null;
+  const copy = spare === null ? NULL : yield* allocPage(GFP_HIGHUSER_MOVABLE);
+  if (spare === null || copy === NULL) {
+    if (spare !== null) yield* rmapRelease(spare);
     yield* unlockPage(filePage);
     yield* putPage(filePage);
     return VM_FAULT_OOM;
@@ -124,10 +131,11 @@ function* doCowFault(fault: Fault, filePage: Ptr<Page>): Op<number> {
   if (mapped) {
     yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + 1);
     yield* lruCacheAddActiveAnon(copy);
-    yield* pageAddNewAnonRmap(copy, vma, address);
+    yield* pageAddNewAnonRmap(copy, vma, address, pte, spare);
     yield* setPteAt(mm, address, pte, entry);
   }
   yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* rmapRelease(spare);
   yield* unlockPage(filePage);
   yield* putPage(filePage);
   if (!mapped) yield* putPage(copy);
@@ -148,26 +156,34 @@ function* doSharedFault(fault: Fault, page: Ptr<Page>): Op<number> {
   if ((yield* load(Page.mapping(page))) === 0) {
     return yield* truncatedMeanwhile(fault, page);
   }
-  const mapped = yield* setFilePte(fault, page, true);
+  const spare = yield* rmapPrepare();
+  const mapped = spare !== null && (yield* setFilePte(fault, page, true, spare));
   if (mapped) yield* getPage(page);
   yield* unlockPage(page);
   if (mapped) yield* setPageDirtyBalance(page);
   yield* putPage(page);
+  if (spare === null) return VM_FAULT_OOM;
   countFault(mapped ? MmStruct.faultsFile(mm) : MmStruct.faultsSpurious(mm));
   return 0;
 }
 
-/** Sets the entry to a page of the file if nobody did so before; takes over the caller's reference when it returns true. */
-function* setFilePte({ mm, vma, address, pte, origPte }: Fault, page: Ptr<Page>, write: boolean): Op<boolean> {
+/** Sets the entry to a page of the file if nobody did so before; takes over the caller's reference when it returns true, and `spare` always. */
+function* setFilePte(
+  { mm, vma, address, pte, origPte }: Fault,
+  page: Ptr<Page>,
+  write: boolean,
+  spare: RmapSpare,
+): Op<boolean> {
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   const entry = mkPte(page, yield* vmaPageProt(vma));
   yield* spinLock(MmStruct.pageTableLock(mm));
   const same = (yield* readOnce(pte)) === origPte;
   if (same) {
     yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) + 1);
-    yield* pageAddFileRmap(page);
+    yield* pageAddFileRmap(page, pte, spare);
     yield* setPteAt(mm, address, pte, write ? maybeMkwrite(pteMkdirty(entry), flags) : entry);
   }
   yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* rmapRelease(spare);
   return same;
 }

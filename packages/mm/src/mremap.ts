@@ -31,12 +31,15 @@ import {
   findVma,
   nextPteRange,
   type Pte,
+  pageMoveRmap,
   pteAllocMap,
   pteNone,
+  ptePresent,
   ptepClearFlush,
   setPteAt,
   vmaAdjust,
   vmaMapping,
+  vmNormalPage,
 } from '@lockless/rmap';
 import { makePagesPresent } from './mlock.js';
 import { doMunmap } from './munmap.js';
@@ -205,6 +208,8 @@ function* movePte(mm: Ptr<MmStruct>, mapping: Ptr<AddressSpace> | Null, from: Pl
   // Reclaim or truncation may have been here since we looked.
   const entry = yield* ptepClearFlush(mm, from.address, from.pte);
   if (!pteNone(entry)) yield* setPteAt(mm, to.address, to.pte, entry);
+  const page = ptePresent(entry) ? vmNormalPage(NULL, from.address, entry) : NULL;
+  if (page !== NULL) yield* pageMoveRmap(page, from.pte, to.pte);
   yield* spinUnlock(MmStruct.pageTableLock(mm));
   if (mapping !== NULL) yield* spinUnlock(AddressSpace.iMmapLock(mapping));
 }

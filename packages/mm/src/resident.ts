@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, type Ptr, peek } from '@lockless/cpu';
 import { AddressSpace, File, Inode, MmStruct, PAGE_MAPPING_ANON, Page, VmAreaStruct } from '@lockless/mm-types';
-import { pfnToPage } from '@lockless/page';
+import { mapcountOf, pfnToPage } from '@lockless/page';
 import { type Pte, pteDirty, ptePfn, ptePresent, pteWrite, pteYoung, vmNormalPage, walkMm } from '@lockless/rmap';
 import { shmemAops } from './shmem.js';
 
@@ -61,7 +61,7 @@ export interface ResidentPage {
 function resident(vpage: number, pte: Pte, page: Ptr<Page>): ResidentPage {
   const mapping = peek(Page.mapping(page));
   const entry = { vpage, page, writable: pteWrite(pte), dirty: pteDirty(pte), young: pteYoung(pte) };
-  const mapcount = peek(Page._mapcount(page)) + 1;
+  const mapcount = mapcountOf(page);
   if (vmNormalPage(NULL, vpage, pte) === NULL) return { ...entry, kind: 'zero', mapcount: 0, ino: 0, index: 0 };
   const index = peek(Page.index(page));
   if ((mapping & PAGE_MAPPING_ANON) !== 0) return { ...entry, kind: 'anon', mapcount, ino: 0, index };

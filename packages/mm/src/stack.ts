@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { load, NULL, type Op, type Ptr, store } from '@lockless/cpu';
 import { ENOMEM, MmStruct, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
-import { anonVmaLock, anonVmaPrepare, anonVmaUnlock, findVmaPrev } from '@lockless/rmap';
+import { anonVmaLock, anonVmaPrepare, anonVmaUnlock, findVmaPrev, lockAreas, unlockAreas } from '@lockless/rmap';
 import { mmOption } from './mm-options.js';
 
 /**
  * expand_stack(): lets an area that grows down reach `address`.
  *
- * Several threads may do so at once, as mmap_sem is held for reading only: the anon_vma's lock is what orders them, and what keeps the
- * reverse mapping from seeing new bounds with the old offset.
+ * Several threads may do so at once, as mmap_sem is held for reading only: the anon_vma's lock is what orders them (where areas have none, that
+ * of lockAreas()), and what keeps the reverse mapping from seeing new bounds with the old offset.
  *
  * *Context*: mmap_sem for reading; `address` is below the area. Sleeps.
  * *Returns* 0, also when another thread was there first; -ENOMEM at the limit of the stack, too near to the area below, or without memory.
@@ -21,7 +21,9 @@ export function* expandStack(vma: Ptr<VmAreaStruct>, address: number): Op<number
   const { prev } = yield* findVmaPrev(mm, address);
   if (prev !== NULL && !(yield* farEnough(prev, address))) return -ENOMEM;
   const anonVma = yield* anonVmaLock(vma);
+  yield* lockAreas(mm);
   const error = yield* growDown(mm, vma, address);
+  yield* unlockAreas(mm);
   yield* anonVmaUnlock(anonVma);
   return error;
 }

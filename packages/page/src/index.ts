@@ -5,6 +5,7 @@ export * from './page-flags.js';
 export * from './page-init.js';
 export * from './page-inspect.js';
 export * from './page-lock.js';
+export * from './page-mapcount.js';
 export * from './page-no-new-refs.js';
 export * from './page-ref.js';
 export * from './pagevec.js';

@@ -4,7 +4,10 @@ import { KernelBug, readOnce, store } from '@lockless/cpu';
 import {
   Page,
   PG_ACTIVE,
+  PG_ANON,
   PG_BUDDY,
+  PG_CHAINLOCK,
+  PG_DIRECT,
   PG_DIRTY,
   PG_LOCKED,
   PG_LRU,
@@ -15,6 +18,7 @@ import {
   PG_WRITEBACK,
 } from '@lockless/mm-types';
 import { pageToPfn } from './mmzone.js';
+import { pteUnionInUse } from './page-mapcount.js';
 
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [PG_LOCKED, 'locked'],
@@ -27,10 +31,12 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [PG_WRITEBACK, 'writeback'],
   [PG_SWAPCACHE, 'swapcache'],
   [PG_BUDDY, 'buddy'],
+  [PG_CHAINLOCK, 'chainlock'],
+  [PG_DIRECT, 'direct'],
 ];
 const mask = (bits: readonly number[]): number => bits.reduce((sum, bit) => sum | (1 << bit), 0);
 
-/** PAGE_FLAGS_CHECK_AT_FREE. A dirty page may be freed: truncation does not care for its content. */
+/** PAGE_FLAGS_CHECK_AT_FREE. A dirty page may be freed: truncation does not care for its content. PG_anon stays up to here. */
 const AT_FREE = mask([
   PG_LOCKED,
   PG_LRU,
@@ -41,7 +47,10 @@ const AT_FREE = mask([
   PG_WRITEBACK,
   PG_SWAPCACHE,
   PG_BUDDY,
+  PG_CHAINLOCK,
+  PG_DIRECT,
 ]);
+const CLEARED_AT_FREE = mask([PG_DIRTY, PG_ANON]);
 /** PAGE_FLAGS_CHECK_AT_PREP. */
 const AT_PREP = AT_FREE | mask([PG_DIRTY]);
 
@@ -51,7 +60,7 @@ function badPage(page: Ptr<Page>, when: string, what: readonly string[]): never 
 }
 
 function* check(page: Ptr<Page>, when: string, forbidden: number): Op<number> {
-  const mapcount = (yield* readOnce(Page._mapcount(page))) + 1;
+  const mapcount = pteUnionInUse() ? yield* readOnce(Page.pte(page)) : (yield* readOnce(Page._mapcount(page))) + 1;
   const mapping = yield* readOnce(Page.mapping(page));
   const count = yield* readOnce(Page._count(page));
   const flags = yield* readOnce(Page.flags(page));
@@ -67,7 +76,7 @@ function* check(page: Ptr<Page>, when: string, forbidden: number): Op<number> {
 /** free_pages_check(): what every page must be when it is freed. *Source*: mm/page_alloc.c, 2.6.27. */
 export function* freePagesCheck(page: Ptr<Page>): Op<void> {
   const flags = yield* check(page, 'at free', AT_FREE);
-  if ((flags & (1 << PG_DIRTY)) !== 0) yield* store(Page.flags(page), flags & ~(1 << PG_DIRTY));
+  if ((flags & CLEARED_AT_FREE) !== 0) yield* store(Page.flags(page), flags & ~CLEARED_AT_FREE);
 }
 
 /** The checks of prep_new_page(), and its clearing of the flags that may be left over. *Source*: mm/page_alloc.c, 2.6.27. */

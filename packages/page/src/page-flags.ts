@@ -18,7 +18,9 @@ import {
   PAGE_MAPPING_ANON,
   Page,
   PG_ACTIVE,
+  PG_ANON,
   PG_BUDDY,
+  PG_DIRECT,
   PG_DIRTY,
   PG_ERROR,
   PG_LOCKED,
@@ -125,6 +127,13 @@ export const nonAtomicSetPageReserved = (page: Ptr<Page>): Op<void> => nonAtomic
 /* The protocol of 2006. It is set and cleared with the barriers of page-no-new-refs.ts. */
 export const pageNoNewRefs = (page: Ptr<Page>): Op<boolean> => testBit(PG_NONEWREFS, Page.flags(page));
 
+/* Reverse mappings before anon_vma; changed under PG_chainlock. PG_anon is not {@link pageAnon}: a page of a file that is mapped nonlinear has it. */
+export const pageDirect = (page: Ptr<Page>): Op<boolean> => testBit(PG_DIRECT, Page.flags(page));
+export const setPageDirect = (page: Ptr<Page>): Access<void> => setBit(PG_DIRECT, Page.flags(page));
+export const clearPageDirect = (page: Ptr<Page>): Access<void> => clearBit(PG_DIRECT, Page.flags(page));
+export const pageChained = (page: Ptr<Page>): Op<boolean> => testBit(PG_ANON, Page.flags(page));
+export const setPageAnon = (page: Ptr<Page>): Access<void> => setBit(PG_ANON, Page.flags(page));
+
 /* Head of a free block of the buddy allocator; changed under zone->lock. */
 export const pageBuddy = (page: Ptr<Page>): Op<boolean> => testBit(PG_BUDDY, Page.flags(page));
 export const nonAtomicSetPageBuddy = (page: Ptr<Page>): Op<void> => nonAtomicSetBit(PG_BUDDY, Page.flags(page));
@@ -178,16 +187,6 @@ export function* pageMapping(page: Ptr<Page>): Op<Ptr<AddressSpace> | Null> {
 
 /** page_index(): offset in the mapping, in pages. Stable under the page lock. */
 export const pageIndex = (page: Ptr<Page>): Access<number> => readOnce(Page.index(page));
-
-/** page_mapcount(): number of page table entries that map the page. Stable under the lock of those tables. */
-export function* pageMapcount(page: Ptr<Page>): Op<number> {
-  return (yield* readOnce(Page._mapcount(page))) + 1;
-}
-
-/** page_mapped(): some page table maps it. */
-export function* pageMapped(page: Ptr<Page>): Op<boolean> {
-  return (yield* readOnce(Page._mapcount(page))) >= 0;
-}
 
 /** page_is_file_cache(): belongs to the file half of the LRU lists. *Source*: include/linux/mm_inline.h, 4f98a2fee8 (2.6.28). */
 export function* pageIsFileCache(page: Ptr<Page>): Op<boolean> {

@@ -17,6 +17,7 @@ import {
   perCpuPages,
   pfnToPage,
 } from './mmzone.js';
+import { mapcountOf } from './page-mapcount.js';
 import { lruAddPagevec, Pagevec, rotatePagevec } from './pagevec.js';
 import { zonePageState } from './vmstat.js';
 
@@ -100,7 +101,7 @@ export const frameStates = (): FrameState[] => classify().states as FrameState[]
 function wrongFreePage(page: Ptr<Page>): string | null {
   const count = peek(Page._count(page));
   if (count !== 0) return `page_count is ${count}`;
-  if (peek(Page._mapcount(page)) !== -1) return `page_mapcount is ${peek(Page._mapcount(page)) + 1}`;
+  if (mapcountOf(page) !== 0) return `page_mapcount is ${mapcountOf(page)}`;
   if (peek(Page.mapping(page)) !== 0) return `page->mapping is ${peek(Page.mapping(page))}`;
   return flag(page, PG_LRU) ? 'PG_lru is set' : null;
 }

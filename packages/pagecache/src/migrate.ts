@@ -50,6 +50,8 @@ import {
   pteOffsetMapLock,
   pteUnmapUnlock,
   readPte,
+  rmapPrepare,
+  rmapRelease,
   setPteAt,
   tryToUnmap,
   vmaAddress,
@@ -232,16 +234,22 @@ export function* removeMigrationPte(vma: Ptr<VmAreaStruct>, old: Ptr<Page>, page
   const address = yield* vmaAddress(page, vma);
   if (address === NOT_IN_VMA) return;
   const mm = yield* load(VmAreaStruct.vmMm(vma));
+  const spare = yield* rmapPrepare();
+  // Only reverse mappings that allocate for an entry can be without; they make no migration entries.
+  if (spare === null) return;
   const ptep = yield* pteOffsetMapLock(mm, address);
-  if (ptep === NULL) return;
+  if (ptep === NULL) return yield* rmapRelease(spare);
   const entry = yield* migrationEntryAt(ptep);
   if (entry !== NULL && migrationEntryToPage(entry) === old) {
     yield* getPage(page);
     const pte = pteMkold(mkPte(page, vmGetPageProt(yield* load(VmAreaStruct.vmFlags(vma)))));
     yield* setPteAt(mm, address, ptep, isWriteMigrationEntry(entry) ? pteMkwrite(pte) : pte);
-    yield* (yield* pageAnon(page)) ? pageAddAnonRmap(page, vma, address) : pageAddFileRmap(page);
+    yield* (yield* pageAnon(page))
+      ? pageAddAnonRmap(page, vma, address, ptep, spare)
+      : pageAddFileRmap(page, ptep, spare);
   }
   yield* pteUnmapUnlock(mm, ptep);
+  yield* rmapRelease(spare);
 }
 
 /** *Context*: the lock of the page-table entry. *Returns* NULL when it is no migration entry. */

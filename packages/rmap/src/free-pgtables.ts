@@ -6,7 +6,6 @@ import { anonVmaUnlink } from './anon-vma.js';
 import { unlinkFileVma } from './i-mmap.js';
 import type { MmuGather } from './mmu-gather.js';
 import { tlbRemoveTable } from './mmu-gather.js';
-import type { PageTable } from './pgtable.js';
 import { entryOf, entrySpan, PGD_LEVEL, TASK_SIZE } from './pgtable.js';
 
 /**
@@ -62,6 +61,6 @@ function* freeRange(
     if (base < floor || base + span > ceiling) continue;
     yield* writeOnce(slot, NULL);
     if (level === 1) yield* store(MmStruct.nrPtes(tlb.mm), (yield* load(MmStruct.nrPtes(tlb.mm))) - 1);
-    yield* tlbRemoveTable(tlb, below as Ptr<PageTable>);
+    yield* tlbRemoveTable(tlb, below, level - 1);
   }
 }

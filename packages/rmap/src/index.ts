@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './anon-vma.js';
-export * from './anon-vma-prepare.js';
 export * from './free-pgtables.js';
+export { installPage } from './fremap.js';
 export * from './i-mmap.js';
 export * from './invariants.js';
 export * from './mm.js';
@@ -10,9 +10,11 @@ export * from './page-lock-anon-vma.js';
 export * from './pgtable.js';
 export * from './pte.js';
 export * from './pte-access.js';
+export { pteChainCachep } from './pte-chain.js';
 export * from './rbtree.js';
 export * from './reverse-mapping.js';
 export { pageMappedInVma, SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapResult } from './rmap.js';
+export { pageConvertAnon } from './rmap-convert.js';
 export * from './rmap-walk.js';
 export { type SetPageDirty, setRmapHooks } from './set-page-dirty.js';
 export * from './tlb.js';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Null, Ptr } from '@lockless/cpu';
+import type { Null, Ptr, Ref } from '@lockless/cpu';
 import { NULL, peek } from '@lockless/cpu';
 import { AddressSpace, AnonVma, File, MmStruct, PAGE_MAPPING_ANON, Page, VmAreaStruct } from '@lockless/mm-types';
-import { memMapPages, pageToPfn, pfnToPage } from '@lockless/page';
+import { chainedEntries, mapcountOf, memMapPages, pageToPfn, pfnToPage, pteUnionInUse } from '@lockless/page';
 import type { Pte } from './pte.js';
 import { ptePresent } from './pte.js';
 import { vmNormalPage } from './pte-access.js';
@@ -56,7 +56,7 @@ export function checkCounters(mm: Ptr<MmStruct>): string | null {
   return nrPtes === tables ? null : `nr_ptes is ${nrPtes}, pte tables are ${tables}`;
 }
 
-/** I9, first half: _mapcount + 1 of each page is the number of entries that map it. */
+/** I9, first half: the mapcount of each page is the number of entries that map it. */
 export function checkMapcounts(mms: readonly Ptr<MmStruct>[]): string | null {
   const entries = new Map<number, number>();
   for (const mm of mms) {
@@ -67,7 +67,7 @@ export function checkMapcounts(mms: readonly Ptr<MmStruct>[]): string | null {
   }
   for (let pfn = 0; pfn < memMapPages(); pfn++) {
     const page = pfnToPage(pfn);
-    const mapcount = peek(Page._mapcount(page)) + 1;
+    const mapcount = mapcountOf(page);
     const mapped = entries.get(page) ?? 0;
     if (mapcount !== mapped) return `page ${pfn}: mapcount is ${mapcount}, entries are ${mapped}`;
     if (mapped > peek(Page._count(page)))
@@ -76,14 +76,18 @@ export function checkMapcounts(mms: readonly Ptr<MmStruct>[]): string | null {
   return null;
 }
 
-/** I9, second half: every entry of an anonymous page is found through its anon_vma, every other one through i_mmap of its mapping. */
+/**
+ * I9, second half: every entry is found: that of a page with a chain in it, else that of an anonymous page through its anon_vma, every other
+ * one through i_mmap of its mapping.
+ */
 export function checkRmapComplete(mms: readonly Ptr<MmStruct>[]): string | null {
   for (const mm of mms) {
     let missed: string | null = null;
-    walkMm(mm, (vpage, pte, vma) => {
+    walkMm(mm, (vpage, pte, vma, ptep) => {
       const page = mappedPage(pte);
       if (missed !== null || page === NULL || vma === NULL) return;
-      const why = whyNotFound(page, vma, vpage);
+      const chained = pteUnionInUse() ? chainedEntries(page) : null;
+      const why = chained === null ? whyNotFound(page, vma, vpage) : whyNotChained(chained, ptep);
       if (why !== null)
         missed = `page ${pageToPfn(page)} at page ${vpage} of process ${peek(MmStruct.ownerPid(mm))}: ${why}`;
     });
@@ -91,6 +95,10 @@ export function checkRmapComplete(mms: readonly Ptr<MmStruct>[]): string | null 
   }
   return null;
 }
+
+/** With {@link checkMapcounts}, which counts the chain, this says that it lists the entries and nothing else. */
+const whyNotChained = (chained: readonly number[], ptep: Ref<Pte>): string | null =>
+  chained.includes(ptep) ? null : `not among the ${chained.length} entries of its chain`;
 
 function whyNotFound(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, vpage: number): string | null {
   const expected = peek(VmAreaStruct.vmStart(vma)) + peek(Page.index(page)) - peek(VmAreaStruct.vmPgoff(vma));

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { kmemCacheFree } from '@lockless/cpu';
 import type { MmStruct, Page } from '@lockless/mm-types';
 import { releasePages } from '@lockless/page';
-import type { PageTable } from './pgtable.js';
-import { pageTableCachep } from './pgtable.js';
+import { freeTable } from './pgtable.js';
 import { flushTlbMm } from './tlb.js';
 
 /** Pages collected before they are freed: FREE_PTE_NR. */
@@ -21,7 +19,7 @@ export interface MmuGather {
   /** An entry was removed since the last flush. */
   needFlush: boolean;
   pages: Ptr<Page>[];
-  tables: Ptr<PageTable>[];
+  tables: { readonly table: number; readonly level: number }[];
 }
 
 /**
@@ -46,9 +44,9 @@ export function* tlbRemovePage(tlb: MmuGather, page: Ptr<Page>): Op<void> {
 }
 
 /** pte_free_tlb(), pmd_free_tlb(), pud_free_tlb(): the table is freed after the flush, because the hardware may be walking it. */
-export function* tlbRemoveTable(tlb: MmuGather, table: Ptr<PageTable>): Op<void> {
+export function* tlbRemoveTable(tlb: MmuGather, table: number, level: number): Op<void> {
   tlb.needFlush = true;
-  tlb.tables.push(table);
+  tlb.tables.push({ table, level });
   if (tlb.tables.length >= FREE_PTE_NR) yield* tlbFlushMmu(tlb);
 }
 
@@ -61,7 +59,7 @@ export function* tlbFlushMmu(tlb: MmuGather): Op<void> {
   tlb.pages = [];
   tlb.tables = [];
   if (pages.length > 0) yield* releasePages(pages);
-  for (const table of tables) yield* kmemCacheFree(pageTableCachep, table);
+  for (const { table, level } of tables) yield* freeTable(table, level);
 }
 
 /** tlb_finish_mmu(): the last flush. */

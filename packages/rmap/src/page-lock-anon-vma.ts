@@ -27,7 +27,8 @@ import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 export function* pageLockAnonVma(page: Ptr<Page>): Op<Ptr<AnonVma> | Null> {
   yield* rcuReadLock(); // 1
   const mapping = yield* rcuDereference(Page.mapping(page)); // 2
-  if ((mapping & PAGE_MAPPING_ANON) !== 0 && (yield* pageMapped(page))) {
+  // An anonymous page whose mapping is PAGE_MAPPING_ANON alone has no anon_vma: another reverse mapping knows its entries.
+  if ((mapping & PAGE_MAPPING_ANON) !== 0 && mapping !== PAGE_MAPPING_ANON && (yield* pageMapped(page))) {
     // 3
     const anonVma = (mapping - PAGE_MAPPING_ANON) as Ptr<AnonVma>;
     yield* spinLock(AnonVma.lock(anonVma)); // 4

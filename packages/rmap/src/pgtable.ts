@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { KmemCache, Null, Op, Ptr, Ref, SpinLock, StructOf, Vec } from '@lockless/cpu';
+import type { Access, KmemCache, Null, Op, Ptr, Ref, SpinLock, StructOf, Vec } from '@lockless/cpu';
 import {
+  defineWord,
   GFP_KERNEL,
   kmemCacheAlloc,
   kmemCacheCreate,
   kmemCacheFree,
   load,
   NULL,
+  peek,
+  poke,
   rcuDereference,
   smpWmb,
   spinLock,
@@ -45,8 +48,50 @@ export interface Pgd {
 }
 export const Pgd: StructOf<Pgd> = struct<Pgd>('pgd', { entries: PTRS_PER_PGD });
 
+/** A table of the lowest level in a machine whose reverse mapping knows entries by address: on a page of its own, with its place. */
+export interface PtePage {
+  entries: Vec<number>;
+  /** page->mapping and page->index of the table's page: whose table it is, and the address that its first entry is for. */
+  mm: Ptr<MmStruct>;
+  address: number;
+}
+const PTE_PAGE_WORDS: number = 2 * PTRS_PER_TABLE;
+const PtePage: StructOf<PtePage> = struct<PtePage>(
+  'pte_page',
+  { entries: PTRS_PER_TABLE, mm: 1, address: 1 },
+  PTE_PAGE_WORDS,
+);
+
 export const pageTableCachep: KmemCache<PageTable> = kmemCacheCreate(PageTable);
+export const ptePageCachep: KmemCache<PtePage> = kmemCacheCreate(PtePage, { align: PTE_PAGE_WORDS });
 export const pgdCachep: KmemCache<Pgd> = kmemCacheCreate(Pgd);
+
+const tablesKnowTheirPlace: Ref<number> = defineWord('pte_pages');
+/** From now on tables of the lowest level are {@link PtePage}s. *Context*: boot. */
+export const usePtePages = (): void => poke(tablesKnowTheirPlace, 1);
+/** Whether they are; constant after boot. */
+export const ptePagesInUse = (): boolean => peek(tablesKnowTheirPlace) !== 0;
+
+const ptePageOf = (ptep: Ref<Pte>): Ptr<PtePage> => (ptep - (ptep % PTE_PAGE_WORDS)) as Ptr<PtePage>;
+
+/**
+ * ptep_to_mm(): whose entry it is.
+ *
+ * *Context*: {@link ptePagesInUse}; something keeps the table: the entry is in a page's chain, whose lock is held.
+ * *Source*: ptep_to_mm(), include/asm-generic/rmap.h, 2.6.5.
+ */
+export const ptepToMm = (ptep: Ref<Pte>): Access<Ptr<MmStruct>> => load(PtePage.mm(ptePageOf(ptep)));
+
+/** ptep_to_address(): the page number that an entry is for. *Context*: as {@link ptepToMm}. */
+export function* ptepToAddress(ptep: Ref<Pte>): Op<number> {
+  return (yield* load(PtePage.address(ptePageOf(ptep)))) + (ptep % PTE_PAGE_WORDS);
+}
+
+/** Gives a table of that level back. *Context*: nothing leads to it. */
+export const freeTable = (table: number, level: number): Access<void> =>
+  level === 0 && ptePagesInUse()
+    ? kmemCacheFree(ptePageCachep, table as Ptr<PtePage>)
+    : kmemCacheFree(pageTableCachep, table as Ptr<PageTable>);
 
 /** Which entry of a table of that level covers a page. */
 export const tableIndex = (level: number, address: number): number =>
@@ -112,8 +157,10 @@ export function* pteOffsetMap(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> |
  *
  * *Returns* the table that is there now (ours, or one that another thread was faster with), NULL when memory is short.
  */
-function* populate(mm: Ptr<MmStruct>, slot: Ref<number>, level: number): Op<number> {
-  const fresh = yield* kmemCacheAlloc(pageTableCachep, GFP_KERNEL);
+function* populate(mm: Ptr<MmStruct>, slot: Ref<number>, level: number, address: number): Op<number> {
+  const fresh = yield* level === 0 && ptePagesInUse()
+    ? ptePageAlloc(mm, address)
+    : kmemCacheAlloc(pageTableCachep, GFP_KERNEL);
   if (fresh === NULL) return NULL;
   // The zeroed table is visible before any walker can find it (C12; Linux 362a61ad61). Pairs with the address dependency of tableAt()
   // and of the hardware's walk. Natively a store-store fence: nothing on x86, dmb ishst on Arm.
@@ -126,8 +173,17 @@ function* populate(mm: Ptr<MmStruct>, slot: Ref<number>, level: number): Op<numb
   }
   yield* spinUnlock(MmStruct.pageTableLock(mm));
   if (present === NULL) return fresh;
-  yield* kmemCacheFree(pageTableCachep, fresh);
+  yield* freeTable(fresh, level);
   return present;
+}
+
+/** pte_alloc_one() and pgtable_add_rmap(): a table that knows its place. *Source*: include/asm-generic/rmap.h, 2.6.5. */
+function* ptePageAlloc(mm: Ptr<MmStruct>, address: number): Op<Ptr<PtePage> | Null> {
+  const table = yield* kmemCacheAlloc(ptePageCachep, GFP_KERNEL);
+  if (table === NULL) return NULL;
+  yield* store(PtePage.mm(table), mm);
+  yield* store(PtePage.address(table), address - tableIndex(0, address));
+  return table;
 }
 
 /**
@@ -144,7 +200,7 @@ export function* pteAllocMap(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | 
   for (let level = PGD_LEVEL; level > 0; level--) {
     const slot = entryOf(table, level, address);
     table = yield* rcuDereference(slot);
-    if (table === NULL) table = yield* populate(mm, slot, level - 1);
+    if (table === NULL) table = yield* populate(mm, slot, level - 1, address);
     if (table === NULL) return NULL;
   }
   return entryOf(table, 0, address) as number as Ref<Pte>;

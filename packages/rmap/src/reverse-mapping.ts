@@ -1,46 +1,141 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { FunctionPointer, Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { defineWord, NULL, peek, pointedFunction, store } from '@lockless/cpu';
-import type { Page, VmAreaStruct } from '@lockless/mm-types';
+import { defineWord, functionPointer, load, NULL, peek, pointedFunction, store } from '@lockless/cpu';
+import { type Page, VmAreaStruct } from '@lockless/mm-types';
+import { usePteUnion } from '@lockless/page';
+import * as byAnonVma from './anon-vma-prepare.js';
 import * as byArea from './page-rmap.js';
+import { usePtePages } from './pgtable.js';
+import type { Pte } from './pte.js';
+import type { PteChainSpare } from './pte-chain.js';
 import type { SwapResult } from './rmap.js';
 import * as walks from './rmap.js';
+import * as objrmap from './rmap-objrmap.js';
+import * as chains from './rmap-pte-chain.js';
+
+/** What recording an entry may need while spin locks are held; from {@link rmapPrepare}. */
+export type RmapSpare = PteChainSpare;
 
 /**
- * What the rest of memory management asks of the reverse mapping; `Context`, `Returns` and `Source` of each are at the implementation
- * through anon_vma and i_mmap (page-rmap.ts, rmap.ts), the only one so far. Its rivals (pte chains, objrmap, anonmm) can be
- * selected at boot; the one that records entries will need the entry as a further parameter of the first five.
+ * What the rest of memory management asks of the reverse mapping; `Context`, `Returns` and `Source` of each are at the implementations:
+ * through anon_vma and i_mmap (page-rmap.ts, rmap.ts), through chains of entries (rmap-pte-chain.ts), through both (rmap-objrmap.ts). One is
+ * selected at boot. `ptep` is the entry in question, for those that record entries.
  */
 export interface ReverseMapping {
   readonly name: string;
-  readonly pageAddAnonRmap: (page: Ptr<Page>, vma: Ptr<VmAreaStruct>, address: number) => Op<void>;
-  readonly pageAddNewAnonRmap: (page: Ptr<Page>, vma: Ptr<VmAreaStruct>, address: number) => Op<void>;
-  readonly pageAddFileRmap: (page: Ptr<Page>) => Op<void>;
-  readonly pageDupRmap: (page: Ptr<Page>) => Op<void>;
-  readonly pageRemoveRmap: (page: Ptr<Page>) => Op<void>;
+  /** Which pages list their entries in page->pte. */
+  readonly chains: 'of-no-page' | 'of-all-pages' | 'of-anonymous-pages';
+  /** Before spin locks are taken: what the next page_add_rmap may use up. *Context*: may sleep. *Returns* null when memory is short. */
+  readonly rmapPrepare: () => Op<RmapSpare | null>;
+  /** The same for one more, under spin locks. *Returns* false when memory is short. */
+  readonly rmapRefill: (spare: RmapSpare) => Op<boolean>;
+  /** After the spin locks: gives back what is left. */
+  readonly rmapRelease: (spare: RmapSpare) => Op<void>;
+  /** Before the first anonymous page of an area. *Context*: mmap_sem. *Returns* 0, -ENOMEM. */
+  readonly anonVmaPrepare: (vma: Ptr<VmAreaStruct>) => Op<number>;
+  readonly pageAddAnonRmap: AddAnonRmap;
+  readonly pageAddNewAnonRmap: AddAnonRmap;
+  readonly pageAddFileRmap: (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare) => Op<void>;
+  readonly pageDupRmap: (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare) => Op<void>;
+  readonly pageRemoveRmap: (page: Ptr<Page>, ptep: Ref<Pte>) => Op<void>;
+  /** mremap moves the page from one entry to another. *Context*: page table lock of both. */
+  readonly pageMoveRmap: (page: Ptr<Page>, from: Ref<Pte>, to: Ref<Pte>) => Op<void>;
   readonly pageReferenced: (page: Ptr<Page>, isLocked: boolean) => Op<number>;
   readonly pageMkclean: (page: Ptr<Page>) => Op<number>;
   readonly tryToUnmap: (page: Ptr<Page>, migration: boolean) => Op<SwapResult>;
 }
 
+type AddAnonRmap = (
+  page: Ptr<Page>,
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  ptep: Ref<Pte>,
+  spare: RmapSpare,
+) => Op<void>;
+
+/** For those that allocate nothing for an entry. */
+const NO_SPARE: RmapSpare = Object.freeze({ chain: NULL });
+function* nothingToPrepare(): Op<RmapSpare> {
+  return NO_SPARE;
+}
+function* nothingToRefill(): Op<boolean> {
+  return true;
+}
+function* nothing(): Op<void> {}
+
 /** Through the areas: anon_vma for anonymous pages, i_mmap for file pages, as merged in 2.6.7. */
 export const areaReverseMapping: ReverseMapping = {
-  name: 'anon_vma',
+  name: 'anon-vma',
+  chains: 'of-no-page',
+  rmapPrepare: nothingToPrepare,
+  rmapRefill: nothingToRefill,
+  rmapRelease: nothing,
+  anonVmaPrepare: byAnonVma.anonVmaPrepare,
   pageAddAnonRmap: byArea.pageAddAnonRmap,
   pageAddNewAnonRmap: byArea.pageAddNewAnonRmap,
   pageAddFileRmap: byArea.pageAddFileRmap,
   pageDupRmap: byArea.pageDupRmap,
   pageRemoveRmap: byArea.pageRemoveRmap,
+  pageMoveRmap: nothing,
   pageReferenced: walks.pageReferenced,
   pageMkclean: walks.pageMkclean,
   tryToUnmap: walks.tryToUnmap,
 };
 
+/** A chain of entries for each page, as in 2.6.5. */
+export const pteChainReverseMapping: ReverseMapping = {
+  name: 'pte-chain',
+  chains: 'of-all-pages',
+  rmapPrepare: chains.rmapPrepare,
+  rmapRefill: chains.rmapRefill,
+  rmapRelease: chains.rmapRelease,
+  anonVmaPrepare: chains.markHasAnon,
+  pageAddAnonRmap: chains.pageAddAnonRmap,
+  pageAddNewAnonRmap: chains.pageAddAnonRmap,
+  pageAddFileRmap: chains.pageAddRmap,
+  pageDupRmap: chains.pageAddRmap,
+  pageRemoveRmap: chains.pageRemoveRmap,
+  pageMoveRmap: chains.pageMoveRmap,
+  pageReferenced: chains.pageReferenced,
+  pageMkclean: chains.pageMkclean,
+  tryToUnmap: chains.tryToUnmap,
+};
+
+/** Chains for anonymous pages, areas for pages of files: Dave McCracken's objrmap, in the -mm and -mjb trees of 2003 and 2004. */
+export const objReverseMapping: ReverseMapping = {
+  ...pteChainReverseMapping,
+  name: 'objrmap',
+  chains: 'of-anonymous-pages',
+  pageAddAnonRmap: objrmap.pageAddAnonRmap,
+  pageAddNewAnonRmap: objrmap.pageAddAnonRmap,
+  pageAddFileRmap: objrmap.pageAddRmap,
+  pageDupRmap: objrmap.pageAddRmap,
+  pageRemoveRmap: objrmap.pageRemoveRmap,
+  pageMoveRmap: objrmap.pageMoveRmap,
+  pageReferenced: objrmap.pageReferenced,
+  pageMkclean: objrmap.pageMkclean,
+  tryToUnmap: objrmap.tryToUnmap,
+};
+
+/** The reverse mappings that come with the package. */
+export type RmapDesign = 'pte-chain' | 'objrmap' | 'anon-vma';
+
+const designs: Readonly<Record<RmapDesign, FunctionPointer<ReverseMapping>>> = {
+  'anon-vma': functionPointer('anon_vma', areaReverseMapping),
+  'pte-chain': functionPointer('pte_chain', pteChainReverseMapping),
+  objrmap: functionPointer('objrmap', objReverseMapping),
+};
+
 const selected: Ref<FunctionPointer<ReverseMapping> | Null> = defineWord('reverse_mapping');
 
-/** Puts another implementation in. *Context*: boot, before anything is mapped. */
-export function* selectReverseMapping(implementation: FunctionPointer<ReverseMapping>): Op<void> {
-  yield* store(selected, implementation);
+/** Puts an implementation in: one of the designs, or another. *Context*: boot, before anything is mapped. */
+export function* selectReverseMapping(implementation: RmapDesign | FunctionPointer<ReverseMapping>): Op<void> {
+  const pointer = typeof implementation === 'string' ? designs[implementation] : implementation;
+  yield* store(selected, pointer);
+  const kept = pointedFunction(pointer).chains;
+  if (kept === 'of-no-page') return;
+  usePteUnion(kept);
+  usePtePages();
 }
 
 const inUse = (): ReverseMapping => {
@@ -48,18 +143,40 @@ const inUse = (): ReverseMapping => {
   return pointer === NULL ? areaReverseMapping : pointedFunction(pointer);
 };
 
+/** Pages of files are counted, and found at their linear place only, unless they have a chain. */
+export const usesObjrmap = (): boolean => inUse().chains === 'of-anonymous-pages';
+
 /** See {@link ReverseMapping}. */
-export const pageAddAnonRmap = (page: Ptr<Page>, vma: Ptr<VmAreaStruct>, address: number): Op<void> =>
-  inUse().pageAddAnonRmap(page, vma, address);
+export const rmapPrepare = (): Op<RmapSpare | null> => inUse().rmapPrepare();
 /** See {@link ReverseMapping}. */
-export const pageAddNewAnonRmap = (page: Ptr<Page>, vma: Ptr<VmAreaStruct>, address: number): Op<void> =>
-  inUse().pageAddNewAnonRmap(page, vma, address);
+export const rmapRefill = (spare: RmapSpare): Op<boolean> => inUse().rmapRefill(spare);
 /** See {@link ReverseMapping}. */
-export const pageAddFileRmap = (page: Ptr<Page>): Op<void> => inUse().pageAddFileRmap(page);
+export const rmapRelease = (spare: RmapSpare): Op<void> => inUse().rmapRelease(spare);
 /** See {@link ReverseMapping}. */
-export const pageDupRmap = (page: Ptr<Page>): Op<void> => inUse().pageDupRmap(page);
+export const anonVmaPrepare = (vma: Ptr<VmAreaStruct>): Op<number> => inUse().anonVmaPrepare(vma);
+/** Whether an area may have anonymous pages: what fork must copy, because the child cannot fault it in. *Context*: mmap_sem for write. */
+export function* mayHaveAnon(vma: Ptr<VmAreaStruct>): Op<boolean> {
+  return (
+    (yield* inUse().chains === 'of-no-page' ? load(VmAreaStruct.anonVma(vma)) : load(VmAreaStruct.hasAnon(vma))) !== 0
+  );
+}
 /** See {@link ReverseMapping}. */
-export const pageRemoveRmap = (page: Ptr<Page>): Op<void> => inUse().pageRemoveRmap(page);
+export const pageAddAnonRmap: AddAnonRmap = (page, vma, address, ptep, spare) =>
+  inUse().pageAddAnonRmap(page, vma, address, ptep, spare);
+/** See {@link ReverseMapping}. */
+export const pageAddNewAnonRmap: AddAnonRmap = (page, vma, address, ptep, spare) =>
+  inUse().pageAddNewAnonRmap(page, vma, address, ptep, spare);
+/** See {@link ReverseMapping}. */
+export const pageAddFileRmap = (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare): Op<void> =>
+  inUse().pageAddFileRmap(page, ptep, spare);
+/** See {@link ReverseMapping}. */
+export const pageDupRmap = (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare): Op<void> =>
+  inUse().pageDupRmap(page, ptep, spare);
+/** See {@link ReverseMapping}. */
+export const pageRemoveRmap = (page: Ptr<Page>, ptep: Ref<Pte>): Op<void> => inUse().pageRemoveRmap(page, ptep);
+/** See {@link ReverseMapping}. */
+export const pageMoveRmap = (page: Ptr<Page>, from: Ref<Pte>, to: Ref<Pte>): Op<void> =>
+  inUse().pageMoveRmap(page, from, to);
 /** See {@link ReverseMapping}. */
 export const pageReferenced = (page: Ptr<Page>, isLocked: boolean): Op<number> =>
   inUse().pageReferenced(page, isLocked);

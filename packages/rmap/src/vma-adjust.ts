@@ -17,7 +17,8 @@ import {
 import { AddressSpace, AnonVma, ENOMEM, File, MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { anonVmaLinkLocked, anonVmaMerge } from './anon-vma.js';
 import { removeSharedVmStruct, vmaLinkFileLocked, vmaMapping } from './i-mmap.js';
-import { addMapCount, findVmaPrepare, vmAreaCachep, vmaLinkLocked, vmaUnlink } from './vma.js';
+import { ptePagesInUse } from './pgtable.js';
+import { addMapCount, findVmaPrepare, lockAreas, unlockAreas, vmAreaCachep, vmaLinkLocked, vmaUnlink } from './vma.js';
 
 /** sysctl_max_map_count: areas that one mm may have. */
 export const DEFAULT_MAX_MAP_COUNT = 65536;
@@ -90,6 +91,9 @@ function* adjustOnce(
   const mapping = yield* vmaMapping(vma);
   if (mapping !== NULL) yield* lockMapping(mapping, vma, next, importer, insert);
   const anonVma = yield* lockAnonVma(vma, importer === NULL ? NULL : next, importer);
+  yield* lockAreas(mm);
+  if (ptePagesInUse() && importer !== NULL && next !== NULL)
+    yield* shareHasAnon(importer, importer === vma ? next : vma);
 
   yield* store(VmAreaStruct.vmStart(vma), start);
   yield* store(VmAreaStruct.vmEnd(vma), end);
@@ -107,6 +111,7 @@ function* adjustOnce(
     yield* addMapCount(mm, 1);
   }
 
+  yield* unlockAreas(mm);
   if (anonVma !== NULL) yield* spinUnlock(AnonVma.lock(anonVma));
   if (mapping !== NULL) yield* spinUnlock(AddressSpace.iMmapLock(mapping));
   if (removed && next !== NULL) yield* freeMerged(mm, next);
@@ -152,6 +157,11 @@ function* lockAnonVma(
   return anonVma;
 }
 
+/** Pages of `exporter`, among them anonymous ones, become the importer's: what lockAnonVma() does where areas have an anon_vma. */
+function* shareHasAnon(importer: Ptr<VmAreaStruct>, exporter: Ptr<VmAreaStruct>): Op<void> {
+  if ((yield* load(VmAreaStruct.hasAnon(exporter))) !== 0) yield* store(VmAreaStruct.hasAnon(importer), 1);
+}
+
 function* freeMerged(mm: Ptr<MmStruct>, next: Ptr<VmAreaStruct>): Op<void> {
   const file = yield* load(VmAreaStruct.vmFile(next));
   if (file !== NULL) {
@@ -176,6 +186,7 @@ export function* copyVmAreaStruct(vma: Ptr<VmAreaStruct>): Op<Ptr<VmAreaStruct> 
   for (const field of ['vmStart', 'vmEnd', 'vmFlags', 'vmPgoff', 'vmTruncateCount'] as const) {
     yield* store(VmAreaStruct[field](copy), yield* load(VmAreaStruct[field](vma)));
   }
+  if (ptePagesInUse()) yield* store(VmAreaStruct.hasAnon(copy), yield* load(VmAreaStruct.hasAnon(vma)));
   const file = yield* load(VmAreaStruct.vmFile(copy));
   if (file !== NULL) yield* atomicInc(File.count(file));
   return copy;

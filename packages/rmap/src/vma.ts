@@ -14,6 +14,7 @@ import {
 import { AddressSpace, ENOMEM, MmStruct, RbNode, VmAreaStruct } from '@lockless/mm-types';
 import { anonVmaLinkLocked, anonVmaLock, anonVmaUnlock } from './anon-vma.js';
 import { vmaLinkFileLocked, vmaMapping } from './i-mmap.js';
+import { ptePagesInUse } from './pgtable.js';
 import type { RbRoot } from './rbtree.js';
 import { rbErase, rbInsertColor, rbLinkNode } from './rbtree.js';
 
@@ -105,6 +106,21 @@ export function* findVmaIntersection(mm: Ptr<MmStruct>, start: number, end: numb
 }
 
 /**
+ * Keeps reclaim out of an mm's areas while they change. Where the reverse mapping knows entries, reclaim comes from an entry and looks for
+ * its area under page_table_lock, as all of 2.6.5 does. With anon_vma nobody looks for an area without mmap_sem, and this does nothing.
+ *
+ * *Context*: mmap_sem; page_table_lock not held.
+ */
+export function* lockAreas(mm: Ptr<MmStruct>): Op<void> {
+  if (ptePagesInUse()) yield* spinLock(MmStruct.pageTableLock(mm));
+}
+
+/** The end of {@link lockAreas}. */
+export function* unlockAreas(mm: Ptr<MmStruct>): Op<void> {
+  if (ptePagesInUse()) yield* spinUnlock(MmStruct.pageTableLock(mm));
+}
+
+/**
  * __vma_link(): into list, tree and the list of its anon_vma. map_count is the caller's.
  *
  * *Context*: mmap_sem for write; anon_vma->lock, if the area has one.
@@ -131,7 +147,9 @@ export function* vmaLink(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, place: VmaPl
     yield* store(VmAreaStruct.vmTruncateCount(vma), yield* load(AddressSpace.truncateCount(mapping)));
   }
   const anonVma = yield* anonVmaLock(vma);
+  yield* lockAreas(mm);
   yield* vmaLinkLocked(mm, vma, place);
+  yield* unlockAreas(mm);
   if (mapping !== NULL) yield* vmaLinkFileLocked(vma, mapping);
   yield* anonVmaUnlock(anonVma);
   if (mapping !== NULL) yield* spinUnlock(AddressSpace.iMmapLock(mapping));
@@ -185,6 +203,7 @@ export function* vmaUnlink(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, prev: Ptr<
 export function* detachVmas(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, prev: MaybeVma, end: number): Op<void> {
   let at: MaybeVma = vma;
   let last = vma;
+  yield* lockAreas(mm);
   while (at !== NULL && (yield* load(VmAreaStruct.vmStart(at))) < end) {
     yield* rbErase(VmAreaStruct.vmRb(at), MmStruct.mmRb(mm));
     yield* addMapCount(mm, -1);
@@ -194,4 +213,5 @@ export function* detachVmas(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, prev: May
   yield* store(prev === NULL ? MmStruct.mmap(mm) : VmAreaStruct.vmNext(prev), at);
   yield* store(VmAreaStruct.vmNext(last), NULL);
   yield* writeOnce(MmStruct.mmapCache(mm), NULL);
+  yield* unlockAreas(mm);
 }

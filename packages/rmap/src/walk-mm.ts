@@ -25,7 +25,7 @@ export function areasOf(mm: Ptr<MmStruct>): AreaView[] {
 }
 
 /** Called for each entry that is not none, in ascending order. `vma` is the area around it, NULL when there is none. */
-export type PteVisitor = (vpage: number, pte: Pte, vma: Ptr<VmAreaStruct> | Null) => void;
+export type PteVisitor = (vpage: number, pte: Pte, vma: Ptr<VmAreaStruct> | Null, ptep: Ref<Pte>) => void;
 
 /** Visits all entries of an address space. *Returns* the number of pte tables. Tools only. */
 export function walkMm(mm: Ptr<MmStruct>, visit: PteVisitor): number {
@@ -45,7 +45,8 @@ export function walkMm(mm: Ptr<MmStruct>, visit: PteVisitor): number {
       }
       while (near < areas.length && (areas[near] as AreaView).end <= vpage) near++;
       const area = areas[near];
-      visit(vpage, value as Pte, area !== undefined && area.start <= vpage ? area.vma : NULL);
+      const vma = area !== undefined && area.start <= vpage ? area.vma : NULL;
+      visit(vpage, value as Pte, vma, (table + i) as Ref<Pte>);
     }
   };
   descend(peek(MmStruct.pgd(mm)), PGD_LEVEL, 0);

@@ -83,7 +83,7 @@ function* zapPresent(
     if (pteYoung(pte)) yield* setPageReferenced(page);
     rss.file--;
   }
-  yield* pageRemoveRmap(page);
+  yield* pageRemoveRmap(page, ptep);
   yield* tlbRemovePage(tlb, page);
 }
 

@@ -13,7 +13,7 @@ import {
   setPageUptodate,
   unlockPage,
 } from '@lockless/page';
-import type { Pte } from '../src/index.js';
+import type { Pte, RmapSpare } from '../src/index.js';
 import { type Unmapper, unmapArea } from './address-space.js';
 import { rmap } from './package-under-test.js';
 
@@ -40,6 +40,12 @@ export function* fillFile(file: Ptr<File>, pages: number): Op<Ptr<Page>[]> {
   return cache;
 }
 
+function* prepare(): Op<RmapSpare> {
+  const spare = yield* rmap.rmapPrepare();
+  if (spare === null) bug('out of memory');
+  return spare;
+}
+
 function* addRss(counter: Ref<number>, delta: number): Op<void> {
   yield* store(counter, (yield* load(counter)) + delta);
 }
@@ -49,12 +55,13 @@ export function* faultAnon(vma: Ptr<VmAreaStruct>, address: number): Op<boolean>
   const mm = yield* load(VmAreaStruct.vmMm(vma));
   bugOn((yield* rmap.anonVmaPrepare(vma)) !== 0, 'out of memory');
   const page = yield* newPage();
+  const spare = yield* prepare();
   const ptep = yield* rmap.pteAllocMapLock(mm, address);
   if (ptep === NULL) bug('out of memory');
   const free = rmap.pteNone(yield* rmap.readPte(ptep));
   if (free) {
     yield* addRss(MmStruct.anonRss(mm), 1);
-    yield* rmap.pageAddNewAnonRmap(page, vma, address);
+    yield* rmap.pageAddNewAnonRmap(page, vma, address, ptep, spare);
     yield* rmap.setPteAt(
       mm,
       address,
@@ -63,6 +70,7 @@ export function* faultAnon(vma: Ptr<VmAreaStruct>, address: number): Op<boolean>
     );
   }
   yield* rmap.pteUnmapUnlock(mm, ptep);
+  yield* rmap.rmapRelease(spare);
   if (!free) yield* putPage(page);
   return free;
 }
@@ -81,19 +89,21 @@ export function* faultFile(
     yield* unlockPage(page);
     return false;
   }
+  const spare = yield* prepare();
   const ptep = yield* rmap.pteAllocMapLock(mm, address);
   if (ptep === NULL) bug('out of memory');
   const free = rmap.pteNone(yield* rmap.readPte(ptep));
   if (free) {
     yield* getPage(page);
     yield* addRss(MmStruct.fileRss(mm), 1);
-    yield* rmap.pageAddFileRmap(page);
+    yield* rmap.pageAddFileRmap(page, ptep, spare);
     const prot = rmap.vmGetPageProt((yield* load(VmAreaStruct.vmFlags(vma))) | VM_SHARED);
     const pte = rmap.pteMkold(rmap.mkPte(page, prot));
     const old = marks.young ? rmap.pteMkyoung(pte) : pte;
     yield* rmap.setPteAt(mm, address, ptep, marks.dirty ? rmap.pteMkdirty(old) : old);
   }
   yield* rmap.pteUnmapUnlock(mm, ptep);
+  yield* rmap.rmapRelease(spare);
   yield* unlockPage(page);
   return free;
 }
@@ -118,9 +128,11 @@ export function* forkMm(child: Ptr<MmStruct>, parent: Ptr<MmStruct>): Op<void> {
     yield* rmap.anonVmaLink(copy);
     yield* rmap.vmaLinkFileCopy(copy, at);
     const place = yield* rmap.findVmaPrepare(child, yield* load(VmAreaStruct.vmStart(copy)));
+    yield* rmap.lockAreas(child);
     yield* store(place.prev === NULL ? MmStruct.mmap(child) : VmAreaStruct.vmNext(place.prev), copy);
     yield* rmap.rbLinkNode(VmAreaStruct.vmRb(copy), place.rbParent, place.rbLink);
     yield* rmap.rbInsertColor(VmAreaStruct.vmRb(copy), MmStruct.mmRb(child));
+    yield* rmap.unlockAreas(child);
     yield* rmap.addMapCount(child, 1);
     yield* copyPages(child, parent, at);
   }
@@ -146,6 +158,7 @@ function* copyOne(
   to: Ref<Pte>,
   from: Ref<Pte>,
 ): Op<void> {
+  const spare = yield* prepare();
   yield* spinLock(rmap.pteLockptr(child, to));
   yield* spinLock(rmap.pteLockptr(parent, from));
   const pte = yield* rmap.readPte(from);
@@ -153,10 +166,11 @@ function* copyOne(
   if (page !== NULL) {
     yield* rmap.ptepSetWrprotect(parent, address, from);
     yield* getPage(page);
-    yield* rmap.pageDupRmap(page);
+    yield* rmap.pageDupRmap(page, to, spare);
     yield* addRss((yield* pageAnon(page)) ? MmStruct.anonRss(child) : MmStruct.fileRss(child), 1);
     yield* rmap.setPteAt(child, address, to, (yield* rmap.readPte(from)) as Pte);
   }
   yield* spinUnlock(rmap.pteLockptr(parent, from));
   yield* spinUnlock(rmap.pteLockptr(child, to));
+  yield* rmap.rmapRelease(spare);
 }

@@ -419,9 +419,9 @@ test('an implementation of the reverse mapping can be put in', () => {
   const counting = functionPointer<rmap.ReverseMapping>('counting', {
     ...rmap.areaReverseMapping,
     name: 'counting',
-    *pageAddFileRmap(page) {
+    *pageAddFileRmap(page, ptep, spare) {
       calls.push('add');
-      yield* rmap.areaReverseMapping.pageAddFileRmap(page);
+      yield* rmap.areaReverseMapping.pageAddFileRmap(page, ptep, spare);
     },
   });
   run(function* () {

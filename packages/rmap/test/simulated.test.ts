@@ -15,6 +15,12 @@ describe('faults, fork, munmap, mprotect, reclaim and truncation at once: the rm
   });
 });
 
+describe.each(['pte-chain', 'objrmap'] as const)('the same with %s', (rmap) => {
+  it.each(sizes)('$cpus CPUs, $model', (options) => {
+    for (const seed of seeds) expect(wrongIn(stress(api, { ...options, rmap, seed }))).toBe(null);
+  });
+});
+
 describe('an anon_vma that is freed and reused under a reader of its former life', () => {
   it.each(sizes)('$cpus CPUs, $model', (options) => {
     for (const seed of seeds) expect(wrongIn(anonVmaReuse(api, { ...options, seed }))).toBe(null);

@@ -13,6 +13,7 @@ import {
   mutexLock,
   mutexUnlock,
   NULL,
+  omitGuards,
   peek,
   spinLock,
   spinUnlock,
@@ -24,7 +25,9 @@ import {
   type AddressSpace,
   File,
   MmStruct,
+  NRPTE,
   Page,
+  PG_DIRECT,
   PG_DIRTY,
   VM_MAYSHARE,
   VM_READ,
@@ -33,6 +36,7 @@ import {
   VmAreaStruct,
 } from '@lockless/mm-types';
 import {
+  chainedEntries,
   freeAreaInit,
   getPageUnlessZero,
   lockPage,
@@ -45,12 +49,16 @@ import {
   unlockPage,
 } from '@lockless/page';
 import { Machine, type MachineOptions, Random, type RunOutcome } from '@lockless/simulator';
-import type { Pte } from '../src/index.js';
+import type { Pte, RmapDesign } from '../src/index.js';
 import { mapArea, newFile, protectArea } from './address-space.js';
 import { faultAnon, faultFile, fillFile, forkMm, munmap } from './memory.js';
 import { type Rmap, rmap, withPackage } from './package-under-test.js';
 
 export interface StressOptions extends MachineOptions {
+  /** anon-vma by default. */
+  readonly rmap?: RmapDesign;
+  /** Guards to leave out. */
+  readonly without?: readonly string[];
   readonly rounds?: number;
   /** Pages of the file, and of each of the two stretches of addresses; 16 by default. Few make for close races. */
   readonly pages?: number;
@@ -95,9 +103,18 @@ function broken(what: string): never {
 /** Tasks on all CPUs map, fault, fork, unmap, reclaim and truncate the same few address spaces and one file. */
 export function stress(api: Rmap, options: StressOptions): RunOutcome {
   return withPackage(api, () => {
-    const { rounds = 40, pages = 16, mms = 3, actions = ALL, ...config } = options;
+    const {
+      rounds = 40,
+      pages = 16,
+      mms = 3,
+      actions = ALL,
+      rmap: design = 'anon-vma',
+      without = [],
+      ...config
+    } = options;
     const machine = new Machine({ timerTick: 20_000, livelockSteps: 200_000, ...config });
     const world: World = { mms: [], file: 0 as Ptr<File>, cache: [], written: new Set() };
+    machine.boot(choose(design, without));
     machine.boot(boot(world, machine, pages, mms));
     for (const { name, check } of rmap.rmapInvariants) machine.addInvariant({ name, check: () => check(world.mms) });
     machine.addInvariant({ name: 'no page is lost', check: () => lostPage(world) });
@@ -111,6 +128,11 @@ export function stress(api: Rmap, options: StressOptions): RunOutcome {
     }
     return machine.run({ maxSteps: 8_000_000 });
   });
+}
+
+function* choose(design: RmapDesign, without: readonly string[]): Op<void> {
+  omitGuards(without);
+  yield* rmap.selectReverseMapping(design);
 }
 
 function* boot(world: World, machine: Machine, pages: number, mms: number): Op<void> {
@@ -418,12 +440,27 @@ function lostDirtyMark(world: World): string | null {
   return lost < 0 ? null : `page ${lost} of the file was written, and is clean`;
 }
 
+/** Blocks of chains that are in use: all of a page's but the first are full. */
+function chainBlocks(): number {
+  let blocks = 0;
+  for (let pfn = 0; pfn < memMapPages(); pfn++) {
+    const page = pfnToPage(pfn);
+    const direct = (peek(Page.flags(page)) & (1 << PG_DIRECT)) !== 0;
+    if (!direct) blocks += Math.ceil((chainedEntries(page)?.length ?? 0) / NRPTE);
+  }
+  return blocks;
+}
+
 function lostObject(world: World, machine: Machine): string | null {
   const vmas = world.mms.flatMap(rmap.areasOf).map(({ vma }) => vma);
   const anonVmas = new Set(vmas.map((vma) => peek(VmAreaStruct.anonVma(vma))).filter((anonVma) => anonVma !== NULL));
   const live = (cachep: { readonly id: number }): number => machine.heap.live[cachep.id] ?? 0;
   if (live(rmap.vmAreaCachep) !== vmas.length)
     return `${live(rmap.vmAreaCachep)} areas are allocated, ${vmas.length} in use`;
+  const blocks = chainBlocks();
+  const spare = live(rmap.pteChainCachep) - blocks;
+  // Each CPU may keep one.
+  if (spare < 0 || spare > machine.config.cpus) return `${blocks + spare} pte_chains are allocated, ${blocks} in use`;
   if (live(rmap.anonVmaCachep) !== anonVmas.size)
     return `${live(rmap.anonVmaCachep)} anon_vmas are allocated, ${anonVmas.size} in use`;
   return live(rmap.mmCachep) === world.mms.length ? null : `${live(rmap.mmCachep)} mms are allocated`;
