@@ -59,7 +59,7 @@ test('the incremental check says what the package that defines the model says', 
     fc.property(large, (program) => void graphsOf(programOf(program), 'lkmm', { most: 60 })),
     { numRuns: 150 * Number(process.env.LOCKLESS_RUNS ?? 1) },
   );
-  expect(Math.min(answers.true, answers.false)).toBeGreaterThan(100);
+  expect(Math.min(answers.true, answers.false)).toBeGreaterThan(50);
 });
 
 test('what is not tried would be refused', () => {

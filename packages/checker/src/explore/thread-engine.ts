@@ -146,7 +146,7 @@ export class ThreadEngine implements Engine {
     const value = run.own.get(address) ?? this.words[address];
     run.result = value;
     const from = this.addressFrom(run, address);
-    if (from.length > 0) this.point(run, value, from);
+    if (from.length > 0) this.point(run, value, from, run.access.code);
   }
 
   /** The next event of the access: fed from the path, or the end of what is known (false). */
@@ -202,14 +202,18 @@ export class ThreadEngine implements Engine {
     if (node.kind === N.FENCE) return;
     run.result = answer;
     if (typeof answer === 'number' && node.kind !== N.CHOOSE && !node.weakened && this.scope.model === 'lkmm')
-      this.point(run, answer, [node.index]);
+      this.point(run, answer, [node.index], node.code);
   }
 
-  /** Notes that a value that may be a pointer comes from these loads. */
-  private point(run: Run, value: number, from: readonly number[]): void {
+  /**
+   * Notes that a value that may be a pointer comes from these loads. A pointer that the thread has already is not had from a second load of it, unless
+   * that is an rcu_dereference(): `page !== readOnce(slot)` compares, and what follows goes through the first one.
+   */
+  private point(run: Run, value: number, from: readonly number[], code: number): void {
     const object = this.machine.objectAt(value);
     if (object < 0) return;
     const before = run.pointers.get(object);
+    if (before !== undefined && PRIMITIVES[code].order !== 'dependency') return;
     run.pointers.set(object, before === undefined ? from : [...new Set([...before, ...from])]);
   }
 

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op } from '@lockless/cpu';
-import { load, NULL, smpWmb, writeOnce } from '@lockless/cpu';
+import { defineGuard, load, NULL, smpWmb, writeOnce } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
-import { getPage, pageFreezeRefs, pageUnfreezeRefs, setPageRefcounted } from '@lockless/page';
+import {
+  getPage,
+  pageFreezeRefs,
+  pageUnfreezeRefs,
+  setPageLocked,
+  setPageRefcounted,
+  trylockPage,
+  unlockPage,
+} from '@lockless/page';
 import { findGetPage, lockTreeIrq, unlockTreeIrq } from '@lockless/pagecache';
 import { radixTreeDelete } from '@lockless/radix-tree';
 import { assertThat } from '../assertion.js';
@@ -56,6 +64,30 @@ function* removeAndReuse(): Op<boolean> {
   return true;
 }
 
+/** As add_to_page_cache() after alloc_page(): locked before it is published, filled, and unlocked. */
+function* reallocate(): Op<boolean> {
+  if (!(yield* removeAndReuse())) return false;
+  yield* setPageLocked(P);
+  yield* writeOnce(Page.contentVersion(P), NEW);
+  yield* getPage(P);
+  yield* insertPage([INDEX, P]);
+  yield* unlockPage(P);
+  return true;
+}
+
+const underPageLock = defineGuard('readLockedPage.pageLock', 'a page that was looked up is read without its lock');
+
+/** Looks the page up, and reads what is in it when nobody else has it locked. */
+function* readLockedPage(): Op<number | Null> {
+  const page = yield* findGetPage(mapping, INDEX);
+  if (page === NULL) return NULL;
+  if (!underPageLock()) return 1 + (yield* load(Page.contentVersion(page)));
+  if (!(yield* trylockPage(page))) return NULL;
+  const version = yield* load(Page.contentVersion(page));
+  yield* unlockPage(page);
+  return 1 + version;
+}
+
 export const republishScenarios: readonly Scenario[] = [
   scenario({
     name: 'same-page-again',
@@ -100,5 +132,26 @@ export const republishScenarios: readonly Scenario[] = [
       weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
       always('findGetPage.slotRecheck', 'assertion'),
     ],
+  }),
+  scenario({
+    name: 'reallocated-page-again',
+    facts: ['seed 1', 'A7'],
+    summary:
+      'between a lookup and its reference the page is freed, allocated for the same place, filled and inserted: that its slot holds it again says nothing of what is in it',
+    source:
+      'derived from page_cache_get_speculative() and add_to_page_cache(): the address of the page comes from the first look at the slot, and the second, READ_ONCE(), orders no later load',
+    properties: ['I1', 'I5'],
+    setup: bootTwoPages,
+    threads: { lookup: readLockedPage, reallocate },
+    *finally(_shared, { results, reach }) {
+      const version = results.lookup;
+      assertThat(
+        version === NULL || version === 1 + (results.reallocate ? NEW : OLD),
+        'the page is read as it was published',
+      );
+      reach(version === NULL ? 'not found' : results.reallocate ? 'found again' : 'kept');
+    },
+    mustReach: ['not found', 'found again', 'kept'],
+    guards: [weakOnly('readLockedPage.pageLock', 'assertion')],
   }),
 ];
