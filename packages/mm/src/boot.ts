@@ -32,6 +32,8 @@ import {
 import { type RmapDesign, selectReverseMapping } from '@lockless/rmap';
 import { type MmOptions, MODERN_MM, mmOptionsInit } from './mm-options.js';
 
+export type { RmapDesign } from '@lockless/rmap';
+
 export interface BootOptions extends PagecacheOptions {
   readonly cpus: number;
   /** Page frames, 2 to 2^20. */

@@ -5,6 +5,7 @@ import { Bio, DISK_DEVICE, EIO, Inode, Page } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore, pagesKnowTheirPlace, setPageCacheObserver } from '@lockless/pagecache';
 import { rcuStatistics } from '@lockless/rcu';
 import { Machine } from '@lockless/simulator';
+import { Bookkeeping } from './bookkeeping.js';
 import { CpuLanes } from './cpu-lanes.js';
 import { Neighbour } from './neighbours.js';
 import type { SimulateOptions } from './options.js';
@@ -25,8 +26,8 @@ const DISK_JITTER_NS = 60_000;
 const BIO_MAX_PAGES = 256;
 const DISK_DEPTH: number = 8 * BIO_MAX_PAGES;
 
-/** Objects that must be gone when all processes are. */
-const MUST_BE_FREED: readonly string[] = ['mm_struct', 'vm_area_struct', 'anon_vma', 'file', 'bio'];
+/** Objects that must be gone when all processes are; but each CPU may keep a pte_chain for the next. */
+const MUST_BE_FREED: readonly string[] = ['mm_struct', 'vm_area_struct', 'anon_vma', 'pte_chain', 'file', 'bio'];
 
 /** A machine with the program on it, ready to run. */
 export interface Setup {
@@ -35,6 +36,7 @@ export interface Setup {
   readonly sampler: TimelineSampler;
   readonly lanes: CpuLanes;
   readonly disk: BackingStore;
+  readonly bookkeeping: Bookkeeping;
   /** Page indexes that entered the page cache, per file id, and how many left it. */
   readonly added: readonly Set<number>[];
   readonly removed: number[];
@@ -68,9 +70,14 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   const tracker = new SpaceTracker(world.recording.header.spaces.length);
   const sampler = new TimelineSampler(world, tracker);
   for (const { name, body } of backgroundTasks) machine.spawn(name, body, { daemon: true });
-  spawnProgram(machine, world, tracker, sampler, options.neighbours ?? 0);
+  const bookkeeping = new Bookkeeping(options.rmap ?? 'anon-vma');
+  const onOperation = (): void => {
+    sampler.operation(machine.time);
+    bookkeeping.look(machine.heap.live);
+  };
+  spawnProgram(machine, world, tracker, onOperation, options.neighbours ?? 0);
   addInvariants(machine, world);
-  return { machine, tracker, sampler, lanes, disk, added, removed };
+  return { machine, tracker, sampler, lanes, disk, bookkeeping, added, removed };
 }
 
 /**
@@ -89,6 +96,7 @@ function bootOptions(
   );
   return {
     generation: options.generation ?? 'freeze-refs',
+    rmap: options.rmap ?? 'anon-vma',
     without: options.without ?? [],
     readahead: { model: '6.18', largeFolios: true, ...(window > 0 ? { raPages: window } : {}) },
     mm: { faultAroundPages: Math.max(1, machine.faultAroundBytes / 4096) },
@@ -133,7 +141,7 @@ function spawnProgram(
   machine: Machine,
   world: World,
   spaces: SpaceTracker,
-  sampler: TimelineSampler,
+  onOperation: () => void,
   neighbours: number,
 ): void {
   const spawn = (thread: number, space: Space | null, after: Progress | null): Ptr<TaskStruct> => {
@@ -150,7 +158,7 @@ function spawnProgram(
     setUserMode: (user) => machine.setUserMode(user),
     onOperation: () => {
       world.operations += 1;
-      sampler.operation(machine.time);
+      onOperation();
     },
   };
   spawn(0, null, null);
@@ -205,7 +213,8 @@ function addInvariants(machine: Machine, world: World): void {
 function leftovers(machine: Machine): string | null {
   const left = machine.heap.live.flatMap((live, id) => {
     const { $name } = kmemCacheOf(id).type;
-    return MUST_BE_FREED.includes($name) && live > 0 ? [`${live} ${$name}`] : [];
+    const kept = $name === 'pte_chain' ? machine.config.cpus : 0;
+    return MUST_BE_FREED.includes($name) && live > kept ? [`${live} ${$name}`] : [];
   });
   return left.length === 0 ? null : `never freed: ${left.join(', ')}`;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { guards } from '@lockless/cpu';
+import type { RmapDesign } from '@lockless/mm';
 import type { Generation } from '@lockless/pagecache';
 
 /** Simulated memory: frames, or a share of what the program needs. */
@@ -14,6 +15,8 @@ export interface SimulateOptions {
   readonly model?: 'sc' | 'tso' | 'weak';
   readonly scheduler?: 'random' | 'round-robin' | 'pct';
   readonly generation?: Generation;
+  /** How pages know the entries that map them; default anon-vma. */
+  readonly rmap?: RmapDesign;
   /** Probabilities, 0 to 1. */
   readonly inject?: { readonly enomem?: number; readonly eio?: number; readonly signal?: number };
   /** Guards of the kernel's protocols (cpu's guards()) to leave out. */

@@ -59,6 +59,7 @@ function assemble(finished: Finished): RunResult {
     model = 'weak',
     scheduler = 'random',
     generation = 'freeze-refs',
+    rmap = 'anon-vma',
     inject = {},
     without = [],
   } = options;
@@ -70,7 +71,7 @@ function assemble(finished: Finished): RunResult {
       threads: program.threads.length,
       processes: new Set(program.threads.map(({ pid }) => pid)).size,
     },
-    configuration: { cpus, memoryPages, seed, model, scheduler, generation, inject: { ...inject }, without },
+    configuration: { cpus, memoryPages, seed, model, scheduler, generation, rmap, inject: { ...inject }, without },
     verdict: finished.stopped ?? (outcome.status === 'finished' ? 'holds' : 'violated'),
     violation: outcome.violation === null ? null : violationReport(outcome.violation),
     operations: world.operations,
@@ -169,7 +170,7 @@ function fileResult(world: World, { added, removed }: Setup, id: number): FileRe
   };
 }
 
-function memoryResult(world: World, { sampler }: Setup): MemoryResult {
+function memoryResult(world: World, { sampler, bookkeeping }: Setup): MemoryResult {
   const events = vmEvents();
   const rcu = rcuStatistics();
   return {
@@ -188,6 +189,7 @@ function memoryResult(world: World, { sampler }: Setup): MemoryResult {
       speculativeRetries: events.speculative_get_failed + events.speculative_slot_moved,
     },
     rcu: { gracePeriods: rcu.gracePeriods, callbacks: rcu.callbacksInvoked },
+    reverseMapping: bookkeeping.result(),
     lowestFree: Number.isFinite(sampler.lowestFree) ? sampler.lowestFree : zonePageState().nr_free_pages,
     contents: { ...world.contents.counts },
   };
@@ -222,6 +224,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
     model = 'weak',
     scheduler = 'random',
     generation = 'freeze-refs',
+    rmap = 'anon-vma',
     inject = {},
     without = [],
     neighbours = 0,
@@ -229,6 +232,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
   } = options;
   const always = { cpus, memory: `${memoryPages * 4}K`, seed, model, scheduler, generation };
   const sometimes = [
+    ...(rmap === 'anon-vma' ? [] : [['rmap', rmap]]),
     ...Object.entries(inject).map(([kind, rate]) => ['inject', `${kind}=${rate}`]),
     ...(neighbours > 0 ? [['neighbours', String(neighbours)]] : []),
     ...without.map((guard) => ['without', guard]),

@@ -47,6 +47,8 @@ export interface RunConfiguration {
   readonly model: 'sc' | 'tso' | 'weak';
   readonly scheduler: string;
   readonly generation: string;
+  /** Reverse mapping. */
+  readonly rmap: string;
   readonly inject: Readonly<Record<string, number>>;
   /** Guards that were left out. */
   readonly without: readonly string[];
@@ -142,10 +144,19 @@ export interface MemoryResult {
     readonly speculativeRetries: number;
   };
   readonly rcu: { readonly gracePeriods: number; readonly callbacks: number };
+  readonly reverseMapping: ReverseMappingResult;
   /** Lowest number of free pages seen. */
   readonly lowestFree: number;
   /** Contents checked: file pages read back and anonymous pages read back, and how many were wrong. */
   readonly contents: { readonly fileReads: number; readonly anonymousReads: number; readonly wrong: number };
+}
+
+/** What the reverse mapping took of memory when that was most, as seen after operations. */
+export interface ReverseMappingResult {
+  readonly pteChains: number;
+  readonly anonVmas: number;
+  /** On a 32-bit machine: the objects, and what each area is larger by. */
+  readonly bytes: number;
 }
 
 export interface MachineResult {

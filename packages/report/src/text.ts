@@ -63,6 +63,7 @@ function headline(result: RunResult, layout: Layout): string[] {
       `memory model ${c.model}`,
       `${c.scheduler} scheduling`,
       `page cache ${c.generation}`,
+      `reverse mapping ${c.rmap}`,
       `seed ${c.seed}`,
     ]),
     ...(faults.length > 0 ? layout.entry('injecting', faults) : []),

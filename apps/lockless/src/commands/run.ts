@@ -20,6 +20,7 @@ interface RunFlags {
   model: 'sc' | 'tso' | 'weak';
   scheduler: 'random' | 'round-robin' | 'pct';
   generation: 'freeze-refs' | 'nonewrefs' | 'tree-lock';
+  rmap: 'anon-vma' | 'objrmap' | 'pte-chain';
   inject?: Injection;
   without?: readonly string[];
   neighbours: number;
@@ -62,6 +63,14 @@ export function runCommand(io: Io, exit: Exit): Command {
       )
         .choices(['freeze-refs', 'nonewrefs', 'tree-lock'])
         .default('freeze-refs'),
+    )
+    .addOption(
+      new Option(
+        '--rmap <name>',
+        'reverse mapping: through areas (2.6.7), chains of page-table entries (2.6.5), or areas for files and chains for the rest',
+      )
+        .choices(['anon-vma', 'pte-chain', 'objrmap'])
+        .default('anon-vma'),
     )
     .addOption(
       new Option('--inject <kind=rate>', 'make things fail: enomem, eio, signal; repeatable').argParser(injection),
@@ -122,7 +131,7 @@ async function replay({ file, name }: ChosenRecording, flags: RunFlags, io: Io):
 }
 
 function optionsOf(flags: RunFlags): SimulateOptions {
-  const { cpus, memory, seed, model, scheduler, generation, inject, without, neighbours, limit } = flags;
+  const { cpus, memory, seed, model, scheduler, generation, rmap, inject, without, neighbours, limit } = flags;
   return {
     cpus,
     memory,
@@ -130,6 +139,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     model,
     scheduler,
     generation,
+    rmap,
     inject: inject ?? {},
     without: without ?? [],
     neighbours,
