@@ -9,12 +9,18 @@ import { isWrapper, withoutWrappers } from './wrappers.js';
 /** The kernel function that an access belongs to, for people. */
 export const kernelFunction = (site: AccessSite | null): string => withoutWrappers(site?.frames ?? [])[0]?.name ?? '';
 
-/** The function in which kernel-side code threw, by its JavaScript stack. */
+/** The heap and what asks it, in a line of a stack. */
+const ENGINE = /[\\/](?:heap|thread-engine|machine)\.[jt]s:/;
+
+/** The function in which kernel-side code threw, by its JavaScript stack; empty when it was an access that threw. */
 function throwingFunction(cause: unknown): string {
   const lines = (cause instanceof Error ? (cause.stack ?? '') : '').split('\n');
   for (const line of lines) {
     const name = /^\s*at (?:async )?(?:\S+\.)?([\w$]+) \(/.exec(line)?.[1];
-    if (name !== undefined && !isWrapper(name) && name !== 'next') return name;
+    if (name === undefined || isWrapper(name)) continue;
+    // An access that the engine refuses is wrong where it was made.
+    if (name === 'next' || ENGINE.test(line)) return '';
+    return name;
   }
   return '';
 }
