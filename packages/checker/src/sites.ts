@@ -4,6 +4,7 @@ import { distance } from 'fastest-levenshtein';
 import { CheckError } from './errors.js';
 import type { AccessSite, Frame } from './explore/execution.js';
 import type { Site, StepFrame } from './result.js';
+import { locationOf } from './source-position.js';
 import { WEAKENED } from './weaken.js';
 
 /** One place in the code with a primitive; several {@link AccessSite}s are there when it is reached in several ways. */
@@ -13,12 +14,6 @@ interface Place {
 }
 
 const UNKNOWN: Frame = { name: '', file: '', line: 0, column: 0 };
-
-/** `filemap.ts:70`. */
-function locationOf({ file, line }: Frame): string {
-  const base = file.slice(file.lastIndexOf('/') + 1).replace(/[?#].*/, '');
-  return base === '' ? 'unknown' : `${base}:${line}`;
-}
 
 export const stepFrames = (frames: readonly Frame[]): StepFrame[] =>
   frames.map((frame) => ({ name: frame.name, location: locationOf(frame) }));
