@@ -51,7 +51,7 @@ export function section(scenario, rows) {
     '',
     `${scenario.summary}`,
     '',
-    `*Facts* ${scenario.facts.join(', ')}. *Source* ${scenario.source}. *Properties* ${scenario.properties.join(', ')}.` +
+    `${scenario.facts.length > 0 ? `*Facts* ${scenario.facts.join(', ')}. ` : ''}*Source* ${scenario.source}. *Properties* ${scenario.properties.join(', ')}.` +
       (reached.length > 0 ? ` *Reached* ${reached.map(([label, n]) => `“${label}” (${number(n)})`).join(', ')}.` : ''),
     '',
     '| without | SC | TSO | LKMM |',
