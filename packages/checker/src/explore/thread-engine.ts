@@ -180,7 +180,9 @@ export class ThreadEngine implements Engine {
   private tryOut(run: Run, meaning: Meaning): boolean {
     const trial = run.trial as NonNullable<Run['trial']>;
     const node = trial.round[trial.at];
-    if (!isSame(node, run, meaning)) {
+    // A loop that gave up may be followed by one that makes the same accesses: in the last round it has to be in the same place of the code.
+    const elsewhere = trial.left <= trial.round.length && this.sites.capture(run.access.code, this.step) !== node.site;
+    if (elsewhere || !isSame(node, run, meaning)) {
       trial.differs = true;
     } else if (--trial.left > 0) {
       this.answered(run, node, trial.answers[trial.at]);

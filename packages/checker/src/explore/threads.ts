@@ -158,13 +158,14 @@ export class Threads {
   }
 
   /**
-   * A wait ends when one of its loads is revisited; but only loads that were added in the maximal way are. So with one that was not, this
-   * graph has no complete extension: those are found where the load reads something else.
+   * A wait ends when one of its loads is revisited, or deleted by the revisit of something else; but only loads that were added in the maximal way
+   * are. The last one goes with each that is before it, so when it was added otherwise this graph has no complete extension: those are found where it
+   * reads something else. (The others do not tell: one that stays may be followed by the last one reading something else.)
    */
   private waitsInVain(graph: Graph, thread: number, node: N.TraceNode): boolean {
     let e = graph.last[thread];
     for (let i = 0; i < node.window; i++, e = graph.programBefore[e])
-      if ((graph.flags[e] & (READS | ADDED_MAX)) === READS) return true;
+      if ((graph.flags[e] & READS) !== 0) return (graph.flags[e] & ADDED_MAX) === 0;
     return false;
   }
 
