@@ -5,9 +5,11 @@ import {
   ENOMEM,
   MmStruct,
   taskMm,
+  VM_EXEC,
   VM_IO,
   VM_LOCKED,
   VM_PFNMAP,
+  VM_READ,
   VM_SHARED,
   VM_WRITE,
   VmAreaStruct,
@@ -35,6 +37,8 @@ export function* makePagesPresent(mm: Ptr<MmStruct>, start: number, end: number)
 function* populatePiece(mm: Ptr<MmStruct>, { vma, start, end }: Piece): Op<number> {
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   if ((flags & (VM_IO | VM_PFNMAP)) !== 0) return 0;
+  // Nobody may touch these: get_user_pages() refuses them.
+  if ((flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) return -ENOMEM;
   const write = (flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
   for (let address = start; address < end; address++) {
     while (!(yield* accessible(mm, address, write))) {

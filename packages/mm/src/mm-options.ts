@@ -14,6 +14,8 @@ export interface MmOptions {
   copyFilePtes: number;
   /** 1: mprotect that adds write access makes pages writable at once that are exclusively ours (5.19 and later). */
   mprotectUpgrades: number;
+  /** 1: mremap refuses what it cannot move before it unmaps anything (6.17 and later, seen on 6.18). */
+  mremapChecksFirst: number;
   /** RLIMIT_STACK, in pages. */
   stackLimit: number;
   /** stack_guard_gap in pages (4.12 and later); 0: none. */
@@ -24,6 +26,7 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   zeroPageReads: 1,
   copyFilePtes: 1,
   mprotectUpgrades: 1,
+  mremapChecksFirst: 1,
   stackLimit: 1,
   stackGuardGap: 1,
 });
@@ -36,6 +39,7 @@ export const MODERN_MM: MmOptions = {
   zeroPageReads: 1,
   copyFilePtes: 0,
   mprotectUpgrades: 1,
+  mremapChecksFirst: 1,
   stackLimit: 2048,
   stackGuardGap: 256,
 };
@@ -46,6 +50,7 @@ export const ERA_MM: MmOptions = {
   zeroPageReads: 0,
   copyFilePtes: 0,
   mprotectUpgrades: 0,
+  mremapChecksFirst: 0,
   stackLimit: 2048,
   stackGuardGap: 0,
 };

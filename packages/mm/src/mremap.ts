@@ -42,6 +42,7 @@ import {
   vmNormalPage,
 } from '@lockless/rmap';
 import { makePagesPresent } from './mlock.js';
+import { mmOption } from './mm-options.js';
 import { doMunmap } from './munmap.js';
 import { checkRange, getUnmappedArea, MAX_MAP_COUNT } from './unmapped-area.js';
 
@@ -91,9 +92,10 @@ function* doMremap(mm: Ptr<MmStruct>, request: MremapRequest): Op<Remapped> {
   const mayMove = (flags & MREMAP_MAYMOVE) !== 0;
   if (oldPages <= 0 || newPages <= 0 || checkRange(address, oldPages) !== 0 || (fixed && !mayMove))
     return failed(-EINVAL);
+  const overlaps = newAddress < address + oldPages && newAddress + newPages > address;
+  if (fixed && (overlaps || checkRange(newAddress, newPages) !== 0)) return failed(-EINVAL);
+  if (mmOption('mremapChecksFirst') !== 0 && !(yield* isPossible(mm, request))) return failed(-EFAULT);
   if (fixed) {
-    const overlaps = newAddress < address + oldPages && newAddress + newPages > address;
-    if (overlaps || checkRange(newAddress, newPages) !== 0) return failed(-EINVAL);
     const error = yield* doMunmap(mm, newAddress, newPages);
     if (error !== 0) return failed(error);
   }
@@ -105,6 +107,14 @@ function* doMremap(mm: Ptr<MmStruct>, request: MremapRequest): Op<Remapped> {
     return { address, locked: false };
   }
   return yield* growOrMove(mm, request, Math.min(oldPages, newPages));
+}
+
+/** Whether the range begins in an area, and what stays of it ends there when it is to grow or move. *Source*: `check_prep_vma`, 6.17. */
+function* isPossible(mm: Ptr<MmStruct>, { address, oldPages, newPages, flags }: MremapRequest): Op<boolean> {
+  const vma = yield* findVma(mm, address);
+  if (vma === NULL || (yield* load(VmAreaStruct.vmStart(vma))) > address) return false;
+  const staysThere = newPages <= oldPages && (flags & MREMAP_FIXED) === 0;
+  return staysThere || Math.min(oldPages, newPages) <= (yield* load(VmAreaStruct.vmEnd(vma))) - address;
 }
 
 function* growOrMove(mm: Ptr<MmStruct>, request: MremapRequest, kept: number): Op<Remapped> {

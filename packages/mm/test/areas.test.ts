@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op } from '@lockless/cpu';
 import { current, load, NULL, peek } from '@lockless/cpu';
-import { MmStruct, taskMm, VM_GROWSDOWN } from '@lockless/mm-types';
+import { EFAULT, ENOMEM, MmStruct, taskMm, VM_GROWSDOWN } from '@lockless/mm-types';
 import { describe, expect, it } from 'vitest';
 import {
   areas,
@@ -9,11 +9,15 @@ import {
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
   MAP_PRIVATE,
+  MREMAP_FIXED,
   MREMAP_MAYMOVE,
+  PROT_NONE,
   PROT_READ,
+  residentPages,
   rssOf,
   SIGSEGV,
   sysBrk,
+  sysMlock,
   sysMprotect,
   sysMremap,
 } from '../src/index.js';
@@ -80,6 +84,34 @@ describe('areas', () => {
     expect(machine.read(mm, moved + 3).content.identity).toBe(5);
     expect(machine.touch(mm, 2003).error).toBe(SIGSEGV);
     expect(machine.verify()).toBeNull();
+  });
+
+  it('mremap of what is not there, or not one area: refused before the target goes; 2.6.27 unmapped it first', () => {
+    for (const mremapChecksFirst of [1, 0]) {
+      const machine = new SequentialMachine({ mm: { mremapChecksFirst } });
+      const mm = machine.process([anonymous(2000, 4), anonymous(2100, 4)]);
+      const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+      const move = (address: number, oldPages: number, newPages: number) =>
+        machine.as(mm, sysMremap({ address, oldPages, newPages, flags, newAddress: 2100 }));
+      expect(move(2050, 2, 2)).toBe(-EFAULT);
+      expect(move(2002, 4, 5)).toBe(-EFAULT);
+      expect(machine.touch(mm, 2100).error).toBe(mremapChecksFirst ? 0 : SIGSEGV);
+      expect(machine.touch(mm, 2003).error).toBe(0);
+      // What is cut off may lie behind the area.
+      expect(move(2002, 4, 2)).toBe(2100);
+      expect(machine.verify()).toBeNull();
+    }
+  });
+
+  it('mlock of memory that nobody may touch: ENOMEM, and nothing is brought in', () => {
+    const machine = new SequentialMachine();
+    const mm = machine.process([anonymous(2000, 4)]);
+    expect(machine.as(mm, sysMprotect(2000, 4, PROT_NONE))).toBe(0);
+    expect(machine.as(mm, sysMlock(2000, 4))).toBe(-ENOMEM);
+    expect(machine.look(() => residentPages(mm))).toEqual([]);
+    expect(machine.as(mm, sysMprotect(2000, 4, PROT_READ))).toBe(0);
+    expect(machine.as(mm, sysMlock(2000, 4))).toBe(0);
+    expect(machine.look(() => residentPages(mm).length)).toBe(4);
   });
 
   it('exec: another address space, and nothing is left of the old one', () => {
