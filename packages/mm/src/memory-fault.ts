@@ -55,6 +55,9 @@ export function* doLinearFault(fault: Fault): Op<number> {
   if (around && (yield* mapCachedAround(fault))) return yield* mappedAround(fault, 0);
   const { vma, address } = fault;
   const pgoff = address - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
+  const shared = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_SHARED) !== 0;
+  // Before the page is asked for, as since 3.15: also when the access then fails, fork finds an area that had a private page.
+  if (fault.write && !shared && (yield* anonVmaPrepare(vma)) !== 0) return VM_FAULT_OOM;
   const { page, fault: code } = yield* vmOpsFault(vma, pgoff);
   if ((code & VM_FAULT_ERROR) !== 0 || page === NULL) return code;
   const major = code & VM_FAULT_MAJOR;
@@ -68,7 +71,6 @@ export function* doLinearFault(fault: Fault): Op<number> {
     yield* lockPage(page);
     if ((yield* load(Page.mapping(page))) === 0) return yield* truncatedMeanwhile(fault, page);
   }
-  const shared = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_SHARED) !== 0;
   if (!fault.write) return major | (yield* doReadFault(fault, page));
   return major | (yield* shared ? doSharedFault(fault, page) : doCowFault(fault, page));
 }
@@ -110,10 +112,10 @@ function* doReadFault(fault: Fault, page: Ptr<Page>): Op<number> {
   return 0;
 }
 
-/** A write to a private mapping of a page that is not mapped yet: the copy is mapped at once, the file's page never. */
+/** A write to a private mapping of a page that is not mapped yet: the copy is mapped at once, the file's page never. The area is prepared. */
 function* doCowFault(fault: Fault, filePage: Ptr<Page>): Op<number> {
   const { mm, vma, address, pte, origPte } = fault;
-  const spare = (yield* anonVmaPrepare(vma)) === 0 ? yield* rmapPrepare() : null;
+  const spare = yield* rmapPrepare();
   const copy = spare === null ? NULL : yield* allocPage(GFP_HIGHUSER_MOVABLE);
   if (spare === null || copy === NULL) {
     if (spare !== null) yield* rmapRelease(spare);

@@ -15,6 +15,7 @@ import {
   PROT_READ,
   residentPages,
   rssOf,
+  SIGBUS,
   SIGSEGV,
   sysBrk,
   sysMlock,
@@ -112,6 +113,20 @@ describe('areas', () => {
     expect(machine.as(mm, sysMprotect(2000, 4, PROT_READ))).toBe(0);
     expect(machine.as(mm, sysMlock(2000, 4))).toBe(0);
     expect(machine.look(() => residentPages(mm).length)).toBe(4);
+  });
+
+  it('fork copies the entries of a private file mapping once it was written, even if the write failed', () => {
+    const machine = new SequentialMachine();
+    const { file } = machine.file(3, 4 * 4096);
+    const mm = machine.process([{ ...anonymous(2000, 8), file }]);
+    expect(machine.touch(mm, 2000).error).toBe(0);
+    expect(machine.look(() => residentPages(mm).length)).toBe(4);
+    const before = machine.fork(mm);
+    expect(machine.look(() => residentPages(before))).toEqual([]);
+    expect(machine.touch(mm, 2006, 'write').error).toBe(SIGBUS);
+    const after = machine.fork(mm);
+    expect(machine.look(() => residentPages(after).length)).toBe(4);
+    expect(machine.verify()).toBeNull();
   });
 
   it('exec: another address space, and nothing is left of the old one', () => {
