@@ -14,7 +14,7 @@ import {
   store,
   writeOnce,
 } from '@lockless/cpu';
-import { MmStruct, PAGE_MAPPING_ANON, Page, VM_LOCKED, VM_RESERVED, VmAreaStruct } from '@lockless/mm-types';
+import { MmStruct, PAGE_MAPPING_ANON, Page, VM_LOCKED, VM_RESERVED, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import {
   modZonePageState,
   NR_ANON_PAGES,
@@ -234,14 +234,13 @@ export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult>
 }
 
 /**
- * page_mkclean(): makes the entries of a file page clean and read-only.
+ * page_mkclean(): makes the shared entries of a file page clean and read-only.
  *
  * Each entry is changed under its page_table_lock, or a change of rights in progress would bring the old ones back (C10). That lock comes
  * before PG_chainlock; so when it is busy, PG_chainlock is dropped and the walk begins again. What is clean already stays so.
  *
  * *Context*: page locked. *Returns* how many entries were dirty or writable.
- * *Source*: none: 2.6.5 does not track dirty pages of shared mappings. As page_mkclean(), mm/rmap.c, 2.6.27. Entries of private areas map
- * a file's page read-only and clean, so areas need not be asked.
+ * *Source*: none: 2.6.5 does not track dirty pages of shared mappings. As page_mkclean(), mm/rmap.c, 2.6.27.
  */
 export function* pageMkclean(page: Ptr<Page>): Op<number> {
   bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
@@ -261,11 +260,19 @@ export function* pageMkclean(page: Ptr<Page>): Op<number> {
   return cleaned;
 }
 
+/** An entry that has lost its area counts as shared: nobody writes through it any more, and the zap finds what it was. */
+function* entryIsShared(mm: Ptr<MmStruct>, ptep: Ref<Pte>): Op<boolean> {
+  const address = yield* ptepToAddress(ptep);
+  const vma = yield* findVma(mm, address);
+  if (vma === NULL || (yield* load(VmAreaStruct.vmStart(vma))) > address) return true;
+  return ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_SHARED) !== 0;
+}
+
 function* pageMkcleanOne(ptep: Ref<Pte>): Op<'busy' | 'cleaned' | 'clean'> {
   const mm = yield* ptepToMm(ptep);
   if (!(yield* spinTrylock(MmStruct.pageTableLock(mm)))) return 'busy';
   const pte = yield* readOnce(ptep);
-  const change = pteDirty(pte) || pteWrite(pte);
+  const change = (pteDirty(pte) || pteWrite(pte)) && (yield* entryIsShared(mm, ptep));
   if (change) {
     const old = yield* ptepClearFlush(mm, 0, ptep);
     yield* setPteAt(mm, 0, ptep, pteMkclean(pteWrprotect(old)));

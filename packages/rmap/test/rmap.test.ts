@@ -16,9 +16,17 @@ import {
   VM_WRITE,
   VmAreaStruct,
 } from '@lockless/mm-types';
-import { lockPage, memMapPages, pfnToPage, setPageReferenced, unlockPage, zonePageState } from '@lockless/page';
+import {
+  lockPage,
+  mapcountOf,
+  memMapPages,
+  pfnToPage,
+  setPageReferenced,
+  unlockPage,
+  zonePageState,
+} from '@lockless/page';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import * as rmap from '../src/index.js';
 import { mapArea, newFile, protectArea } from './address-space.js';
 import { bootMemory, faultAnon, faultFile, fillFile, forkMm, munmap, newPage } from './memory.js';
@@ -26,10 +34,13 @@ import { bootMemory, faultAnon, faultFile, fillFile, forkMm, munmap, newPage } f
 const W = VM_READ | VM_WRITE;
 const SHARED = W | VM_SHARED | VM_MAYSHARE;
 
+let design: rmap.RmapDesign = 'anon-vma';
+
 function run(body: (engine: SequentialEngine) => Op<void>): void {
   const engine = new SequentialEngine();
   engine.run(
     (function* () {
+      yield* rmap.selectReverseMapping(design);
       yield* bootMemory();
       yield* body(engine);
     })(),
@@ -45,7 +56,7 @@ const broken = (mms: readonly Ptr<MmStruct>[]): string[] =>
     const wrong = check(mms);
     return wrong === null ? [] : [`${name}: ${wrong}`];
   });
-const mapcount = (page: Ptr<Page>): number => peek(Page._mapcount(page)) + 1;
+const mapcount = (page: Ptr<Page>): number => mapcountOf(page);
 const count = (page: Ptr<Page>): number => peek(Page._count(page));
 const flag = (page: Ptr<Page>, bit: number): boolean => (peek(Page.flags(page)) & (1 << bit)) !== 0;
 const anonymous = (start: number, pages: number) => ({ start, pages, vmFlags: W, file: NULL, pgoff: start });
@@ -143,59 +154,218 @@ const step = fc.record({
   pages: fc.integer({ min: 1, max: 12 }),
 });
 
-test('after any mapping, faulting, forking, splitting, merging and reclaiming the rmap finds every entry, and at the end nothing is left', () => {
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      run(function* (engine) {
-        const file = yield* newFile();
-        const cache = yield* fillFile(file, FILE_PAGES);
-        const mms = [yield* mmOf(1)];
-        for (const s of steps) {
-          yield* apply(mms, file, cache, s);
-          expect(broken(mms), JSON.stringify(s)).toEqual([]);
-        }
-        for (const mm of mms) {
-          yield* munmap(mm, 0, rmap.TASK_SIZE);
-          expect(peek(MmStruct.nrPtes(mm))).toBe(0);
-          yield* rmap.mmdrop(mm);
-        }
-        for (const cachep of [
-          rmap.vmAreaCachep,
-          rmap.anonVmaCachep,
-          rmap.pageTableCachep,
-          rmap.pgdCachep,
-          rmap.mmCachep,
-        ]) {
-          expect(engine.heap.live[cachep.id] ?? 0, cachep.type.$name).toBe(0);
-        }
-        expect(cache.map(count)).toEqual(cache.map(() => 1));
-        const inUse = Array.from({ length: memMapPages() }, (_, pfn) => pfnToPage(pfn)).filter(
-          (page) => count(page) > 0,
-        );
-        expect(inUse).toHaveLength(FILE_PAGES + 1); // and the zero page
-        const { nr_anon_pages, nr_mapped } = zonePageState();
-        expect([nr_anon_pages, nr_mapped]).toEqual([0, 0]);
-      });
-    }),
-    { numRuns: Number(process.env.LOCKLESS_RUNS ?? 150) },
-  );
-});
+describe.each(['anon-vma', 'pte-chain', 'objrmap'] as const)('%s', (name) => {
+  beforeEach(() => {
+    design = name;
+  });
+  afterAll(() => {
+    design = 'anon-vma';
+  });
 
-test('try_to_unmap: clears all entries, moves the dirty mark to the page, drops the references', () => {
-  run(function* () {
-    const file = yield* newFile();
-    const [page] = yield* fillFile(file, 1);
-    const mms = [yield* mmOf(1), yield* mmOf(2)];
-    for (const [i, mm] of mms.entries()) {
-      const vma = yield* mapArea(mm, ofFile(file, 10, 1));
-      yield* faultFile(vma, 10, [page], { dirty: i === 1 });
+  test('after any mapping, faulting, forking, splitting, merging and reclaiming the rmap finds every entry, and at the end nothing is left', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        run(function* (engine) {
+          const file = yield* newFile();
+          const cache = yield* fillFile(file, FILE_PAGES);
+          const mms = [yield* mmOf(1)];
+          for (const s of steps) {
+            yield* apply(mms, file, cache, s);
+            expect(broken(mms), JSON.stringify(s)).toEqual([]);
+          }
+          for (const mm of mms) {
+            yield* munmap(mm, 0, rmap.TASK_SIZE);
+            expect(peek(MmStruct.nrPtes(mm))).toBe(0);
+            yield* rmap.mmdrop(mm);
+          }
+          for (const cachep of [
+            rmap.vmAreaCachep,
+            rmap.anonVmaCachep,
+            rmap.pageTableCachep,
+            rmap.pgdCachep,
+            rmap.mmCachep,
+          ]) {
+            expect(engine.heap.live[cachep.id] ?? 0, cachep.type.$name).toBe(0);
+          }
+          expect(cache.map(count)).toEqual(cache.map(() => 1));
+          const inUse = Array.from({ length: memMapPages() }, (_, pfn) => pfnToPage(pfn)).filter(
+            (page) => count(page) > 0,
+          );
+          expect(inUse).toHaveLength(FILE_PAGES + 1); // and the zero page
+          const { nr_anon_pages, nr_mapped } = zonePageState();
+          expect([nr_anon_pages, nr_mapped]).toEqual([0, 0]);
+        });
+      }),
+      { numRuns: Number(process.env.LOCKLESS_RUNS ?? 150) },
+    );
+  });
+
+  test('try_to_unmap: clears all entries, moves the dirty mark to the page, drops the references', () => {
+    run(function* () {
+      const file = yield* newFile();
+      const [page] = yield* fillFile(file, 1);
+      const mms = [yield* mmOf(1), yield* mmOf(2)];
+      for (const [i, mm] of mms.entries()) {
+        const vma = yield* mapArea(mm, ofFile(file, 10, 1));
+        yield* faultFile(vma, 10, [page], { dirty: i === 1 });
+      }
+      expect([mapcount(page), count(page), zonePageState().nr_mapped]).toEqual([2, 3, 1]);
+      expect(flag(page, PG_DIRTY)).toBe(false);
+      expect(yield* locked(page, rmap.tryToUnmap(page, false))).toBe(rmap.SWAP_SUCCESS);
+      expect([mapcount(page), count(page), zonePageState().nr_mapped]).toEqual([0, 1, 0]);
+      expect(flag(page, PG_DIRTY)).toBe(true);
+      expect(broken(mms)).toEqual([]);
+    });
+  });
+
+  test('try_to_unmap and page_referenced leave a private copy that stands where the page would be mapped', () => {
+    run(function* () {
+      const file = yield* newFile();
+      const cache = yield* fillFile(file, 1);
+      const [reader, writer] = [yield* mmOf(1), yield* mmOf(2)];
+      // The writer's area first: the walk ends when the page is not mapped any more.
+      yield* faultAnon(yield* mapArea(writer, ofFile(file, 10, 1, W)), 10);
+      yield* faultFile(yield* mapArea(reader, ofFile(file, 10, 1, W)), 10, cache);
+      const entry = (): rmap.Pte[] => {
+        const found: rmap.Pte[] = [];
+        rmap.walkMm(writer, (_vpage, pte) => found.push(pte));
+        return found;
+      };
+      const before = entry();
+      expect(before).toHaveLength(1);
+      expect(yield* rmap.pageReferenced(cache[0], false)).toBe(0);
+      expect(yield* locked(cache[0], rmap.tryToUnmap(cache[0], false))).toBe(rmap.SWAP_SUCCESS);
+      expect(entry()).toEqual(before);
+      expect(broken([reader, writer])).toEqual([]);
+    });
+  });
+
+  test('page_referenced: one for PG_referenced and one for each young entry, and then none', () => {
+    run(function* () {
+      const file = yield* newFile();
+      const cache = yield* fillFile(file, 2);
+      const page = cache[1];
+      for (const pid of [1, 2, 3]) {
+        const vma = yield* mapArea(yield* mmOf(pid), ofFile(file, 10, 1, SHARED, 1));
+        yield* faultFile(vma, 10, cache, { young: pid !== 2 });
+      }
+      yield* setPageReferenced(page);
+      expect(yield* rmap.pageReferenced(page, false)).toBe(3);
+      expect(yield* rmap.pageReferenced(page, false)).toBe(0);
+      yield* lockPage(page);
+      yield* setPageReferenced(page);
+      // A file page that somebody else has locked counts as used with anon_vma: its areas cannot be walked.
+      expect(yield* rmap.pageReferenced(page, false)).toBe(design === 'anon-vma' ? 2 : 1);
+      expect(yield* rmap.pageReferenced(page, true)).toBe(0);
+      yield* unlockPage(page);
+    });
+  });
+
+  test('page_mkclean: shared entries become clean and read-only, private ones are left', () => {
+    run(function* () {
+      const file = yield* newFile();
+      const [page] = yield* fillFile(file, 1);
+      const [a, b, c] = [yield* mmOf(1), yield* mmOf(2), yield* mmOf(3)];
+      yield* faultFile(yield* mapArea(a, ofFile(file, 10, 1)), 10, [page], { dirty: true });
+      yield* faultFile(yield* mapArea(b, ofFile(file, 10, 1, SHARED & ~VM_WRITE)), 10, [page]);
+      yield* faultFile(yield* mapArea(c, ofFile(file, 10, 1, W)), 10, [page], { dirty: true });
+      expect(yield* locked(page, rmap.pageMkclean(page))).toBe(1);
+      expect(yield* locked(page, rmap.pageMkclean(page))).toBe(0);
+      const entry = function* (mm: Ptr<MmStruct>): Op<rmap.Pte> {
+        const ptep = yield* rmap.pteOffsetMap(mm, 10);
+        return ptep === NULL ? rmap.PTE_NONE : yield* rmap.readPte(ptep);
+      };
+      const clean = yield* entry(a);
+      expect([rmap.ptePresent(clean), rmap.pteDirty(clean), rmap.pteWrite(clean)]).toEqual([true, false, false]);
+      expect(rmap.pteDirty(yield* entry(c))).toBe(true);
+      expect(mapcount(page)).toBe(3);
+    });
+  });
+
+  test('zap hands the marks of an entry to its page: dirty to set_page_dirty, young to PG_referenced', () => {
+    const dirtied: number[] = [];
+    const hook = functionPointer<rmap.SetPageDirty>('test_set_page_dirty', function* (page) {
+      dirtied.push(page);
+      yield* load(Page.flags(page));
+      return true;
+    });
+    run(function* () {
+      yield* rmap.setRmapHooks({ setPageDirty: hook });
+      const file = yield* newFile();
+      const cache = yield* fillFile(file, 3);
+      const mm = yield* mmOf(1);
+      const vma = yield* mapArea(mm, ofFile(file, 10, 3));
+      yield* faultFile(vma, 10, cache, { dirty: true });
+      yield* faultFile(vma, 11, cache, { young: true });
+      yield* faultFile(vma, 12, cache);
+      expect(yield* rmap.zapPageRange(vma, 10, 13)).toBe(13);
+      expect(dirtied).toEqual([cache[0]]);
+      expect(cache.map((page) => flag(page, PG_REFERENCED))).toEqual([false, true, false]);
+      expect(peek(MmStruct.fileRss(mm))).toBe(0);
+      expect(broken([mm])).toEqual([]);
+    });
+  });
+
+  test('unmap_mapping_range: a part of the file, with or without private copies', () => {
+    for (const evenCows of [false, true]) {
+      run(function* () {
+        const file = yield* newFile();
+        const cache = yield* fillFile(file, 8);
+        const mm = yield* mmOf(1);
+        const vma = yield* mapArea(mm, ofFile(file, 10, 8, W));
+        for (let i = 0; i < 8; i++) yield* i % 2 ? faultAnon(vma, 10 + i) : faultFile(vma, 10 + i, cache);
+        yield* rmap.unmapMappingRange((yield* load(FileFields.mapping(file))) as Ptr<AddressSpace>, 2, 4, evenCows);
+        const left: number[] = [];
+        rmap.walkMm(mm, (vpage) => left.push(vpage - 10));
+        expect(left).toEqual(evenCows ? [0, 1, 6, 7] : [0, 1, 3, 5, 6, 7]);
+        expect(broken([mm])).toEqual([]);
+      });
     }
-    expect([mapcount(page), count(page), zonePageState().nr_mapped]).toEqual([2, 3, 1]);
-    expect(flag(page, PG_DIRTY)).toBe(false);
-    expect(yield* locked(page, rmap.tryToUnmap(page, false))).toBe(rmap.SWAP_SUCCESS);
-    expect([mapcount(page), count(page), zonePageState().nr_mapped]).toEqual([0, 1, 0]);
-    expect(flag(page, PG_DIRTY)).toBe(true);
-    expect(broken(mms)).toEqual([]);
+  });
+
+  test('unmap_mapping_range: drops i_mmap_lock between blocks and goes on where it stopped, in every area', () => {
+    const engine = new SequentialEngine();
+    engine.run(
+      (function* () {
+        yield* bootMemory(64);
+        const file = yield* newFile();
+        const cache = yield* fillFile(file, 4);
+        const mapping = (yield* load(FileFields.mapping(file))) as Ptr<AddressSpace>;
+        const mms = [yield* mmOf(1), yield* mmOf(2)];
+        const pages = 512 * 8;
+        for (const mm of mms) {
+          const vma = yield* mapArea(mm, ofFile(file, 512, pages));
+          for (const at of [0, 1000, 2000, pages - 1]) {
+            const index = Math.floor((at * 3) / pages);
+            yield* store(Page.index(cache[index]), at);
+            yield* faultFile(vma, 512 + at, Object.assign([], { [at]: cache[index] }));
+          }
+          for (let at = 0; at < pages; at += 512) yield* rmap.pteAllocMap(mm, 512 + at);
+        }
+        const before = peek(AddressSpace.truncateCount(mapping));
+        yield* rmap.unmapMappingRange(mapping, 0, 0, true);
+        for (const mm of mms) {
+          expect(rmap.areasOf(mm).map(({ vma }) => peek(VmAreaStruct.vmTruncateCount(vma)))).toEqual([before + 1]);
+          expect(peek(MmStruct.fileRss(mm))).toBe(0);
+        }
+        expect(cache.map(mapcount)).toEqual([0, 0, 0, 0]);
+      })(),
+    );
+  });
+
+  test('special entries map no page: neither counted nor freed', () => {
+    run(function* () {
+      const mm = yield* mmOf(1);
+      const vma = yield* mapArea(mm, anonymous(10, 1));
+      const ptep = yield* rmap.pteAllocMap(mm, 10);
+      if (ptep === NULL) throw new Error('no memory');
+      const zero = pfnToPage(0);
+      yield* rmap.setPteAt(mm, 10, ptep, rmap.pteMkspecial(rmap.mkPte(zero, rmap.vmGetPageProt(VM_READ))));
+      expect(broken([mm])).toEqual([]);
+      yield* rmap.zapPageRange(vma, 10, 11);
+      expect(yield* rmap.readPte(ptep)).toBe(rmap.PTE_NONE);
+      expect([count(zero), mapcount(zero)]).toEqual([1, 0]);
+    });
   });
 });
 
@@ -218,28 +388,6 @@ test('try_to_unmap: fails on a young or mlocked entry, and then leaves it; migra
   }
 });
 
-test('try_to_unmap and page_referenced leave a private copy that stands where the page would be mapped', () => {
-  run(function* () {
-    const file = yield* newFile();
-    const cache = yield* fillFile(file, 1);
-    const [reader, writer] = [yield* mmOf(1), yield* mmOf(2)];
-    // The writer's area first: the walk ends when the page is not mapped any more.
-    yield* faultAnon(yield* mapArea(writer, ofFile(file, 10, 1, W)), 10);
-    yield* faultFile(yield* mapArea(reader, ofFile(file, 10, 1, W)), 10, cache);
-    const entry = (): rmap.Pte[] => {
-      const found: rmap.Pte[] = [];
-      rmap.walkMm(writer, (_vpage, pte) => found.push(pte));
-      return found;
-    };
-    const before = entry();
-    expect(before).toHaveLength(1);
-    expect(yield* rmap.pageReferenced(cache[0], false)).toBe(0);
-    expect(yield* locked(cache[0], rmap.tryToUnmap(cache[0], false))).toBe(rmap.SWAP_SUCCESS);
-    expect(entry()).toEqual(before);
-    expect(broken([reader, writer])).toEqual([]);
-  });
-});
-
 test('try_to_unmap: an anonymous page has no place to go without swap; an unlocked page is a BUG', () => {
   run(function* () {
     const mm = yield* mmOf(1);
@@ -259,27 +407,6 @@ test('try_to_unmap: an anonymous page has no place to go without swap; an unlock
       yield* rmap.tryToUnmap(yield* newPage(), false);
     }),
   ).toThrow(KernelBug);
-});
-
-test('page_referenced: one for PG_referenced and one for each young entry, and then none', () => {
-  run(function* () {
-    const file = yield* newFile();
-    const cache = yield* fillFile(file, 2);
-    const page = cache[1];
-    for (const pid of [1, 2, 3]) {
-      const vma = yield* mapArea(yield* mmOf(pid), ofFile(file, 10, 1, SHARED, 1));
-      yield* faultFile(vma, 10, cache, { young: pid !== 2 });
-    }
-    yield* setPageReferenced(page);
-    expect(yield* rmap.pageReferenced(page, false)).toBe(3);
-    expect(yield* rmap.pageReferenced(page, false)).toBe(0);
-    yield* lockPage(page);
-    yield* setPageReferenced(page);
-    // A file page that somebody else has locked counts as used: its areas cannot be walked.
-    expect(yield* rmap.pageReferenced(page, false)).toBe(2);
-    expect(yield* rmap.pageReferenced(page, true)).toBe(0);
-    yield* unlockPage(page);
-  });
 });
 
 test('page_referenced: anonymous pages through the anon_vma, in parent and child; an mlocked shared area is always in use', () => {
@@ -304,113 +431,6 @@ test('page_referenced: anonymous pages through the anon_vma, in parent and child
     yield* faultFile(area, 50, [locked]);
     expect(yield* rmap.pageReferenced(locked, false)).toBe(1);
     expect(yield* rmap.pageReferenced(locked, false)).toBe(1);
-  });
-});
-
-test('page_mkclean: shared entries become clean and read-only, private ones are left', () => {
-  run(function* () {
-    const file = yield* newFile();
-    const [page] = yield* fillFile(file, 1);
-    const [a, b, c] = [yield* mmOf(1), yield* mmOf(2), yield* mmOf(3)];
-    yield* faultFile(yield* mapArea(a, ofFile(file, 10, 1)), 10, [page], { dirty: true });
-    yield* faultFile(yield* mapArea(b, ofFile(file, 10, 1, SHARED & ~VM_WRITE)), 10, [page]);
-    yield* faultFile(yield* mapArea(c, ofFile(file, 10, 1, W)), 10, [page], { dirty: true });
-    expect(yield* locked(page, rmap.pageMkclean(page))).toBe(1);
-    expect(yield* locked(page, rmap.pageMkclean(page))).toBe(0);
-    const entry = function* (mm: Ptr<MmStruct>): Op<rmap.Pte> {
-      const ptep = yield* rmap.pteOffsetMap(mm, 10);
-      return ptep === NULL ? rmap.PTE_NONE : yield* rmap.readPte(ptep);
-    };
-    const clean = yield* entry(a);
-    expect([rmap.ptePresent(clean), rmap.pteDirty(clean), rmap.pteWrite(clean)]).toEqual([true, false, false]);
-    expect(rmap.pteDirty(yield* entry(c))).toBe(true);
-    expect(mapcount(page)).toBe(3);
-  });
-});
-
-test('zap hands the marks of an entry to its page: dirty to set_page_dirty, young to PG_referenced', () => {
-  const dirtied: number[] = [];
-  const hook = functionPointer<rmap.SetPageDirty>('test_set_page_dirty', function* (page) {
-    dirtied.push(page);
-    yield* load(Page.flags(page));
-    return true;
-  });
-  run(function* () {
-    yield* rmap.setRmapHooks({ setPageDirty: hook });
-    const file = yield* newFile();
-    const cache = yield* fillFile(file, 3);
-    const mm = yield* mmOf(1);
-    const vma = yield* mapArea(mm, ofFile(file, 10, 3));
-    yield* faultFile(vma, 10, cache, { dirty: true });
-    yield* faultFile(vma, 11, cache, { young: true });
-    yield* faultFile(vma, 12, cache);
-    expect(yield* rmap.zapPageRange(vma, 10, 13)).toBe(13);
-    expect(dirtied).toEqual([cache[0]]);
-    expect(cache.map((page) => flag(page, PG_REFERENCED))).toEqual([false, true, false]);
-    expect(peek(MmStruct.fileRss(mm))).toBe(0);
-    expect(broken([mm])).toEqual([]);
-  });
-});
-
-test('unmap_mapping_range: a part of the file, with or without private copies', () => {
-  for (const evenCows of [false, true]) {
-    run(function* () {
-      const file = yield* newFile();
-      const cache = yield* fillFile(file, 8);
-      const mm = yield* mmOf(1);
-      const vma = yield* mapArea(mm, ofFile(file, 10, 8, W));
-      for (let i = 0; i < 8; i++) yield* i % 2 ? faultAnon(vma, 10 + i) : faultFile(vma, 10 + i, cache);
-      yield* rmap.unmapMappingRange((yield* load(FileFields.mapping(file))) as Ptr<AddressSpace>, 2, 4, evenCows);
-      const left: number[] = [];
-      rmap.walkMm(mm, (vpage) => left.push(vpage - 10));
-      expect(left).toEqual(evenCows ? [0, 1, 6, 7] : [0, 1, 3, 5, 6, 7]);
-      expect(broken([mm])).toEqual([]);
-    });
-  }
-});
-
-test('unmap_mapping_range: drops i_mmap_lock between blocks and goes on where it stopped, in every area', () => {
-  const engine = new SequentialEngine();
-  engine.run(
-    (function* () {
-      yield* bootMemory(64);
-      const file = yield* newFile();
-      const cache = yield* fillFile(file, 4);
-      const mapping = (yield* load(FileFields.mapping(file))) as Ptr<AddressSpace>;
-      const mms = [yield* mmOf(1), yield* mmOf(2)];
-      const pages = 512 * 8;
-      for (const mm of mms) {
-        const vma = yield* mapArea(mm, ofFile(file, 512, pages));
-        for (const at of [0, 1000, 2000, pages - 1]) {
-          const index = Math.floor((at * 3) / pages);
-          yield* store(Page.index(cache[index]), at);
-          yield* faultFile(vma, 512 + at, Object.assign([], { [at]: cache[index] }));
-        }
-        for (let at = 0; at < pages; at += 512) yield* rmap.pteAllocMap(mm, 512 + at);
-      }
-      const before = peek(AddressSpace.truncateCount(mapping));
-      yield* rmap.unmapMappingRange(mapping, 0, 0, true);
-      for (const mm of mms) {
-        expect(rmap.areasOf(mm).map(({ vma }) => peek(VmAreaStruct.vmTruncateCount(vma)))).toEqual([before + 1]);
-        expect(peek(MmStruct.fileRss(mm))).toBe(0);
-      }
-      expect(cache.map(mapcount)).toEqual([0, 0, 0, 0]);
-    })(),
-  );
-});
-
-test('special entries map no page: neither counted nor freed', () => {
-  run(function* () {
-    const mm = yield* mmOf(1);
-    const vma = yield* mapArea(mm, anonymous(10, 1));
-    const ptep = yield* rmap.pteAllocMap(mm, 10);
-    if (ptep === NULL) throw new Error('no memory');
-    const zero = pfnToPage(0);
-    yield* rmap.setPteAt(mm, 10, ptep, rmap.pteMkspecial(rmap.mkPte(zero, rmap.vmGetPageProt(VM_READ))));
-    expect(broken([mm])).toEqual([]);
-    yield* rmap.zapPageRange(vma, 10, 11);
-    expect(yield* rmap.readPte(ptep)).toBe(rmap.PTE_NONE);
-    expect([count(zero), mapcount(zero)]).toEqual([1, 0]);
   });
 });
 

@@ -38,6 +38,7 @@ import {
 import {
   chainedEntries,
   freeAreaInit,
+  getPage,
   getPageUnlessZero,
   lockPage,
   memMapPages,
@@ -67,7 +68,18 @@ export interface StressOptions extends MachineOptions {
   /** What each task may do; all of it by default. */
   readonly actions?: readonly Action[];
 }
-export type Action = 'touch' | 'remap' | 'protect' | 'zap' | 'fork' | 'reclaim' | 'look' | 'truncate' | 'clean';
+export type Action =
+  | 'touch'
+  | 'remap'
+  | 'protect'
+  | 'zap'
+  | 'fork'
+  | 'reclaim'
+  | 'look'
+  | 'truncate'
+  | 'clean'
+  | 'install'
+  | 'install-elsewhere';
 const ALL: readonly Action[] = [
   'touch',
   'touch',
@@ -176,6 +188,10 @@ function act(world: World, random: Random, action: Action): Op<void> {
       return truncate(world, page);
     case 'clean':
       return clean(world, page);
+    case 'install':
+      return install(world, mm, range.start, random);
+    case 'install-elsewhere':
+      return install(world, mm, range.start, random, page);
   }
 }
 
@@ -297,6 +313,28 @@ function* truncate(world: World, page: Ptr<Page>): Op<void> {
   yield* mutexUnlock(inodeMutex);
 }
 
+/** remap_file_pages() of one page: at its linear place, or `page` where it happens to be. */
+function* install(
+  world: World,
+  mm: Ptr<MmStruct>,
+  address: number,
+  random: Random,
+  elsewhere: Ptr<Page> | Null = NULL,
+): Op<void> {
+  yield* downRead(MmStruct.mmapSem(mm));
+  const vma = yield* rmap.findVma(mm, address);
+  if (vma !== NULL && (yield* load(VmAreaStruct.vmStart(vma))) <= address) {
+    const flags = yield* load(VmAreaStruct.vmFlags(vma));
+    const linear = world.cache[yield* rmap.linearPageIndex(vma, address)];
+    const page = elsewhere === NULL ? linear : elsewhere;
+    if ((flags & VM_SHARED) !== 0 && random.below(4) > 0) {
+      yield* getPage(page);
+      if ((yield* rmap.installPage(mm, vma, address, page, rmap.vmGetPageProt(flags))) !== 0) yield* putPage(page);
+    }
+  }
+  yield* upRead(MmStruct.mmapSem(mm));
+}
+
 /** clear_page_dirty_for_io(): while the page is locked, no shared entry becomes writable again. */
 function* clean(world: World, page: Ptr<Page>): Op<void> {
   yield* lockPage(page);
@@ -409,6 +447,41 @@ export function anonVmaReuse(api: Rmap, options: MachineOptions): RunOutcome {
     }
     return machine.run({ maxSteps: 1_000_000 });
   });
+}
+
+/** Pages that several address spaces map are converted, one after the other, while their entries are zapped and forked. */
+export function conversionRace(api: Rmap, options: StressOptions): RunOutcome {
+  return withPackage(api, () => {
+    const { without = [], pages = 8, mms = 4, ...config } = options;
+    const machine = new Machine(config);
+    const world: World = { mms: [], file: 0 as Ptr<File>, cache: [], written: new Set() };
+    machine.boot(choose('objrmap', without));
+    machine.boot(boot(world, machine, pages, mms));
+    machine.boot(faultAll(world));
+    for (const { name, check } of rmap.rmapInvariants) machine.addInvariant({ name, check: () => check(world.mms) });
+    for (const mm of world.mms) {
+      machine.spawn('zap', function* () {
+        const vma = (yield* rmap.findVma(mm, BASES[0])) as Ptr<VmAreaStruct>;
+        for (let i = 0; i < pages; i++) yield* rmap.zapPageRange(vma, BASES[0] + i, BASES[0] + i + 1);
+      });
+    }
+    machine.spawn('convert', function* () {
+      for (const page of world.cache) {
+        yield* lockPage(page);
+        yield* rmap.pageConvertAnon(page);
+        yield* unlockPage(page);
+      }
+    });
+    machine.spawn('fork', () => fork(world.mms[0]));
+    return machine.run({ maxSteps: 1_000_000 });
+  });
+}
+
+function* faultAll(world: World): Op<void> {
+  for (const mm of world.mms) {
+    const vma = (yield* rmap.findVma(mm, BASES[0])) as Ptr<VmAreaStruct>;
+    for (let i = 0; i < world.cache.length; i++) yield* faultFile(vma, BASES[0] + i, world.cache);
+  }
 }
 
 /** Entries of all address spaces, with the pages they map. */

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op, Ptr, Ref } from '@lockless/cpu';
+import { exhaustReserves, GFP_KERNEL, KernelBug, load, omitGuards, peek, SequentialEngine, store } from '@lockless/cpu';
+import {
+  EINVAL,
+  ENOMEM,
+  type File,
+  File as FileFields,
+  type MmStruct,
+  NRPTE,
+  Page,
+  PG_ANON,
+  VM_MAYSHARE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  type VmAreaStruct,
+} from '@lockless/mm-types';
+import {
+  chainedEntries,
+  getPage,
+  lockPage,
+  mapcountOf,
+  pageMapcount,
+  putPage,
+  unlockPage,
+  usePteUnion,
+} from '@lockless/page';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as rmap from '../src/index.js';
+import {
+  chainAdd,
+  chainHas,
+  chainRemove,
+  chainReplace,
+  collapseChain,
+  type PteChainSpare,
+  pteChainAlloc,
+  pteChainFree,
+  walkChain,
+} from '../src/pte-chain.js';
+import { mapArea, newFile } from './address-space.js';
+import { bootMemory, faultFile, fillFile, newPage } from './memory.js';
+
+const SHARED = VM_READ | VM_WRITE | VM_SHARED | VM_MAYSHARE;
+
+function run(body: (live: () => number) => Op<void>, failAllocation?: () => boolean): void {
+  const engine = new SequentialEngine(failAllocation === undefined ? {} : { failAllocation });
+  engine.run(body(() => engine.heap.live[rmap.pteChainCachep.id] ?? 0));
+}
+
+/** An entry's address: the list does not look behind it. */
+const entry = (n: number): Ref<rmap.Pte> => (4096 + n) as Ref<rmap.Pte>;
+
+describe('the list of entries against a set', () => {
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ op: fc.constant('add' as const), n: fc.nat({ max: 80 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ op: fc.constantFrom('remove' as const, 'move' as const), n: fc.nat({ max: 80 }) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        op: fc.constantFrom('collapse' as const, 'drop' as const),
+        n: fc.integer({ min: 1, max: 4 }),
+      }),
+    },
+  );
+
+  it('has the same elements, in as few blocks as can be, and gives all of them back', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        run(function* (live) {
+          usePteUnion('of-all-pages');
+          yield* bootMemory(64);
+          const page = yield* newPage();
+          const model = new Set<number>();
+          for (const { op, n } of steps) {
+            yield* perform(page, model, op, n);
+            expect(chainedEntries(page)?.toSorted((a, b) => a - b)).toEqual(
+              [...model].map(entry).sort((a, b) => a - b),
+            );
+            expect(yield* pageMapcount(page)).toBe(model.size);
+            // One is in this CPU's place, or was never allocated.
+            expect(live()).toBeLessThanOrEqual((model.size > 0 ? Math.ceil(model.size / NRPTE) : 0) + 1);
+          }
+          for (const n of [...model]) yield* chainRemove(page, entry(n));
+          expect([peek(Page.pte(page)), live() <= 1]).toEqual([0, true]);
+        });
+      }),
+    );
+  });
+
+  function* perform(page: Ptr<Page>, model: Set<number>, op: string, n: number): Op<void> {
+    const has = model.has(n);
+    switch (op) {
+      case 'add': {
+        if (has) return;
+        const spare: PteChainSpare = { chain: yield* pteChainAlloc(GFP_KERNEL) };
+        expect(yield* chainAdd(page, entry(n), spare)).toBe(model.size === 0);
+        if (spare.chain !== 0) yield* pteChainFree(spare.chain);
+        model.add(n);
+        return;
+      }
+      case 'remove':
+        expect(yield* chainHas(page, entry(n))).toBe(has);
+        expect(yield* chainRemove(page, entry(n))).toBe(has);
+        model.delete(n);
+        return;
+      case 'move':
+        yield* chainReplace(page, entry(n), entry(n + 100));
+        if (model.delete(n)) model.add(n + 100);
+        return;
+      case 'collapse':
+        return yield* collapseChain(page);
+      case 'drop': {
+        // Every n-th of the walk goes; each is visited once.
+        const visited: number[] = [];
+        yield* walkChain(page, function* (ptep) {
+          visited.push(ptep - entry(0));
+          if (visited.length % n !== 0) return 'keep';
+          model.delete(ptep - entry(0));
+          return 'drop';
+        });
+        expect(new Set(visited).size).toBe(visited.length);
+        return;
+      }
+    }
+  }
+});
+
+interface Mapped {
+  readonly page: Ptr<Page>;
+  readonly mms: readonly Ptr<MmStruct>[];
+}
+
+/** A page of a file, mapped at the linear place in so many address spaces. */
+function* mapped(times: number): Op<Mapped> {
+  yield* rmap.selectReverseMapping('objrmap');
+  yield* bootMemory();
+  const file: Ptr<File> = yield* newFile();
+  const cache = yield* fillFile(file, 2);
+  const mms: Ptr<MmStruct>[] = [];
+  for (let i = 0; i < times; i++) {
+    const mm = (yield* rmap.mmAlloc()) as Ptr<MmStruct>;
+    mms.push(mm);
+    const vma = yield* mapArea(mm, { start: 10, pages: 2, vmFlags: SHARED, file, pgoff: 0 });
+    yield* faultFile(vma, 10, cache);
+    expect(yield* load(FileFields.mapping(file))).toBe(peek(Page.mapping(cache[0])));
+  }
+  return { page: cache[0], mms };
+}
+
+const entriesOf = ({ page, mms }: Mapped): number => {
+  let entries = 0;
+  for (const mm of mms) rmap.walkMm(mm, (_, pte) => void (rmap.vmNormalPage(0, 0, pte) === page && entries++));
+  return entries;
+};
+const broken = ({ mms }: Mapped): string[] =>
+  rmap.rmapInvariants.flatMap(({ name, check }) => (check(mms) === null ? [] : [name]));
+const isConverted = (page: Ptr<Page>): boolean => (peek(Page.flags(page)) & (1 << PG_ANON)) !== 0;
+
+function* convert(page: Ptr<Page>): Op<number> {
+  yield* lockPage(page);
+  const error = yield* rmap.pageConvertAnon(page);
+  yield* unlockPage(page);
+  return error;
+}
+function* unmap(page: Ptr<Page>): Op<rmap.SwapResult> {
+  yield* lockPage(page);
+  const result = yield* rmap.tryToUnmap(page, false);
+  yield* unlockPage(page);
+  return result;
+}
+
+describe('page_convert_anon', () => {
+  it.each([0, 1, 2, NRPTE, NRPTE + 1, 40])('%i mappings: all in the chain, and found by try_to_unmap', (times) => {
+    run(function* (live) {
+      const world = yield* mapped(times);
+      expect(chainedEntries(world.page)).toBe(null);
+      expect(yield* convert(world.page)).toBe(0);
+      expect(chainedEntries(world.page)?.length).toBe(times);
+      expect([isConverted(world.page), broken(world)]).toEqual([true, []]);
+      expect(yield* convert(world.page)).toBe(0);
+      expect(yield* unmap(world.page)).toBe(rmap.SWAP_SUCCESS);
+      expect([entriesOf(world), mapcountOf(world.page)]).toEqual([0, 0]);
+      expect(live()).toBeLessThanOrEqual(1);
+    });
+  });
+
+  it('memory is short: -ENOMEM, and nothing has changed', () => {
+    let left = Number.POSITIVE_INFINITY;
+    run(
+      function* (live) {
+        const world = yield* mapped(20);
+        left = 3;
+        expect(yield* convert(world.page)).toBe(-ENOMEM);
+        expect([isConverted(world.page), mapcountOf(world.page), broken(world)]).toEqual([false, 20, []]);
+        expect(live()).toBeLessThanOrEqual(1);
+        left = 100;
+        expect(yield* convert(world.page)).toBe(0);
+        expect([isConverted(world.page), mapcountOf(world.page), broken(world)]).toEqual([true, 20, []]);
+      },
+      () => left-- <= 0,
+    );
+  });
+
+  it('a page that truncation has taken needs no conversion', () => {
+    run(function* () {
+      const { page } = yield* mapped(0);
+      yield* store(Page.mapping(page), 0);
+      expect([yield* convert(page), isConverted(page)]).toEqual([0, false]);
+    });
+  });
+
+  it.each([
+    // In hand is what was freed last: enough for entries 1 and 2, which share a block.
+    { inHand: 1, lost: 1 },
+    { inHand: 0, lost: 3 },
+  ])(
+    'D10, as first posted: memory ends with $inHand blocks in hand, and $lost of 3 entries are in no chain',
+    ({ inHand, lost }) => {
+      run(function* () {
+        omitGuards(['pageConvertAnon.allocateFirst']);
+        const world = yield* mapped(3);
+        const spare: PteChainSpare = { chain: yield* pteChainAlloc(GFP_KERNEL) };
+        exhaustReserves();
+        if (inHand > 0 && spare.chain !== 0) yield* pteChainFree(spare.chain);
+        expect(yield* convert(world.page)).toBe(-ENOMEM);
+        expect([isConverted(world.page), mapcountOf(world.page), entriesOf(world)]).toEqual([true, 3 - lost, 3]);
+        expect(broken(world)).toContain('rmap-finds-every-entry');
+        // What follows from it: reclaim takes the page for unmapped, and it is not.
+        expect([yield* unmap(world.page), entriesOf(world)]).toEqual([rmap.SWAP_SUCCESS, lost]);
+      });
+    },
+  );
+  it('D10 with all blocks allocated first: the same shortage does no harm', () => {
+    run(function* () {
+      const world = yield* mapped(3);
+      exhaustReserves();
+      expect(yield* convert(world.page)).toBe(0);
+      expect([mapcountOf(world.page), broken(world)]).toEqual([3, []]);
+    });
+  });
+});
+
+describe('install_page', () => {
+  function* install(world: Mapped, at: number): Op<number> {
+    const [mm] = world.mms;
+    const vma = (yield* rmap.findVma(mm, at)) as Ptr<VmAreaStruct>;
+    yield* getPage(world.page);
+    const error = yield* rmap.installPage(mm, vma, at, world.page, rmap.vmGetPageProt(SHARED));
+    if (error !== 0) yield* putPage(world.page);
+    return error;
+  }
+
+  it('at its linear place the page stays counted; elsewhere it gets a chain', () => {
+    run(function* () {
+      const world = yield* mapped(2);
+      expect([yield* install(world, 10), isConverted(world.page), mapcountOf(world.page)]).toEqual([0, false, 2]);
+      expect([yield* install(world, 11), isConverted(world.page), mapcountOf(world.page)]).toEqual([0, true, 3]);
+      expect(broken(world)).toEqual([]);
+      expect([yield* unmap(world.page), entriesOf(world)]).toEqual([rmap.SWAP_SUCCESS, 0]);
+    });
+  });
+
+  it('D14: elsewhere without a chain it can never be unmapped', () => {
+    run(function* () {
+      omitGuards(['installPage.convert']);
+      const world = yield* mapped(1);
+      expect(yield* install(world, 11)).toBe(0);
+      for (let i = 0; i < 3; i++) expect(yield* unmap(world.page)).toBe(rmap.SWAP_AGAIN);
+      expect([mapcountOf(world.page), entriesOf(world)]).toEqual([1, 1]);
+    });
+  });
+
+  it('D12: a page that truncation has taken is refused; as first posted it is a BUG', () => {
+    for (const without of [[], ['installPage.pageLock']]) {
+      run(function* () {
+        omitGuards(without);
+        const world = yield* mapped(1);
+        expect(yield* unmap(world.page)).toBe(rmap.SWAP_SUCCESS);
+        yield* store(Page.mapping(world.page), 0);
+        if (without.length === 0) expect(yield* install(world, 11)).toBe(-EINVAL);
+        else yield* bugs(install(world, 11), /page->mapping is NULL/);
+      });
+    }
+  });
+});
+
+function* bugs(op: Op<unknown>, message: RegExp): Op<void> {
+  let caught: unknown = null;
+  try {
+    yield* op;
+  } catch (error) {
+    caught = error;
+  }
+  expect(caught).toBeInstanceOf(KernelBug);
+  expect(String(caught)).toMatch(message);
+}
