@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef ORACLE_H
+#define ORACLE_H
+
+#include <stdio.h>
+#include <sys/types.h>
+
+/* As packages/oracle/src/script.ts has them. The arena lies below everything that a process has of its own. */
+#define ARENA_PAGES 64
+#define ARENA_BASE 0x10000000000UL
+#define PAGE 4096UL
+/* In the page table of the arena, which maps 512 pages. */
+#define PINNED_PAGE 256
+#define MAX_PROCESSES 4
+#define MAX_FILES 4
+#define ARGUMENTS 6
+
+/* One step of a script, or the controller's question for mincore ('C'). Addresses and lengths in pages, addresses from the arena's begin. */
+struct command {
+	char operation;
+	long argument[ARGUMENTS];
+};
+
+struct reply {
+	/* 0, -errno, or of a touch the number of the signal. */
+	long result;
+	/* What was read; the child's pid. */
+	unsigned value;
+	unsigned char core[ARENA_PAGES];
+};
+
+struct script_file {
+	int fd;
+	dev_t device;
+	ino_t inode;
+};
+
+extern struct script_file files[MAX_FILES];
+extern int file_count;
+/* Of each process the ends of its two pipes: commands to it, replies from it. */
+extern int command_pipe[MAX_PROCESSES][2];
+extern int reply_pipe[MAX_PROCESSES][2];
+
+void fail(const char *what) __attribute__((noreturn));
+void worker(int process) __attribute__((noreturn));
+/* Opens kpagecount and kpageflags. */
+void observe_init(void);
+/* Prints what /proc says of the arena of one process, as a JSON object. */
+void observe(FILE *out, int process, pid_t pid, const unsigned char *core);
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A process of the script: does what the controller says, one step at a time. */
+#define _GNU_SOURCE
+#include "oracle.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static sigjmp_buf after_signal;
+
+static void on_signal(int number)
+{
+	siglongjmp(after_signal, number);
+}
+
+static char *at(long page)
+{
+	return (char *)ARENA_BASE + page * PAGE;
+}
+
+/* 0, or the number of the signal that the access ended in. */
+static long load(long page, unsigned *value)
+{
+	int number = sigsetjmp(after_signal, 1);
+
+	if (number == 0)
+		*value = *(volatile unsigned *)at(page);
+	return number;
+}
+
+static long store(long page, const unsigned *value)
+{
+	int number = sigsetjmp(after_signal, 1);
+
+	if (number == 0)
+		*(volatile unsigned *)at(page) = *value;
+	return number;
+}
+
+static long write_token(long page, long token)
+{
+	unsigned value = (unsigned)token;
+
+	return store(page, &value);
+}
+
+static long map(const long *a)
+{
+	int file = (int)a[4];
+	void *result = mmap(at(a[0]), a[1] * PAGE, a[2], a[3], file < 0 ? -1 : files[file].fd, a[5] * PAGE);
+
+	if (result == MAP_FAILED)
+		return -errno;
+	/* Read-ahead brings pages that nobody asked for, in large folios. */
+	if (file >= 0 && madvise(at(a[0]), a[1] * PAGE, MADV_RANDOM) != 0)
+		return -errno;
+	return 0;
+}
+
+static void ask_mincore(struct reply *reply)
+{
+	for (long page = 0; page < ARENA_PAGES; page++) {
+		unsigned char core = 0;
+
+		/* Pages that are not mapped say ENOMEM. */
+		reply->core[page] = mincore(at(page), PAGE, &core) == 0 ? core & 1 : 0;
+	}
+}
+
+static long as_result(long result)
+{
+	return result < 0 ? -errno : 0;
+}
+
+static long move(const long *a)
+{
+	return mremap(at(a[0]), a[1] * PAGE, a[3] * PAGE, a[4], at(a[2])) == MAP_FAILED ? -errno : 0;
+}
+
+/* The child goes on as the process that it was made for. */
+static long clone_self(int *process, const long *a, struct reply *reply)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		*process = (int)a[0];
+		return 0;
+	}
+	reply->value = (unsigned)pid;
+	return 0;
+}
+
+static long perform(int *process, const struct command *command, struct reply *reply)
+{
+	const long *a = command->argument;
+	size_t bytes = a[1] * PAGE;
+
+	switch (command->operation) {
+	case 'M': return map(a);
+	case 'R': return load(a[0], &reply->value);
+	case 'W': return write_token(a[0], a[1]);
+	case 'F': return clone_self(process, a, reply);
+	case 'U': return as_result(munmap(at(a[0]), bytes));
+	case 'V': return move(a);
+	case 'P': return as_result(mprotect(at(a[0]), bytes, (int)a[2]));
+	case 'A': return as_result(madvise(at(a[0]), bytes, (int)a[2]));
+	case 'S': return as_result(msync(at(a[0]), bytes, (int)a[2]));
+	case 'L': return as_result(mlock(at(a[0]), bytes));
+	case 'K': return as_result(munlock(at(a[0]), bytes));
+	case 'T': return as_result(ftruncate(files[a[0]].fd, a[1] * PAGE));
+	case 'X': _exit(0);
+	case 'C': ask_mincore(reply); return 0;
+	default: return -ENOSYS;
+	}
+}
+
+/*
+ * A page behind the arena that stays, so that the page table is always there. Without one, 6.18 maps no single page around a fault that itself fails
+ * (found by this program); which tables there are is not what is compared.
+ */
+static void keep_page_table(void)
+{
+	char *page = mmap(at(PINNED_PAGE), PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (page == MAP_FAILED)
+		fail("the page behind the arena");
+	*page = 1;
+}
+
+void worker(int process)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct command command;
+
+	keep_page_table();
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	/* The end of the controller must be the end of the commands. */
+	for (int i = 0; i < MAX_PROCESSES; i++)
+		close(command_pipe[i][1]);
+	while (read(command_pipe[process][0], &command, sizeof command) == sizeof command) {
+		struct reply reply;
+		int self = process;
+
+		memset(&reply, 0, sizeof reply);
+		reply.result = perform(&process, &command, &reply);
+		if (process != self)
+			continue;
+		if (write(reply_pipe[process][1], &reply, sizeof reply) != sizeof reply)
+			break;
+	}
+	_exit(0);
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { deliberateDifferences } from './deliberate.js';
+import { type Fact, factsOf } from './facts.js';
+import { FrameNames } from './frame-names.js';
+import type { Side, SideRun } from './observation.js';
+import type { Script } from './script.js';
+
+/** One field that is not the same on both sides. */
+export interface FieldDifference {
+  /** `P1 page 3`, `P0 area 0+8`, or `step`. */
+  readonly where: string;
+  readonly field: string;
+  readonly simulated: string;
+  readonly real: string;
+}
+
+/** The first step after which the sides differ. */
+export interface Difference {
+  /** Index of the step. */
+  readonly step: number;
+  readonly fields: readonly FieldDifference[];
+}
+
+export interface Comparison {
+  /** Steps that were performed and compared. */
+  readonly steps: number;
+  readonly difference: Difference | null;
+  /** Names of the deliberate differences that were met. */
+  readonly deliberate: readonly string[];
+}
+
+/** Performs a script on both sides, and compares field by field after every step up to the first difference. */
+export function compareScript(script: Script, simulated: Side, real: Side): Comparison {
+  return compareRuns(script, simulated.run(script), real.run(script));
+}
+
+function compareRuns(script: Script, simulated: SideRun, real: SideRun): Comparison {
+  const names = [new FrameNames(), new FrameNames()] as const;
+  const deliberate = new Set<string>();
+  const upTo = (steps: number, difference: Difference | null): Comparison => ({
+    steps,
+    difference,
+    deliberate: [...deliberate],
+  });
+  for (let step = 0; step < script.steps.length; step++) {
+    const [here, there] = [simulated.observations[step], real.observations[step]];
+    if (here === undefined || there === undefined) return upTo(step, unfinished(step, simulated, real));
+    const found = differingFacts(factsOf(here, names[0]), factsOf(there, names[1]));
+    const reasons = found.map((field) => deliberateDifferences.find(({ explains }) => explains(field, script, step)));
+    for (const reason of reasons) if (reason !== undefined) deliberate.add(reason.name);
+    if (reasons.some((reason) => reason?.endsComparison)) return upTo(step + 1, null);
+    const fields = found.filter((_, i) => reasons[i] === undefined);
+    if (fields.length > 0) return upTo(step + 1, { step, fields });
+  }
+  const { length } = script.steps;
+  const ended = simulated.broken === null && real.broken === null;
+  return upTo(length, ended ? null : unfinished(length - 1, simulated, real));
+}
+
+function unfinished(step: number, simulated: SideRun, real: SideRun): Difference {
+  const field = {
+    where: 'step',
+    field: 'end',
+    simulated: simulated.broken ?? 'went on',
+    real: real.broken ?? 'went on',
+  };
+  return { step, fields: [field] };
+}
+
+function differingFacts(simulated: readonly Fact[], real: readonly Fact[]): FieldDifference[] {
+  const keyOf = ({ where, field }: Fact): string => `${where}: ${field}`;
+  const there = new Map(real.map((fact) => [keyOf(fact), fact]));
+  const found: FieldDifference[] = [];
+  for (const fact of simulated) {
+    const other = there.get(keyOf(fact));
+    there.delete(keyOf(fact));
+    const { where, field, value } = fact;
+    if (other?.value !== value) found.push({ where, field, simulated: value, real: other?.value ?? 'absent' });
+  }
+  for (const { where, field, value } of there.values()) found.push({ where, field, simulated: 'absent', real: value });
+  return found;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { getSystemErrorMap } from 'node:util';
+import type { FrameNames } from './frame-names.js';
+import { type AreaSeen, type Observation, type ProcessSeen, SMAPS_FIELDS } from './observation.js';
+
+/** One thing that both sides say of themselves. */
+export interface Fact {
+  readonly where: string;
+  readonly field: string;
+  readonly value: string;
+}
+
+const SIGNALS: Readonly<Record<number, string>> = { 7: 'SIGBUS', 11: 'SIGSEGV' };
+
+/** `ok`, `SIGBUS`, `ENOMEM`. */
+const resultName = (result: number): string =>
+  result === 0 ? 'ok' : (SIGNALS[result] ?? getSystemErrorMap().get(result)?.[0] ?? String(result));
+
+/** An observation in single facts, frames by their names. To be called for one observation after the other. */
+export function factsOf(observation: Observation, names: FrameNames): Fact[] {
+  const nameOf = names.follow(observation);
+  const { result, value, processes } = observation;
+  const step = [
+    { where: 'step', field: 'result', value: resultName(result) },
+    { where: 'step', field: 'value read', value: value === 0 ? 'zero' : `of step ${value}` },
+  ];
+  return [...step, ...processes.flatMap((process) => [...processFacts(process), ...pageFacts(process, nameOf)])];
+}
+
+function processFacts({ process, areas }: ProcessSeen): Fact[] {
+  return areas.flatMap((area) => areaFacts(`P${process} area ${area.start}+${area.end - area.start}`, area));
+}
+
+function areaFacts(where: string, { rights, of, index, smaps }: AreaSeen): Fact[] {
+  const mapped = { where, field: 'mapped', value: `${rights} ${of}${of === 'anonymous' ? '' : ` from ${index}`}` };
+  return [mapped, ...SMAPS_FIELDS.map((field) => ({ where, field: `smaps.${field}`, value: `${smaps[field]} kB` }))];
+}
+
+function pageFacts({ process, pages }: ProcessSeen, nameOf: (page: ProcessSeen['pages'][number]) => string): Fact[] {
+  return pages.flatMap((page) => {
+    const where = `P${process} page ${page.page}`;
+    return [
+      { where, field: 'kind', value: page.kind },
+      { where, field: 'frame', value: nameOf(page) },
+      { where, field: 'mapcount', value: String(page.mapcount) },
+      { where, field: 'dirty', value: String(page.dirty) },
+      { where, field: 'mincore', value: String(page.mincore) },
+    ];
+  });
+}

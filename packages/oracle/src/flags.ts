@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import {
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  MS_ASYNC,
+  MS_SYNC,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from '@lockless/mm';
+import type { Advice, Mmap, Mremap, MsyncMode, Prot } from './script.js';
+
+/* The numbers that system calls take. Those of `@lockless/mm` are Linux's, so both sides take the same. */
+
+const PROT: Readonly<Record<Prot, number>> = {
+  none: PROT_NONE,
+  r: PROT_READ,
+  w: PROT_WRITE,
+  rw: PROT_READ | PROT_WRITE,
+};
+export const protBits = (prot: Prot): number => PROT[prot];
+
+const ADVICE: Readonly<Record<Advice, number>> = {
+  dontneed: MADV_DONTNEED,
+  dontfork: MADV_DONTFORK,
+  dofork: MADV_DOFORK,
+};
+export const adviceBits = (advice: Advice): number => ADVICE[advice];
+
+export const msyncBits = (mode: MsyncMode): number => (mode === 'sync' ? MS_SYNC : MS_ASYNC);
+
+export const mremapBits = ({ at, to }: Mremap): number => (at === to ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED);
+
+/** Without MAP_FIXED and MAP_ANONYMOUS. */
+export const mmapBits = ({ shared }: Mmap): number => (shared ? MAP_SHARED : MAP_PRIVATE);

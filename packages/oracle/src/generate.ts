@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import fc from 'fast-check';
+import { ADVICE, Living, MSYNC_MODES, PROTS, type Script, type ScriptFile, type Step } from './script.js';
+
+/** Generated scripts use the lower half of the arena, so that what they map meets what they mapped. */
+const PAGES = 32;
+const LONGEST_RANGE = 16;
+const FILES: readonly ScriptFile[] = [
+  { kind: 'disk', pages: 16 },
+  { kind: 'memory', pages: 16 },
+];
+const LONGEST_FILE = 20;
+const MOST_STEPS = 40;
+
+const process = fc.nat(3);
+const page = fc.nat(PAGES - 1);
+const prot = fc.constantFrom(...([...PROTS].reverse() as (typeof PROTS)[number][]));
+/** A range within the pages that are used: long where there is room. */
+const range = fc
+  .tuple(page, fc.integer({ min: 1, max: LONGEST_RANGE }))
+  .map(([at, pages]) => ({ at, pages: Math.min(pages, PAGES - at) }));
+/** Null shrinks first: anonymous memory is the simplest. */
+const file = fc.option(fc.nat(FILES.length - 1), { freq: 3 });
+
+const mmap = fc
+  .tuple(process, range, prot, fc.boolean(), file, fc.nat(FILES[0].pages - 1))
+  .map(([process, range, prot, shared, file, index]): Step => {
+    return { op: 'mmap', process, ...range, prot, shared, file, index: file === null ? 0 : index };
+  });
+const mremap = fc
+  .tuple(process, range, page, fc.integer({ min: 1, max: LONGEST_RANGE }), fc.boolean())
+  .map(([process, range, to, newPages, stays]): Step => {
+    const target = stays ? range.at : to;
+    return { op: 'mremap', process, ...range, to: target, newPages: Math.min(newPages, PAGES - target) };
+  });
+const onRange = (op: 'munmap' | 'mlock' | 'munlock') =>
+  fc.tuple(process, range).map(([process, range]): Step => ({ op, process, ...range }));
+
+/** Touches most: what differs, differs in what a touch finds. */
+const step = fc.oneof(
+  { weight: 6, arbitrary: mmap },
+  { weight: 7, arbitrary: fc.record<Step & { op: 'read' }>({ op: fc.constant('read'), process, at: page }) },
+  { weight: 9, arbitrary: fc.record<Step & { op: 'write' }>({ op: fc.constant('write'), process, at: page }) },
+  { weight: 3, arbitrary: fc.record<Step & { op: 'fork' }>({ op: fc.constant('fork'), process, child: process }) },
+  { weight: 1, arbitrary: fc.record<Step & { op: 'exit' }>({ op: fc.constant('exit'), process }) },
+  { weight: 2, arbitrary: onRange('munmap') },
+  { weight: 3, arbitrary: mremap },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(process, range, prot)
+      .map(([process, range, prot]): Step => ({ op: 'mprotect', process, ...range, prot })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(process, range, fc.constantFrom(...ADVICE))
+      .map(([process, range, advice]): Step => ({ op: 'madvise', process, ...range, advice })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(process, range, fc.constantFrom(...MSYNC_MODES))
+      .map(([process, range, mode]): Step => ({ op: 'msync', process, ...range, mode })),
+  },
+  { weight: 1, arbitrary: onRange('mlock') },
+  { weight: 1, arbitrary: onRange('munlock') },
+  {
+    weight: 2,
+    arbitrary: fc.record<Step & { op: 'truncate' }>({
+      op: fc.constant('truncate'),
+      process,
+      file: fc.nat(FILES.length - 1),
+      pages: fc.nat(LONGEST_FILE),
+    }),
+  },
+);
+
+/** Scripts that can be performed, of one to four processes. They shrink to fewer and simpler steps. */
+export const scripts: fc.Arbitrary<Script> = fc
+  .array(step, { minLength: 1, maxLength: MOST_STEPS, size: 'max' })
+  .map(possible);
+
+/** Gives steps to processes that live, and leaves out those that no process can do. */
+function possible(steps: readonly Step[]): Script {
+  const living = new Living();
+  const done: Step[] = [];
+  for (const wanted of steps) {
+    const { all, free } = living;
+    if (all.length === 0 || (wanted.op === 'fork' && free === undefined)) continue;
+    const process = all[wanted.process % all.length];
+    const step: Step = wanted.op === 'fork' ? { ...wanted, process, child: free ?? 0 } : { ...wanted, process };
+    living.follow(step);
+    done.push(step);
+  }
+  return withUsedFiles(done);
+}
+
+/** Only files that a step names, with numbers from 0. */
+function withUsedFiles(steps: readonly Step[]): Script {
+  const used = FILES.map((_, i) => i).filter((i) => steps.some((step) => 'file' in step && step.file === i));
+  const files = used.map((i) => FILES[i]);
+  return {
+    files,
+    steps: steps.map((step) =>
+      'file' in step && step.file !== null ? ({ ...step, file: used.indexOf(step.file) } as Step) : step,
+    ),
+  };
+}

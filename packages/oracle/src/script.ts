@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/* What a script can say. Addresses and lengths are in pages; addresses count from the begin of the arena, where nothing is mapped at first. */
+
+/** Pages that scripts can use. As `c/oracle.h` has it. */
+export const ARENA_PAGES = 64;
+export const MAX_PROCESSES = 4;
+export const MAX_FILES = 4;
+/** Pages of a file. */
+export const MAX_FILE_PAGES = 64;
+
+/** A file that exists when the script begins, all zeros: on a disk, in the page cache and clean; or in memory (memfd), all holes. */
+export interface ScriptFile {
+  readonly kind: 'disk' | 'memory';
+  readonly pages: number;
+}
+
+export const PROTS = ['none', 'r', 'w', 'rw'] as const;
+export type Prot = (typeof PROTS)[number];
+
+export const ADVICE = ['dontneed', 'dontfork', 'dofork'] as const;
+export type Advice = (typeof ADVICE)[number];
+
+export const MSYNC_MODES = ['sync', 'async'] as const;
+export type MsyncMode = (typeof MSYNC_MODES)[number];
+
+interface By {
+  /** Which process does it: 0, there from the begin, to 3. */
+  readonly process: number;
+}
+interface Range extends By {
+  readonly at: number;
+  readonly pages: number;
+}
+
+export interface Mmap extends Range {
+  readonly op: 'mmap';
+  readonly prot: Prot;
+  readonly shared: boolean;
+  /** Number of the file; null: anonymous memory. */
+  readonly file: number | null;
+  /** First page of the file. */
+  readonly index: number;
+}
+export interface Read extends By {
+  readonly op: 'read';
+  readonly at: number;
+}
+/** Leaves a value there that no other step writes. */
+export interface Write extends By {
+  readonly op: 'write';
+  readonly at: number;
+}
+export type Touch = Read | Write;
+export interface Fork extends By {
+  readonly op: 'fork';
+  readonly child: number;
+}
+export interface Exit extends By {
+  readonly op: 'exit';
+}
+export interface OnRange extends Range {
+  readonly op: 'munmap' | 'mlock' | 'munlock';
+}
+/** To `to`, whatever is mapped there; `to` the same as `at`: only where it is. */
+export interface Mremap extends Range {
+  readonly op: 'mremap';
+  readonly to: number;
+  readonly newPages: number;
+}
+export interface Mprotect extends Range {
+  readonly op: 'mprotect';
+  readonly prot: Prot;
+}
+export interface Madvise extends Range {
+  readonly op: 'madvise';
+  readonly advice: Advice;
+}
+export interface Msync extends Range {
+  readonly op: 'msync';
+  readonly mode: MsyncMode;
+}
+/** ftruncate, in pages. */
+export interface Truncate extends By {
+  readonly op: 'truncate';
+  readonly file: number;
+  readonly pages: number;
+}
+
+export type Step = Mmap | Touch | Fork | Exit | OnRange | Mremap | Mprotect | Madvise | Msync | Truncate;
+
+export interface Script {
+  readonly files: readonly ScriptFile[];
+  readonly steps: readonly Step[];
+}
+
+/** The value that step number `index` writes. */
+export const tokenOf = (index: number): number => index + 1;
+
+/** Which processes live, step by step. */
+export class Living {
+  private readonly numbers: Set<number> = new Set([0]);
+
+  has(process: number): boolean {
+    return this.numbers.has(process);
+  }
+
+  /** The living, in order. */
+  get all(): number[] {
+    return [...this.numbers].sort((a, b) => a - b);
+  }
+
+  /** The lowest number that no process has; undefined: there are as many as there may be. */
+  get free(): number | undefined {
+    return Array.from({ length: MAX_PROCESSES }, (_, i) => i).find((i) => !this.numbers.has(i));
+  }
+
+  follow(step: Step): void {
+    if (step.op === 'fork') this.numbers.add(step.child);
+    if (step.op === 'exit') this.numbers.delete(step.process);
+  }
+}

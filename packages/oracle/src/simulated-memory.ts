@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { NULL, type Op, type Ptr } from '@lockless/cpu';
+import {
+  adoptMm,
+  areas,
+  buildMm,
+  dupMm,
+  exitMm,
+  MADV_RANDOM,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  shmemInode,
+  sysFtruncate,
+  sysMadvise,
+  sysMincore,
+  sysMlock,
+  sysMmap,
+  sysMprotect,
+  sysMremap,
+  sysMsync,
+  sysMunlock,
+  sysMunmap,
+  sysPread,
+  userRead,
+  userWrite,
+} from '@lockless/mm';
+import { type File, FMODE_READ, FMODE_WRITE, type Inode, type MmStruct, PAGE_SIZE } from '@lockless/mm-types';
+import { fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
+import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
+import type { Mmap, ScriptFile, Step, Touch } from './script.js';
+
+/** Where the arena begins; as the real one, at the begin of what one page table maps. */
+export const ARENA_BASE = 0x10000;
+const MMAP_BASE = 0x7000_0000;
+const FIRST_INO = 100;
+/** The version that tells a private page's content: its identity is the value then. */
+const PRIVATE = -1;
+
+export interface OpenFile {
+  readonly ino: number;
+  readonly inode: Ptr<Inode>;
+  readonly file: Ptr<File>;
+}
+
+function enough<T>(what: T | typeof NULL): Exclude<T, typeof NULL> {
+  if (what === NULL) throw new Error('the simulated machine has too little memory for the script');
+  return what as Exclude<T, typeof NULL>;
+}
+
+/** The processes and files of a script on the simulated machine. */
+export class SimulatedMemory {
+  readonly files: OpenFile[] = [];
+  readonly mms: Map<number, Ptr<MmStruct>> = new Map();
+  /** The value that a version of a page of a file is. */
+  private readonly values = new Map<string, number>();
+
+  /** *Context*: boot, or a task without an mm. */
+  *prepare(files: readonly ScriptFile[]): Op<void> {
+    for (const [i, { kind, pages }] of files.entries()) {
+      const ino = FIRST_INO + i;
+      const bytes = pages * PAGE_SIZE;
+      const inode = enough(yield* kind === 'disk' ? inodeAlloc(ino, bytes) : shmemInode(ino, bytes));
+      const file = enough(yield* fileOpen(inode, FMODE_READ | FMODE_WRITE));
+      if (kind === 'disk') yield* sysPread(file, 0, bytes, null);
+      this.files.push({ ino, inode, file });
+    }
+    this.mms.set(0, enough(yield* buildMm({ segments: [], brk: 0x1000, mmapBase: MMAP_BASE, pid: 1 })));
+  }
+
+  /** Performs one step as its process. `token` is what a write writes. */
+  *perform(step: Step, token: number): Op<{ result: number; value: number }> {
+    yield* adoptMm(this.mmOf(step.process));
+    if (step.op === 'read' || step.op === 'write') return yield* this.touch(step, token);
+    return { result: Math.min(0, yield* this.call(step)), value: 0 };
+  }
+
+  /** Which pages of its areas a process finds by mincore. */
+  *mincore(process: number): Op<ReadonlyMap<number, boolean>> {
+    const found = new Map<number, boolean>();
+    yield* adoptMm(this.mmOf(process));
+    for (const { start, end } of areas(this.mmOf(process))) {
+      const resident = yield* sysMincore(start, end - start);
+      if (typeof resident === 'number') throw new Error(`mincore of an area says ${resident}`);
+      for (const [i, is] of resident.entries()) found.set(start + i, is);
+    }
+    return found;
+  }
+
+  /** Ends everything. */
+  *close(): Op<void> {
+    for (const process of [...this.mms.keys()]) yield* this.exit(process);
+    for (const { file } of this.files) yield* filePut(file);
+  }
+
+  private mmOf(process: number): Ptr<MmStruct> {
+    const mm = this.mms.get(process);
+    if (mm === undefined) throw new RangeError(`there is no process P${process}`);
+    return mm;
+  }
+
+  private *touch({ op, at }: Touch, token: number): Op<{ result: number; value: number }> {
+    const page = ARENA_BASE + at;
+    const { error, content } = yield* op === 'read'
+      ? userRead(page)
+      : userWrite(page, { identity: token, version: PRIVATE });
+    if (error !== 0) return { result: error, value: 0 };
+    const { identity, version } = content;
+    if (op === 'write') {
+      if (version !== PRIVATE) this.values.set(`${identity}:${version}`, token);
+      return { result: 0, value: 0 };
+    }
+    if (version === PRIVATE) return { result: 0, value: identity };
+    return { result: 0, value: version === 0 ? 0 : (this.values.get(`${identity}:${version}`) ?? -1) };
+  }
+
+  private *call(step: Exclude<Step, Touch>): Op<number> {
+    const { op } = step;
+    if (op === 'mmap') return yield* this.mmap(step);
+    if (op === 'fork') return yield* this.fork(step.process, step.child);
+    if (op === 'exit') return yield* this.exit(step.process);
+    if (op === 'truncate') return yield* sysFtruncate(this.files[step.file].file, step.pages * PAGE_SIZE);
+    const at = ARENA_BASE + step.at;
+    const { pages } = step;
+    switch (op) {
+      case 'munmap':
+        return yield* sysMunmap(at, pages);
+      case 'mremap': {
+        const newAddress = ARENA_BASE + step.to;
+        return yield* sysMremap({
+          address: at,
+          oldPages: pages,
+          newPages: step.newPages,
+          flags: mremapBits(step),
+          newAddress,
+        });
+      }
+      case 'mprotect':
+        return yield* sysMprotect(at, pages, protBits(step.prot));
+      case 'madvise':
+        return yield* sysMadvise(at, pages, adviceBits(step.advice));
+      case 'msync':
+        return yield* sysMsync(at, pages, msyncBits(step.mode));
+      case 'mlock':
+        return yield* sysMlock(at, pages);
+      case 'munlock':
+        return yield* sysMunlock(at, pages);
+    }
+  }
+
+  /** As on the other side, without read-ahead. */
+  private *mmap(step: Mmap): Op<number> {
+    const address = ARENA_BASE + step.at;
+    const file = step.file === null ? NULL : this.files[step.file].file;
+    const flags = mmapBits(step) | MAP_FIXED | (file === NULL ? MAP_ANONYMOUS : 0);
+    const prot = protBits(step.prot);
+    const result = yield* sysMmap({ address, pages: step.pages, prot, flags, file, pgoff: step.index });
+    return result < 0 || file === NULL ? result : yield* sysMadvise(address, step.pages, MADV_RANDOM);
+  }
+
+  private *fork(process: number, child: number): Op<number> {
+    this.mms.set(child, enough(yield* dupMm(this.mmOf(process))));
+    return 0;
+  }
+
+  private *exit(process: number): Op<number> {
+    yield* adoptMm(this.mmOf(process));
+    yield* exitMm();
+    this.mms.delete(process);
+    return 0;
+  }
+}

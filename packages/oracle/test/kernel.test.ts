@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import {
+  compareScript,
+  formatDifference,
+  kernelSide,
+  parseScript,
+  reasonAgainstKernel,
+  type Script,
+  searchDifference,
+  simulatedSide,
+} from '../src/index.js';
+
+const reason = reasonAgainstKernel();
+/** More with `LOCKLESS_SEEDS=n`: docs/testing.md. */
+const SEEDS = Math.max(1, Number(process.env.LOCKLESS_SEEDS ?? 1));
+const SCRIPTS = 40;
+
+const everyStep: Script = parseScript(
+  readFileSync(new URL('every-step.txt', import.meta.url), 'utf8'),
+  'every-step.txt',
+);
+
+it('the script with every step can be performed on mm', () => {
+  expect(simulatedSide().run(everyStep).broken).toBeNull();
+});
+
+describe.skipIf(reason !== null)(
+  `against the kernel that runs${reason === null ? '' : ` (skipped: ${reason})`}`,
+  () => {
+    it('every step once', () => {
+      const { steps, difference } = compareScript(everyStep, simulatedSide(), kernelSide());
+      expect(difference && formatDifference(everyStep, difference)).toBeNull();
+      expect(steps).toBe(everyStep.steps.length);
+    });
+
+    it(`${SCRIPTS * SEEDS} generated scripts`, async () => {
+      const { found } = await searchDifference({
+        simulated: simulatedSide(),
+        real: kernelSide(),
+        count: SCRIPTS * SEEDS,
+        seed: 2608,
+      });
+      expect(found && formatDifference(found.script, found.difference)).toBeNull();
+    });
+
+    it('a difference is found here too', async () => {
+      const simulated = simulatedSide({ zeroPageReads: 0 });
+      const { found } = await searchDifference({ simulated, real: kernelSide(), count: 200, seed: 3 });
+      expect(found?.script.steps).toHaveLength(2);
+    });
+  },
+);
