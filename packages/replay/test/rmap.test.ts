@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { RunResult } from '@lockless/report';
+import { describe, expect, it } from 'vitest';
+import { simulate } from '../src/index.js';
+import { BUNDLED, type Bundled, bundled, expectHolds } from './bundled.js';
+
+const DESIGNS = ['pte-chain', 'objrmap'] as const;
+const RUNS = BUNDLED.flatMap((name, seed) => DESIGNS.map((rmap) => ({ name, rmap, seed: seed + 1 })));
+
+const faultsOf = (result: RunResult) =>
+  result.processes.map(({ faults, rssAtExit }) => [faults.simulated, rssAtExit.simulated]);
+
+/** The run on anon_vma that others are held to. One CPU: who comes first to a page does not depend on what a step costs. */
+const references = new Map<Bundled, Promise<RunResult>>();
+function reference(name: Bundled): Promise<RunResult> {
+  const known = references.get(name) ?? simulate(bundled(name), { cpus: 1, model: 'sc' });
+  references.set(name, known);
+  return known;
+}
+
+describe('the recordings on the reverse mappings before anon_vma', () => {
+  it.each(RUNS)('$name, $rmap: the same faults and resident pages as with anon_vma', async ({ name, rmap }) => {
+    const result = await simulate(bundled(name), { cpus: 1, model: 'sc', rmap });
+    expectHolds(result);
+    expect(result.configuration.rmap).toBe(rmap);
+    expect(result.operations).toBe(result.operationsTotal);
+    const anonVma = await reference(name);
+    expect(faultsOf(result)).toEqual(faultsOf(anonVma));
+    expect([result.memory.reverseMapping.anonVmas, anonVma.memory.reverseMapping.pteChains]).toEqual([0, 0]);
+  });
+
+  it.each(RUNS)('$name, $rmap, seed $seed: a quarter of the memory, weak memory', async ({ name, rmap, seed }) => {
+    const result = await simulate(bundled(name), { rmap, seed, neighbours: seed % 3, memory: { percent: 25 } });
+    expectHolds(result);
+    expect(result.operations).toBe(result.operationsTotal);
+    expect(result.memory.reclaim.reclaimed).toBeGreaterThan(1000);
+  });
+
+  it('bookkeeping where several processes map the same files: chains for each entry, objrmap for anonymous pages, anon_vma for areas', async () => {
+    const bytes = async (rmap: 'pte-chain' | 'objrmap' | 'anon-vma'): Promise<number> =>
+      (await simulate(bundled('sqlite-threads'), { cpus: 1, model: 'sc', rmap })).memory.reverseMapping.bytes;
+    const chains = await bytes('pte-chain');
+    expect(chains).toBeGreaterThan(10 * (await bytes('objrmap')));
+    expect(chains).toBeGreaterThan(10 * (await bytes('anon-vma')));
+  });
+});
