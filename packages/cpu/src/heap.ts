@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { KernelBug } from './bug.js';
-import { STATIC_WORDS, staticSymbols } from './memory.js';
+import { STATIC_WORDS, staticSymbolAt, staticSymbols } from './memory.js';
 import type { KmemCache } from './slab.js';
 import { kmemCacheOf } from './slab.js';
 import { fieldAt, type Layout } from './struct.js';
@@ -113,10 +113,8 @@ export class Heap {
 
   /** The object at an address, for reports. */
   locate(address: number): Located | null {
-    for (const symbol of staticSymbols()) {
-      if (address >= symbol.address && address < symbol.address + symbol.size)
-        return { name: symbol.name, base: symbol.address, layout: symbol.layout, index: null };
-    }
+    const symbol = staticSymbolAt(address);
+    if (symbol !== null) return { name: symbol.name, base: symbol.address, layout: symbol.layout, index: null };
     for (const { base, size, element } of this.arrays) {
       const index = Math.floor((address - base) / element.$size);
       if (address >= base && address < base + size)

@@ -58,6 +58,19 @@ export function definePerCpuWord<V = number>(name: string): (cpu: number) => Ref
 /** All static symbols, by ascending address. */
 export const staticSymbols = (): readonly StaticSymbol[] => symbols;
 
+/** The static symbol that an address lies in, or null. */
+export function staticSymbolAt(address: number): StaticSymbol | null {
+  let low = 0;
+  let high = symbols.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (symbols[middle].address + symbols[middle].size <= address) low = middle + 1;
+    else high = middle;
+  }
+  const symbol = symbols[low];
+  return symbol !== undefined && address >= symbol.address ? symbol : null;
+}
+
 /**
  * Reads a word without an access: for boot code, for constants that boot wrote before a second CPU ran (`__ro_after_init`), and for
  * tools that look at the machine from outside. Kernel-side code that runs on several CPUs must not use it for anything else.
