@@ -52,7 +52,7 @@ export interface LoopingProgram {
 export const OBJECT = 'object ';
 export const VARIABLES: readonly string[] = ['x', 'y', 'z', 'p', 'l', 'm', 'rw'];
 /** Registers that an outcome tells. The others hold pointers. */
-export const TOLD: readonly string[] = ['r0', 'r1', 'r2'];
+const TOLD: readonly string[] = ['r0', 'r1', 'r2'];
 
 interface Thing {
   value: number;

@@ -8,18 +8,18 @@ import { standardOutcome } from './looping-program.js';
 const shift = (code: Code, by: number): Instruction[] =>
   code.map((i) => (i.do === 'jump' ? { ...i, target: i.target + by } : i));
 
-export function join(...parts: readonly Code[]): Code {
+function join(...parts: readonly Code[]): Code {
   const all: Instruction[] = [];
   for (const part of parts) all.push(...shift(part, all.length));
   return all;
 }
 
-export function when(left: Value, right: Value, equal: boolean, body: Code): Code {
+function when(left: Value, right: Value, equal: boolean, body: Code): Code {
   return join([{ do: 'jump', if: !equal, left, right, target: 1 + body.length }], shift(body, 0));
 }
 
 /** Goes round as long as left == right comes out as `again` says. */
-export function loop(body: Code, left: Value, right: Value, again: boolean, relaxed: boolean): Code {
+function loop(body: Code, left: Value, right: Value, again: boolean, relaxed: boolean): Code {
   const rest: Code = relaxed
     ? [
         { do: 'jump', if: !again, left, right, target: body.length + 3 },
