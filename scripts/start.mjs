@@ -5,11 +5,24 @@ import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
 import { repositoryRoot } from './workspaces.mjs';
 
-/** `npm start [-- ARGUMENTS]`: installs and builds what is missing, then `lockless run ARGUMENTS`. */
+/** `npm start [-- ARGUMENTS]`: installs and builds what is missing, then `lockless ARGUMENTS`; without the name of a command, `lockless run ARGUMENTS`. */
 bootstrap(repositoryRoot);
 
 const program = join(repositoryRoot, 'apps/lockless/dist/cli.js');
-const child = spawn(process.execPath, [program, 'run', ...process.argv.slice(2)], {
+const COMMANDS = new Set([
+  'run',
+  'record',
+  'check',
+  'barriers',
+  'litmus',
+  'oracle',
+  'bench',
+  'help',
+  '--help',
+  '--version',
+]);
+const args = process.argv.slice(2);
+const child = spawn(process.execPath, [program, ...(COMMANDS.has(args[0] ?? '') ? [] : ['run']), ...args], {
   stdio: 'inherit',
   // Paths among the arguments are relative to where npm was started.
   cwd: process.env.INIT_CWD ?? process.cwd(),

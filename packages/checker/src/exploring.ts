@@ -5,6 +5,7 @@ import { CheckError } from './errors.js';
 import type { Checkpoint } from './explore/checkpoint.js';
 import type { AccessSite, Execution } from './explore/execution.js';
 import { type ExploreCounts, type Explorer, explore } from './explore/explorer.js';
+import { Nondeterminism } from './explore/thread-engine.js';
 import { describeThrown, errorFinding, outcomeFinding, stuckFinding } from './finding.js';
 import { leakFinding } from './leak.js';
 import type { Program } from './program.js';
@@ -84,14 +85,14 @@ export class Exploring {
    */
   slice(): boolean {
     takeAskedGuards();
-    const done = this.explorer.run(SLICE_MS);
+    const done = this.deterministically(() => this.explorer.run(SLICE_MS));
     this.noteGuards();
     return done || this.table.moved;
   }
 
   /** Follows one execution. Throws CheckError when the token does not fit. */
   replay(token: string): void {
-    this.explorer.follow(new Replay(parseReplayToken(token)));
+    this.deterministically(() => this.explorer.follow(new Replay(parseReplayToken(token))));
     this.noteGuards();
     if (this.found.size === 0)
       throw new CheckError('replay-mismatch', 'the execution that the replay token names is right');
@@ -105,6 +106,17 @@ export class Exploring {
   /** With the names that sites have now: a number may change as more are met. */
   tell(finding: Finding): Counterexample {
     return counterexampleOf(finding, (site) => this.table.name(site));
+  }
+
+  /** Says so when the program is not a function of what it reads. */
+  private deterministically<T>(explored: () => T): T {
+    try {
+      return explored();
+    } catch (error) {
+      if (error instanceof Nondeterminism)
+        throw new CheckError('nondeterministic', `${this.program.name}: ${error.message}`, { cause: error });
+      throw error;
+    }
   }
 
   private noteGuards(): void {

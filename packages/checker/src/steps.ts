@@ -6,6 +6,7 @@ import { outOfOrder } from './order.js';
 import type { Step } from './result.js';
 import { stepFrames } from './sites.js';
 import type { Snapshot, SnapshotEvent } from './snapshot.js';
+import { WEAKENED } from './weaken.js';
 
 export interface StepContext {
   readonly execution: Snapshot;
@@ -110,6 +111,7 @@ function noteOf(
     const steps = missed.map((store) => numbers.get(store)).sort((a, b) => Number(a) - Number(b));
     parts.push(event.read !== null ? `does not see step ${steps.join(', ')}` : `hits memory before step ${steps[0]}`);
   }
+  if (event.weakened) parts.push(`weakened to ${WEAKENED[event.code]}`);
   const given = notes.get(event);
   if (given !== undefined) parts.push(given);
   return parts.length === 0 ? null : parts.join('; ');

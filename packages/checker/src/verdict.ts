@@ -49,7 +49,7 @@ export function resultOf(checked: Checked): CheckResult {
 function boundOf({ tally: { counts }, options, counterexamples }: Checked): string | null {
   const most = (options.maxEvents ?? 10_000).toLocaleString('en-US');
   if (counts.bounded > 0)
-    return `${counts.bounded.toLocaleString('en-US')} executions had a thread of more than ${most} events, and were cut`;
+    return `${counts.bounded.toLocaleString('en-US')} ${counts.bounded === 1 ? 'execution had' : 'executions had'} a thread of more than ${most} events, cut there`;
   return counts.executions === 0 && counterexamples.length === 0 ? 'no execution was complete' : null;
 }
 
