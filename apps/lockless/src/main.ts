@@ -7,6 +7,7 @@ import { barriersCommand } from './commands/barriers.js';
 import { benchCommand } from './commands/bench.js';
 import { checkCommand } from './commands/check.js';
 import { litmusCommand } from './commands/litmus.js';
+import { oracleCommand } from './commands/oracle.js';
 import { recordCommand } from './commands/record.js';
 import { runCommand } from './commands/run.js';
 import { EXIT, InputError, UsageError } from './exit-code.js';
@@ -35,6 +36,7 @@ export function program(io: Io, exit: Exit): Command {
     checkCommand(io, exit),
     barriersCommand(io, exit),
     litmusCommand(io, exit),
+    oracleCommand(io, exit),
     benchCommand(io),
   ];
   for (const command of commands) cli.addCommand(command.showHelpAfterError('(--help lists the options)'));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Progress } from '@lockless/checker';
+import type { SearchProgress } from '@lockless/oracle';
 import type { SimulationProgress } from '@lockless/replay';
 import type { Ora } from 'ora';
 import ora from 'ora';
@@ -49,6 +50,15 @@ export class CheckProgress extends ProgressLine {
       known && executions > 0 ? `, ${Math.ceil((seconds * (estimate - executions)) / executions)} s left` : '';
     const rate = seconds > 0 ? `, ${rounded(executions / seconds)}/s` : '';
     this.draw(`${what}: ${executions.toLocaleString('en-US')} executions${total}${rate}${left}`);
+  }
+}
+
+/** How many generated scripts were performed on both sides. */
+export class OracleProgress extends ProgressLine {
+  show(count: number, { scripts, shrinking }: SearchProgress): void {
+    this.draw(
+      shrinking ? `a difference after ${scripts} scripts; looking for a shorter one` : `${scripts} of ${count} scripts`,
+    );
   }
 }
 

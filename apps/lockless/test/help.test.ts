@@ -35,6 +35,9 @@ options, \`npx vitest run apps/lockless/test/help.test.ts --update\` writes it a
   many), \`positive\`, \`negative\`, \`race\`, \`seconds\`, \`finalStates\` (as herd writes them), \`flags\`, \`declared\` and \`found\` (in the words of a
   \`Result:\` line), \`judgement\` (\`as-declared\`, \`forgiven\`, \`different\`, \`undeclared\`), \`bounded\`, \`notes\`. For a test that cannot be read it is
   \`file\` and \`error\`; the others run all the same.
+* That of \`oracle\` is an object: \`kernel\`, \`scripts\` (\`name\`, \`steps\` compared, \`difference\`, \`deliberate\`) and \`generated\` (\`seed\`, \`scripts\`, \`steps\`,
+  \`found\`, \`deliberate\`, \`interrupted\`) or null. A difference has the index of its \`step\` and \`fields\`, each with \`where\`, \`field\`, \`simulated\` and \`real\`.
+  How scripts are written: [packages/oracle](../packages/oracle/README.md).
 * Progress goes to stderr, and only to a terminal. Colours go to a terminal, unless \`NO_COLOR\` is set.
 * Messages about a recording begin with \`file:line:\`, with the line in the uncompressed text; those about a litmus test with \`file:line:column:\`.
 * Ctrl-C ends a run with the result so far and exit code 130; a second one ends it at once.

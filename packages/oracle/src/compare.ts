@@ -45,17 +45,24 @@ function compareRuns(script: Script, simulated: SideRun, real: SideRun): Compari
   for (let step = 0; step < script.steps.length; step++) {
     const [here, there] = [simulated.observations[step], real.observations[step]];
     if (here === undefined || there === undefined) return upTo(step, unfinished(step, simulated, real));
+    if (mayReuseFrames(script, step)) for (const side of names) side.forget();
     const found = differingFacts(factsOf(here, names[0]), factsOf(there, names[1]));
     const reasons = found.map((field) => deliberateDifferences.find(({ explains }) => explains(field, script, step)));
-    for (const reason of reasons) if (reason !== undefined) deliberate.add(reason.name);
-    if (reasons.some((reason) => reason?.endsComparison)) return upTo(step + 1, null);
+    const whole = reasons.find((reason) => reason?.ends === 'step');
+    for (const reason of whole === undefined ? reasons : [whole]) if (reason) deliberate.add(reason.name);
+    if (whole !== undefined) return upTo(step, null);
     const fields = found.filter((_, i) => reasons[i] === undefined);
     if (fields.length > 0) return upTo(step + 1, { step, fields });
+    if (found.length > 0) return upTo(step + 1, null);
   }
   const { length } = script.steps;
   const ended = simulated.broken === null && real.broken === null;
   return upTo(length, ended ? null : unfinished(length - 1, simulated, real));
 }
+
+/** Of locked memory mremap unmaps first and then brings pages in: the same frames or others, as the allocator will have it. */
+const mayReuseFrames = ({ steps }: Script, at: number): boolean =>
+  steps[at].op === 'mremap' && steps.slice(0, at).some(({ op }) => op === 'mlock');
 
 function unfinished(step: number, simulated: SideRun, real: SideRun): Difference {
   const field = {

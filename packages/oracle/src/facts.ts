@@ -32,14 +32,29 @@ function processFacts({ process, areas }: ProcessSeen): Fact[] {
 }
 
 function areaFacts(where: string, { rights, of, index, smaps }: AreaSeen): Fact[] {
-  const mapped = { where, field: 'mapped', value: `${rights} ${of}${of === 'anonymous' ? '' : ` from ${index}`}` };
-  return [mapped, ...SMAPS_FIELDS.map((field) => ({ where, field: `smaps.${field}`, value: `${smaps[field]} kB` }))];
+  return [
+    { where, field: 'mapped', value: mappedAs(rights, of, index) },
+    ...SMAPS_FIELDS.map((field) => ({ where, field: `smaps.${field}`, value: `${smaps[field]} kB` })),
+  ];
 }
 
-function pageFacts({ process, pages }: ProcessSeen, nameOf: (page: ProcessSeen['pages'][number]) => string): Fact[] {
+const mappedAs = (rights: string, of: string, index: number): string =>
+  `${rights} ${of}${of === 'anonymous' ? '' : ` from ${index}`}`;
+
+/** What the page is mapped as: its area's rights, and which page of which file. */
+function pageMappedAs(areas: readonly AreaSeen[], page: number): string {
+  const area = areas.find(({ start, end }) => page >= start && page < end);
+  return area === undefined ? 'nothing' : mappedAs(area.rights, area.of, area.index + page - area.start);
+}
+
+function pageFacts(
+  { process, areas, pages }: ProcessSeen,
+  nameOf: (page: ProcessSeen['pages'][number]) => string,
+): Fact[] {
   return pages.flatMap((page) => {
     const where = `P${process} page ${page.page}`;
     return [
+      { where, field: 'mapped', value: pageMappedAs(areas, page.page) },
       { where, field: 'kind', value: page.kind },
       { where, field: 'frame', value: nameOf(page) },
       { where, field: 'mapcount', value: String(page.mapcount) },

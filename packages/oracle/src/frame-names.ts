@@ -9,6 +9,11 @@ export class FrameNames {
   private names = new Map<number, string>();
   private given = 0;
 
+  /** No frame is known any more: a step may have freed frames and got them again. */
+  forget(): void {
+    this.names = new Map();
+  }
+
   /** The name of each frame of an observation, to be called for one after the other. */
   follow({ processes }: Observation): (page: PageSeen) => string {
     const names = new Map<number, string>();

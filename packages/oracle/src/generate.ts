@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import fc from 'fast-check';
+import { Mapped } from './mapped.js';
 import { ADVICE, Living, MSYNC_MODES, PROTS, type Script, type ScriptFile, type Step } from './script.js';
 
 /** Generated scripts use the lower half of the arena, so that what they map meets what they mapped. */
@@ -11,6 +12,8 @@ const FILES: readonly ScriptFile[] = [
 ];
 const LONGEST_FILE = 20;
 const MOST_STEPS = 40;
+/** Areas that a script begins with at most. */
+const FIRST_AREAS = 4;
 
 const process = fc.nat(3);
 const page = fc.nat(PAGES - 1);
@@ -41,7 +44,7 @@ const step = fc.oneof(
   { weight: 6, arbitrary: mmap },
   { weight: 7, arbitrary: fc.record<Step & { op: 'read' }>({ op: fc.constant('read'), process, at: page }) },
   { weight: 9, arbitrary: fc.record<Step & { op: 'write' }>({ op: fc.constant('write'), process, at: page }) },
-  { weight: 3, arbitrary: fc.record<Step & { op: 'fork' }>({ op: fc.constant('fork'), process, child: process }) },
+  { weight: 4, arbitrary: fc.record<Step & { op: 'fork' }>({ op: fc.constant('fork'), process, child: process }) },
   { weight: 1, arbitrary: fc.record<Step & { op: 'exit' }>({ op: fc.constant('exit'), process }) },
   { weight: 2, arbitrary: onRange('munmap') },
   { weight: 3, arbitrary: mremap },
@@ -76,34 +79,50 @@ const step = fc.oneof(
   },
 );
 
-/** Scripts that can be performed, of one to four processes. They shrink to fewer and simpler steps. */
-export const scripts: fc.Arbitrary<Script> = fc
-  .array(step, { minLength: 1, maxLength: MOST_STEPS, size: 'max' })
-  .map(possible);
+/** A step, and whether it goes where it says instead of where something is mapped. */
+interface Wish {
+  readonly step: Step;
+  readonly astray: boolean;
+}
+const astray = fc.nat(9).map((n) => n === 9);
+const wish: fc.Arbitrary<Wish> = fc.record({ step, astray });
 
-/** Gives steps to processes that live, and leaves out those that no process can do. */
-function possible(steps: readonly Step[]): Script {
+/**
+ * Scripts that can be performed, of one to four processes and up to `longest` steps. They shrink to fewer and simpler steps. Without fast-check's bias
+ * to small values: short scripts, which touch the first page only, find little.
+ */
+export const scripts = (longest: number = MOST_STEPS): fc.Arbitrary<Script> =>
+  fc
+    .noBias(
+      fc.tuple(
+        fc.array(fc.record({ step: mmap, astray }), { maxLength: FIRST_AREAS }),
+        fc.array(wish, { minLength: 1, maxLength: longest - FIRST_AREAS, size: 'max' }),
+      ),
+    )
+    .map(([first, then]) => possible([...first, ...then]));
+
+/** Gives steps to processes that live and leads them to what is mapped; leaves out those that no process can do. */
+function possible(wishes: readonly Wish[]): Script {
   const living = new Living();
+  const maps = new Mapped();
   const done: Step[] = [];
-  for (const wanted of steps) {
+  for (const { step: wanted, astray } of wishes) {
     const { all, free } = living;
     if (all.length === 0 || (wanted.op === 'fork' && free === undefined)) continue;
     const process = all[wanted.process % all.length];
-    const step: Step = wanted.op === 'fork' ? { ...wanted, process, child: free ?? 0 } : { ...wanted, process };
+    const owned: Step = wanted.op === 'fork' ? { ...wanted, process, child: free ?? 0 } : { ...wanted, process };
+    const step = astray ? owned : maps.lead(owned);
     living.follow(step);
+    maps.follow(step);
     done.push(step);
   }
-  return withUsedFiles(done);
+  return withUsedFiles(FILES, done);
 }
 
-/** Only files that a step names, with numbers from 0. */
-function withUsedFiles(steps: readonly Step[]): Script {
-  const used = FILES.map((_, i) => i).filter((i) => steps.some((step) => 'file' in step && step.file === i));
-  const files = used.map((i) => FILES[i]);
-  return {
-    files,
-    steps: steps.map((step) =>
-      'file' in step && step.file !== null ? ({ ...step, file: used.indexOf(step.file) } as Step) : step,
-    ),
-  };
+/** The script of these steps with only those of the files that a step names, numbered from 0. */
+export function withUsedFiles(files: readonly ScriptFile[], steps: readonly Step[]): Script {
+  const used = files.map((_, i) => i).filter((i) => steps.some((step) => 'file' in step && step.file === i));
+  const renumbered = (step: Step): Step =>
+    'file' in step && step.file !== null ? { ...step, file: used.indexOf(step.file) } : step;
+  return { files: used.map((i) => files[i]), steps: steps.map(renumbered) };
 }

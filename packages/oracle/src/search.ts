@@ -2,11 +2,11 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { compareScript, type Difference } from './compare.js';
-import { scripts } from './generate.js';
+import { scripts, withUsedFiles } from './generate.js';
 import type { Side } from './observation.js';
 import type { Script } from './script.js';
 
-/** Scripts that shrinking performs at most: the last ones make little smaller. */
+/** Scripts that shrinking performs at most by default: the last ones make little smaller. */
 const SHRINKING_EFFORT = 600;
 
 export interface SearchOptions {
@@ -15,6 +15,10 @@ export interface SearchOptions {
   /** Scripts to generate. */
   readonly count: number;
   readonly seed: number;
+  /** Steps of the longest script. */
+  readonly longest?: number;
+  /** Scripts to perform at most to make one that differs smaller. */
+  readonly effort?: number;
   /** After each script, those of shrinking too. */
   readonly onProgress?: (at: SearchProgress) => void;
   readonly signal?: AbortSignal;
@@ -39,14 +43,14 @@ export interface SearchResult {
 
 /** Performs generated scripts on both sides until they differ, and makes that script as small as it can. */
 export async function searchDifference(options: SearchOptions): Promise<SearchResult> {
-  const { simulated, real, count, seed, signal, onProgress } = options;
+  const { simulated, real, count, seed, longest, effort = SHRINKING_EFFORT, signal, onProgress } = options;
   const deliberate: Record<string, number> = {};
   const total = { scripts: 0, steps: 0, shrinking: false };
   let shrunk = 0;
   const holds = async (script: Script): Promise<boolean> => {
     // Lets an interrupt come in. What is left after one is not performed.
     await setImmediate();
-    if (signal?.aborted || shrunk >= SHRINKING_EFFORT) return true;
+    if (signal?.aborted || shrunk >= effort) return true;
     if (total.shrinking) shrunk += 1;
     const { steps, difference, deliberate: met } = compareScript(script, simulated, real);
     if (!total.shrinking) {
@@ -58,7 +62,7 @@ export async function searchDifference(options: SearchOptions): Promise<SearchRe
     onProgress?.({ ...total });
     return difference === null;
   };
-  const { counterexample } = await fc.check(fc.asyncProperty(scripts, holds), { seed, numRuns: count });
+  const { counterexample } = await fc.check(fc.asyncProperty(scripts(longest), holds), { seed, numRuns: count });
   return {
     scripts: total.scripts,
     steps: total.steps,
@@ -71,5 +75,5 @@ export async function searchDifference(options: SearchOptions): Promise<SearchRe
 function shortened(script: Script, simulated: Side, real: Side): SearchResult['found'] {
   const { difference } = compareScript(script, simulated, real);
   if (difference === null) return null;
-  return { script: { ...script, steps: script.steps.slice(0, difference.step + 1) }, difference };
+  return { script: withUsedFiles(script.files, script.steps.slice(0, difference.step + 1)), difference };
 }

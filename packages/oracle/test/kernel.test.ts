@@ -47,7 +47,14 @@ describe.skipIf(reason !== null)(
 
     it('a difference is found here too', async () => {
       const simulated = simulatedSide({ zeroPageReads: 0 });
-      const { found } = await searchDifference({ simulated, real: kernelSide(), count: 200, seed: 3 });
+      const { found } = await searchDifference({
+        simulated,
+        real: kernelSide(),
+        count: 200,
+        seed: 4,
+        longest: 12,
+        effort: 100,
+      });
       expect(found?.script.steps).toHaveLength(2);
     });
   },

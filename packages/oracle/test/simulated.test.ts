@@ -78,7 +78,7 @@ describe('the simulated side', () => {
   it('performs every generated script, and leaves nothing behind', () => {
     const side = simulatedSide();
     fc.assert(
-      fc.property(scripts, (script) => {
+      fc.property(scripts(), (script) => {
         const { observations, broken } = side.run(script);
         expect(broken).toBeNull();
         expect(observations).toHaveLength(script.steps.length);
