@@ -7,10 +7,13 @@ import {
   kmemCacheAlloc,
   kmemCacheCreate,
   kmemCacheFree,
+  load,
   NULL,
   readOnce,
   smpLoadAcquire,
+  smpMb,
   smpStoreRelease,
+  store,
   struct,
   writeOnce,
 } from '@lockless/cpu';
@@ -95,6 +98,26 @@ describe.each(models)('%s: a round in vain', (model) => {
     };
     expect((await check(program, { model })).violation?.kind).toBe('use-after-free');
   });
+});
+
+test('a round in vain shows a data race', async () => {
+  function* writer(): Op<void> {
+    yield* writeOnce(x, 1);
+    yield* smpMb();
+    yield* store(y, 1);
+    yield* smpMb();
+    yield* writeOnce(x, 2);
+  }
+  function* reader(): Op<void> {
+    for (;;) {
+      const phase = yield* smpLoadAcquire(x);
+      if (phase === 2) return;
+      if (phase === 1) yield* load(y);
+    }
+  }
+  const program: Program = { name: 'racy', setup: function* () {}, threads: { writer, reader }, races: 'report' };
+  const { verdict, violation } = await check(program, { model: 'lkmm' });
+  expect([verdict, violation?.kind]).toEqual(['violated', 'data-race']);
 });
 
 interface Thing {

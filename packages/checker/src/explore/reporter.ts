@@ -57,6 +57,8 @@ export class Reporter implements Endings {
   blocked(graph: Graph): void {
     if (this.quiet || !this.isPossible(graph) || this.isMisused(graph)) return;
     this.counts.blocked++;
+    // Rounds in vain are in no complete execution, so this is where their races show.
+    if (this.options.races === true && this.reportRace(graph)) return;
     if (this.options.onBlocked === undefined) return;
     const waits = waitsOf(graph, this.threads);
     const stuck = areStuck(graph, waits);
