@@ -2,7 +2,7 @@
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { bug, bugOn, GFP_KERNEL, load, NULL, spinLock, spinUnlock, store } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
-import { File, MmStruct, Page as PageFields, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { File, MmStruct, Page as PageFields, VmAreaStruct } from '@lockless/mm-types';
 import {
   allocPage,
   freeAreaInit,
@@ -97,7 +97,7 @@ export function* faultFile(
     yield* getPage(page);
     yield* addRss(MmStruct.fileRss(mm), 1);
     yield* rmap.pageAddFileRmap(page, ptep, spare);
-    const prot = rmap.vmGetPageProt((yield* load(VmAreaStruct.vmFlags(vma))) | VM_SHARED);
+    const prot = rmap.vmGetPageProt(yield* load(VmAreaStruct.vmFlags(vma)));
     const pte = rmap.pteMkold(rmap.mkPte(page, prot));
     const old = marks.young ? rmap.pteMkyoung(pte) : pte;
     yield* rmap.setPteAt(mm, address, ptep, marks.dirty ? rmap.pteMkdirty(old) : old);
