@@ -73,7 +73,9 @@ export function* sysMremap(request: MremapRequest): Op<number> {
   yield* downWrite(MmStruct.mmapSem(mm));
   const { address, locked } = yield* doMremap(mm, request);
   yield* upWrite(MmStruct.mmapSem(mm));
-  if (locked && address >= 0) yield* makePagesPresent(mm, address, address + request.newPages);
+  const { oldPages, newPages } = request;
+  if (locked && address >= 0 && newPages > oldPages)
+    yield* makePagesPresent(mm, address + oldPages, address + newPages);
   return address;
 }
 

@@ -35,6 +35,15 @@ describe('the simulated side', () => {
     expect(page(other, 0, 1)?.frame).not.toBe(page(forked, 0, 1)?.frame);
   });
 
+  it('brings in only what a locked area grew by', () => {
+    const grown = observe('P0 mmap 0+1 rw private', 'P0 mlock 0+1', 'P0 fork P1', 'P0 mremap 0+1 0+2').at(
+      -1,
+    ) as Observation;
+    // The page that was there stays shared: mremap() makes the new pages present, and writes no others.
+    expect(page(grown, 0, 0)).toMatchObject({ kind: 'anon', mapcount: 2 });
+    expect(page(grown, 0, 1)).toMatchObject({ kind: 'anon', mapcount: 1 });
+  });
+
   it('shows files: fault-around, dirt, msync, truncation', () => {
     const [mapped, read, written, synced, truncated, beyond] = observe(
       'file 0 disk 16',
