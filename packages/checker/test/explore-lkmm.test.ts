@@ -2,6 +2,8 @@
 import type { Access, Op, Ref } from '@lockless/cpu';
 import {
   access,
+  atomicAddReturnRelaxed,
+  atomicXchgRelaxed,
   code,
   defineStatic,
   defineWord,
@@ -119,6 +121,29 @@ describe('message passing', () => {
   ] as const)('with %s', (_, write, read, executions) => {
     expect(count(messagePassing(write, read), 'lkmm')).toBe(executions);
     expect(count(messagePassing(write, read), 'tso')).toBe(3);
+  });
+
+  // (data ; rfi) in ppo: what add stores is computed from what it loads, so the load of the own store comes after both.
+  test.each([
+    ['add', () => atomicAddReturnRelaxed(4, y), 5, 1],
+    ['xchg', () => atomicXchgRelaxed(y, 5), 1, 2],
+  ] as const)('with a load-acquire of what the own %s stored', (_, modify, result, outcomes) => {
+    const seen = new Set<number>();
+    const program = pair(
+      function* () {
+        yield* writeOnce(x, 1);
+        yield* smpMb();
+        yield* writeOnce(y, 1);
+      },
+      function* () {
+        const first = yield* modify();
+        const again = yield* smpLoadAcquire(y);
+        const data = yield* readOnce(x);
+        if (first === result && again === 5) seen.add(data);
+      },
+    );
+    graphsOf(program, 'lkmm');
+    expect(seen.size).toBe(outcomes);
   });
 
   test('with release and acquire', () => {

@@ -2,6 +2,7 @@
 import { CausalNodes } from './causal-nodes.js';
 import { type Graph, NONE, READS, WRITES } from './graph.js';
 import * as N from './node.js';
+import { dependsOnOld } from './read-modify-write.js';
 import { at, join, joinBut, Rows, set } from './rows.js';
 import { type Consistency, SequentialConsistency } from './sequential-consistency.js';
 import { isCoherent } from './total-store-order.js';
@@ -127,9 +128,8 @@ export class LinuxKernelMemoryModel implements Consistency {
     if ((graph.flags[e] & READS) !== 0) {
       const source = graph.readsFrom[e];
       const acquires = node.kind === N.RMW && !success ? 0 : order;
-      backward =
-        this.load(thread, nodes.load[e], source >= 0 ? nodes.store[source] : NONE, source, graph, acquires, e) ||
-        backward;
+      const store = source >= 0 ? nodes.store[source] : NONE;
+      backward = this.load(thread, nodes.load[e], store, source, graph, acquires, e) || backward;
       if ((order & N.LOCK) !== 0 && success) this.takeOver(thread, source);
     }
     if (success) {
@@ -220,11 +220,18 @@ export class LinuxKernelMemoryModel implements Consistency {
     if (store !== NONE && graph.thread[source] !== thread) {
       set(before, node, store, w);
       join(this.prop, node, this.prefixProp, store, w);
-    }
+    } else if (store !== NONE && e !== NONE) this.forwarded(graph, source, node);
     const backward = this.finish(thread, node);
     set(this.reads, thread, node, w);
     if ((order & N.ACQUIRE) !== 0) set(this.acquires, thread, node, w);
     return backward;
+  }
+
+  /** (addr | data) ; rfi: a load comes after what the own store that it reads from depends on. */
+  private forwarded(graph: Graph, store: number, node: number): void {
+    for (const from of this.nodes.addressFrom(graph, store)) set(this.before, node, from, this.width);
+    const old = this.nodes.load[store];
+    if (old !== NONE && dependsOnOld(graph.nodes[store].operation)) set(this.before, node, old, this.width);
   }
 
   private store(thread: number, node: number, graph: Graph, e: number, order: number): boolean {

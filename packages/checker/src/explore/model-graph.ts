@@ -2,6 +2,7 @@
 import { type Event, INITIAL, Relation, type Skeleton, type Tag, type Witness } from '@lockless/memory-model';
 import { type Graph, NONE, READS, WRITES } from './graph.js';
 import * as N from './node.js';
+import { dependsOnOld } from './read-modify-write.js';
 import type { Locations } from './scope.js';
 
 /** Locations of what has no word: above all addresses. */
@@ -148,9 +149,9 @@ export function memoryModelGraph(
     });
   }
   if (observed !== null && loadOf[observed.access] !== NONE) rf[loadOf[observed.access]] = storeOf[observed.free];
-  const { addr, ctrl } = dependencies(graph, order, drafts, loadOf);
+  const { addr, data, ctrl } = dependencies(graph, order, drafts, loadOf);
   return {
-    skeleton: { events: drafts, addr, data: new Relation(size), ctrl },
+    skeleton: { events: drafts, addr, data, ctrl },
     witness: { rf, co },
     origin: Int32Array.from(drafts, ({ origin }) => origin),
   };
@@ -158,17 +159,19 @@ export function memoryModelGraph(
 
 function dependencies(graph: Graph, order: readonly number[], drafts: readonly Draft[], loadOf: Int32Array) {
   const addr = new Relation(drafts.length);
+  const data = new Relation(drafts.length);
   const ctrl = new Relation(drafts.length);
   const loads: number[][] = Array.from({ length: graph.threads }, () => []);
   const byIndex: number[][] = Array.from({ length: graph.threads }, () => []);
   for (const e of order) byIndex[graph.thread[e]][graph.index[e]] = e;
-  drafts.forEach(({ thread, type, origin }, i) => {
+  drafts.forEach(({ thread, type, origin, partner }, i) => {
     if (thread === INITIAL || type === 'F') return;
     if (origin !== -1) for (const from of graph.nodes[origin].addressFrom) addr.add(loadOf[byIndex[thread][from]], i);
     if (type === 'W' || type === 'LKW' || type === 'UL') for (const load of loads[thread]) ctrl.add(load, i);
     else loads[thread].push(i);
+    if (type === 'W' && partner >= 0 && dependsOnOld(graph.nodes[origin].operation)) data.add(partner, i);
   });
-  return { addr, ctrl };
+  return { addr, data, ctrl };
 }
 
 /** The model's events of one event, in program order. */

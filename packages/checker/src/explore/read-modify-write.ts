@@ -37,6 +37,9 @@ export function succeeds(operation: number, old: number, operand: number, expect
   }
 }
 
+/** Whether the value stored is computed from the one loaded: a data dependency. That of the others is given. */
+export const dependsOnOld = (operation: number): boolean => operation <= 3 || operation === ADD_UNLESS;
+
 /** The value stored by an operation that succeeds. */
 export function stores(operation: number, old: number, operand: number): number {
   switch (operation) {
