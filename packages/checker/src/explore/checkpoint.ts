@@ -24,8 +24,6 @@ export interface Checkpoint {
   readonly model: string;
   /** What the exploration has found out on the way. */
   readonly sharedWords: readonly number[];
-  /** How many rounds of which loops are explored (loops.ts). */
-  readonly loops: readonly (readonly [string, number | null])[];
   readonly gracePeriods: boolean;
   readonly callbacks: number;
   readonly allocations: readonly (readonly [number, number, number])[];

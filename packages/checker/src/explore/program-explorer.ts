@@ -5,7 +5,6 @@ import { Estimate } from './estimate.js';
 import type { AccessSite, ExplorationError } from './execution.js';
 import { type Endings, Exploration } from './exploration.js';
 import type { ExploreCounts, ExploreOptions, Explorer } from './explorer.js';
-import { Loops } from './loops.js';
 import { Machine, underEngine } from './machine.js';
 import { Reporter } from './reporter.js';
 import { RULES } from './revisit.js';
@@ -57,7 +56,6 @@ export class ProgramExplorer implements Explorer {
       model,
       races: options.races ?? false,
       sharing: new Sharing(options.shareAll ?? false),
-      loops: new Loops(options.resume?.loops),
       gracePeriods: false,
       weaken: options.weaken,
     };
@@ -103,7 +101,6 @@ export class ProgramExplorer implements Explorer {
       program: this.options.program.name,
       model: this.options.model,
       sharedWords: this.scope.sharing.words(),
-      loops: this.scope.loops.list(),
       gracePeriods: this.scope.gracePeriods,
       callbacks: this.callbacks,
       allocations: this.machine.allocations(),
@@ -148,7 +145,6 @@ export class ProgramExplorer implements Explorer {
         } catch (error) {
           if (!(error instanceof TooManyThreads) && !this.scope.sharing.changed) throw error;
         }
-        if (lost !== null) this.checkWaits();
         const again = this.scope.sharing.changed || (this.scope.gracePeriods && this.callbacks === 0);
         if (!again && lost !== null) throw lost;
         if (!again) break;
@@ -163,7 +159,6 @@ export class ProgramExplorer implements Explorer {
     this.quiet = true;
     this.reporter.quiet = true;
     for (let steps = 0; steps < LEARNING && !this.done; steps++) if (!this.step()) this.restart();
-    this.checkWaits();
     this.quiet = false;
     this.restart();
     this.done = false;
@@ -194,21 +189,13 @@ export class ProgramExplorer implements Explorer {
   /** False when what is explored is void. */
   private step(): boolean {
     try {
-      if (!this.exploration.step()) {
-        this.checkWaits();
-        this.done = !this.scope.sharing.changed;
-      }
+      if (!this.exploration.step()) this.done = !this.scope.sharing.changed;
       return !this.scope.sharing.changed;
     } catch (error) {
       // Tries that were made while a word was taken for private do not fit any more.
       if (!(error instanceof TooManyThreads) && !this.scope.sharing.changed) throw error;
       return false;
     }
-  }
-
-  /** Whether the rounds that were left out really are in vain shows when it is known what comes after them. */
-  private checkWaits(): void {
-    if (!this.stopped && !this.scope.sharing.changed) for (const code of this.threads.codes()) code.checkWaits();
   }
 
   private begin(): void {
@@ -266,10 +253,7 @@ export class ProgramExplorer implements Explorer {
   private forgetMuch(): void {
     let nodes = 0;
     for (const code of this.threads.codes()) nodes += code.nodes;
-    if (nodes <= MAX_NODES) return;
-    this.checkWaits();
-    if (this.scope.sharing.changed) this.restart();
-    else for (const code of this.threads.codes()) code.forget();
+    if (nodes > MAX_NODES) for (const code of this.threads.codes()) code.forget();
   }
 }
 

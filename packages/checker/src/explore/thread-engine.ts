@@ -176,12 +176,12 @@ export class ThreadEngine implements Engine {
     return this.tryOut(run, meaning);
   }
 
-  /** The next access of code that is tried out. */
+  /** The next access of a loop that is tried out. */
   private tryOut(run: Run, meaning: Meaning): boolean {
     const trial = run.trial as NonNullable<Run['trial']>;
     const node = trial.round[trial.at];
     // A loop that gave up may be followed by one that makes the same accesses: in the last round it has to be in the same place of the code.
-    const elsewhere = trial.left <= trial.located && this.sites.capture(run.access.code, this.step) !== node.site;
+    const elsewhere = trial.left <= trial.round.length && this.sites.capture(run.access.code, this.step) !== node.site;
     if (elsewhere || !isSame(node, run, meaning)) {
       trial.differs = true;
     } else if (--trial.left > 0) {
