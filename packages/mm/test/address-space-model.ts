@@ -74,6 +74,10 @@ export class SpaceModel {
     return { error: 0, content: datum };
   }
 
+  isWritable(at: number): boolean {
+    return ((this.pages.get(at)?.prot ?? 0) & PROT_WRITE) !== 0;
+  }
+
   /** A write fault without a write: a private page is a copy from now on. */
   touched(at: number, content: { identity: number; version: number }): void {
     const page = this.pages.get(at);

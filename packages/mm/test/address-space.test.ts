@@ -181,7 +181,8 @@ class Run {
         return;
       }
       case 'mlock':
-        machine.as(mm, c.lock ? sysMlock(FIRST + c.at, c.length) : sysMunlock(FIRST + c.at, c.length));
+        if (c.lock) this.mlock(process, FIRST + c.at, c.length);
+        else machine.as(mm, sysMunlock(FIRST + c.at, c.length));
         return;
       case 'read':
         return this.compareRead(process, FIRST + c.at);
@@ -233,6 +234,16 @@ class Run {
       case 'msync':
         machine.as(mm, sysMsync(FIRST + c.at, c.length, MS_SYNC));
     }
+  }
+
+  /** Locks what can be read as a whole. Bringing in a writable private page is a write fault: it is a copy from then on. */
+  private mlock({ mm, model }: Process, at: number, length: number): void {
+    const before = Array.from({ length }, (_, i) => model.read(at + i));
+    if (before.some(({ error }) => error !== 0)) return;
+    this.machine.as(mm, sysMlock(at, length));
+    before.forEach((seen, i) => {
+      if ('content' in seen && model.isWritable(at + i)) model.touched(at + i, seen.content);
+    });
   }
 
   private mremap({ mm, model }: Process, c: { at: number; length: number; to: number; newLength: number }): void {
