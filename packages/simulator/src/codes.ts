@@ -92,6 +92,15 @@ export const RESULT: Uint8Array = column((p) => (p.result === undefined ? 255 : 
 
 /** Does nothing: what a suspended schedule() turns into, so that resuming it does not schedule again. */
 export const NOTHING: number = code('barrier');
+/** What an access asks of its cache line: nothing, a copy to read, or the line alone. */
+export const TOUCH_NOTHING = 0;
+export const TOUCH_READ = 1;
+const TOUCH_WRITE = 2;
+const WRITING: readonly EventKind[] = ['W', 'RMW', 'LK', 'LF', 'UL', 'RLK', 'RUL'];
+export const TOUCH: Uint8Array = column(({ event }) =>
+  event === 'R' ? TOUCH_READ : WRITING.includes(event) ? TOUCH_WRITE : TOUCH_NOTHING,
+);
+
 /** The other CPUs' interest in an access: where a random scheduler switches more often. */
 export const INTERESTING: Uint8Array = column((p) =>
   Number(!(p.event === 'R' || p.order === 'plain' || p.order === 'once' || p.order === 'compiler')),

@@ -3,8 +3,8 @@ import type { Primitive } from '@lockless/cpu';
 import { PRIMITIVES } from '@lockless/cpu';
 
 /**
- * Virtual nanoseconds of each access. This is the only place that knows them. It does not look at who had the cache line before:
- * a model that does needs the address and the CPU, and would be called from the executor in the place of this table.
+ * Virtual nanoseconds of each access. This is the only place that knows them, for an access to a line that the CPU has in its own cache. What it
+ * costs to get the line, when the option `caches` asks for that, is in caches.ts.
  */
 export type CostModel = (primitive: Primitive) => number;
 

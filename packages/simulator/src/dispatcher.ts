@@ -57,6 +57,7 @@ export class Dispatcher {
     if (cpu.spinsOn !== 0) this.spinners.remove(cpu);
     cpu.slot = this.count;
     this.runnable[this.count++] = cpu;
+    if (cpu.clock < this.executor.horizon) this.executor.horizon = cpu.clock;
   }
 
   /** It has nothing to execute, or waits. */

@@ -29,6 +29,18 @@ export interface Surroundings {
   probed(): void;
 }
 
+export interface ExecutorParts {
+  readonly heap: Heap;
+  readonly memory: Memory;
+  readonly cpu: Processor;
+  readonly cost: Uint16Array;
+  readonly weight: Uint8Array;
+  readonly surroundings: Surroundings;
+  readonly locks: Locks;
+  readonly statistics: Statistics;
+  readonly history: History | null;
+}
+
 /**
  * Executes the accesses of the CPU whose turn it is: on the spot while its budget lasts, and otherwise by suspending the generators
  * with the access pending. Nothing is allocated on the way; `done` and `suspended` are the only results there are.
@@ -58,20 +70,12 @@ export class Executor implements Engine {
   /** Accesses and virtual ns of this run. */
   steps = 0;
   elapsed = 0;
+  /** Clock of the CPU that comes next, for executors that keep to the order of time. */
+  horizon: number = Number.POSITIVE_INFINITY;
   hash = 0x2f0b4c47;
   private readonly history: History | null;
 
-  constructor(parts: {
-    heap: Heap;
-    memory: Memory;
-    cpu: Processor;
-    cost: Uint16Array;
-    weight: Uint8Array;
-    surroundings: Surroundings;
-    locks: Locks;
-    statistics: Statistics;
-    history: History | null;
-  }) {
+  constructor(parts: ExecutorParts) {
     this.heap = parts.heap;
     this.words = parts.heap.words;
     this.memory = parts.memory;

@@ -2,6 +2,10 @@
 
 export type { SimulatorBenchRow } from './bench.js';
 export { benchSimulator, renderSimulatorBench } from './bench.js';
+export type { CacheDistance, CacheModel, CacheParameters } from './caches.js';
+export { CACHES } from './caches.js';
+export type { CoherenceStatistics } from './coherence.js';
+export { Coherence } from './coherence.js';
 export type { CostModel } from './cost.js';
 export { defaultCost } from './cost.js';
 export type { DeviceSpec } from './devices.js';

@@ -63,6 +63,7 @@ export class Loop {
     this.booting = false;
     faults.armed = true;
     queues.online = processors.length;
+    this.now = Math.max(this.now, ...processors.map(({ clock }) => clock));
     processors.forEach((cpu, i) => {
       cpu.clock = this.now;
       this.startTimer(cpu, this.now + config.timerTick * (1 + i / processors.length));
@@ -78,7 +79,13 @@ export class Loop {
       const complaint = this.atRest() ? this.quiescence() : null;
       return complaint === null ? this.idle() : this.report('invariant', complaint, this.parts.processors[0], null);
     }
-    return this.run(scheduler.pick(dispatcher.runnable, dispatcher.count));
+    const cpu = scheduler.pick(dispatcher.runnable, dispatcher.count);
+    if (!scheduler.inOrder) return this.run(cpu);
+    // What happens before that CPU goes on comes before it.
+    this.now = Math.max(this.now, Math.min(cpu.clock, events.next));
+    if (events.next > this.now) return this.run(cpu);
+    this.fire();
+    return null;
   }
 
   private fire(): void {
@@ -143,6 +150,7 @@ export class Loop {
     let violation: Violation | null = null;
     let inside = true;
     try {
+      executor.horizon = scheduler.horizon;
       const ended = executor.resume(context, this.booting ? BOOT_BUDGET : scheduler.budget(this.steps));
       inside = false;
       this.account(cpu, memory.commits !== commits);
@@ -162,7 +170,7 @@ export class Loop {
     executor.steps = 0;
     cpu.clock += executor.elapsed;
     executor.elapsed = 0;
-    if (cpu.clock > this.now) this.now = cpu.clock;
+    if (cpu.clock > this.now && !scheduler.inOrder) this.now = cpu.clock;
   }
 
   private settle(cpu: Processor, context: Context, ended: boolean): void {
@@ -170,6 +178,7 @@ export class Loop {
     if (ended) {
       const dead = dispatcher.finish(cpu, context);
       if (dead !== null) tasks.bury(dead);
+      if (tasks.alive === 0) this.now = Math.max(this.now, ...this.parts.processors.map(({ clock }) => clock));
     } else if (executor.stopped === STOPPED_SPIN) {
       dispatcher.spin(cpu);
       this.checkCycle(cpu);

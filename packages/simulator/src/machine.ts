@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 import type { FaultKind, Op, Ptr, TaskStruct } from '@lockless/cpu';
 import { barrier, Heap, installEngine, setFaultInjector, TASK_RUNNING, TaskStruct as TaskFields } from '@lockless/cpu';
+import type { Coherence } from './coherence.js';
+import { coherenceOf } from './coherence.js';
 import { costTable } from './cost.js';
 import type { DeviceSpec } from './devices.js';
 import { Devices } from './devices.js';
 import { Diagnosis } from './diagnosis.js';
 import { Dispatcher } from './dispatcher.js';
 import { EventQueue } from './events.js';
-import { Executor } from './executor.js';
+import type { Executor, ExecutorParts } from './executor.js';
 import { FaultInjection } from './fault-injection.js';
 import type { PerformedAccess } from './history.js';
 import { History } from './history.js';
@@ -32,6 +34,7 @@ import { Statistics } from './statistics.js';
 import type { Task } from './task.js';
 import type { TaskOptions } from './tasks.js';
 import { Tasks } from './tasks.js';
+import { executorOf } from './timed-executor.js';
 import { encodeToken } from './token.js';
 import type { Violation } from './violation.js';
 
@@ -40,6 +43,8 @@ export class Machine {
   readonly config: MachineConfig;
   readonly heap: Heap;
   readonly statistics: Statistics = new Statistics();
+  /** Who has which cache line, when the option `caches` names a machine. */
+  readonly coherence: Coherence | null;
   private readonly processors: readonly Processor[];
   private readonly memory: Memory;
   private readonly executor: Executor;
@@ -70,7 +75,7 @@ export class Machine {
     const { heap, memory, statistics } = this;
     const scheduler = schedulerOf(config);
     const choices = random(6);
-    this.executor = new Executor({
+    const parts: ExecutorParts = {
       heap,
       memory,
       cpu: this.processors[0],
@@ -86,7 +91,9 @@ export class Machine {
       locks: new Locks({ memory, heap, lockdep: new Lockdep(heap, config.lockdep), statistics, cpus: config.cpus }),
       statistics,
       history: this.history,
-    });
+    };
+    this.coherence = coherenceOf(config);
+    this.executor = executorOf(parts, this.coherence);
     this.queues = new RunQueues(this.processors, random(2));
     this.dispatcher = new Dispatcher(this.executor, this.queues, options, this.statistics, spinners);
     const interruptTarget = random(3);
@@ -218,6 +225,11 @@ export class Machine {
   /** Virtual ns. */
   get time(): number {
     return this.loop.now;
+  }
+
+  /** Virtual ns of the current CPU, in the middle of its turn too. From kernel code only. */
+  get cpuTime(): number {
+    return this.executor.cpu.clock + this.executor.elapsed;
   }
 
   /** Accesses so far. */

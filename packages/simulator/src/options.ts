@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { Op } from '@lockless/cpu';
 import { NR_CPUS, STATIC_WORDS } from '@lockless/cpu';
+import type { CacheModel } from './caches.js';
+import { CACHES } from './caches.js';
 import type { CostModel } from './cost.js';
 import { defaultCost } from './cost.js';
 
@@ -34,6 +36,11 @@ export interface MachineConfig {
   readonly livelockSteps: number;
   /** Virtual ns for which daemons and timers may go on alone before the tasks that sleep are said to sleep for ever. */
   readonly hungTaskTime: number;
+  /**
+   * Whose caches accesses wait for; 'none': an access costs what it costs in the CPU's own cache. With caches the CPU whose clock is earliest goes
+   * on, whatever `scheduler` says, so that lines are asked for in the order of virtual time.
+   */
+  readonly caches: CacheModel | 'none';
   /** Check the order in which classes of spin locks are taken, and which ones interrupt handlers take. */
   readonly lockdep: boolean;
 }
@@ -80,6 +87,7 @@ const DEFAULTS: MachineConfig = {
   clockWindow: 5_000,
   livelockSteps: 2_000_000,
   hungTaskTime: 10e9,
+  caches: 'none',
   lockdep: true,
 };
 
@@ -101,6 +109,8 @@ export function configOf(options: MachineOptions): MachineConfig {
     throw new RangeError(`model is ${config.model}; it must be sc, tso or weak`);
   if (!['random', 'round-robin', 'pct'].includes(config.scheduler))
     throw new RangeError(`scheduler is ${config.scheduler}; it must be random, round-robin or pct`);
+  if (config.caches !== 'none' && !Object.hasOwn(CACHES, config.caches))
+    throw new RangeError(`caches is ${config.caches}; it must be none, ${Object.keys(CACHES).join(' or ')}`);
   within('runLength', config.runLength, 1, 1_000_000);
   within('pctDepth', config.pctDepth, 1, 1000);
   within('memoryWords', config.memoryWords, STATIC_WORDS + 4096, 2 ** 29);

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 import { PRIMITIVES } from '@lockless/cpu';
 import { INTERESTING } from './codes.js';
+import { EarliestScheduler } from './earliest-scheduler.js';
 import type { MachineConfig } from './options.js';
 import type { Processor } from './processor.js';
 import { geometricQuantiles, Random } from './random.js';
 
 /** Decides which CPU executes next, and for how long. */
 export interface Scheduler {
+  /** Accesses happen in the order of the CPUs' clocks. */
+  readonly inOrder: boolean;
+  /** The clock of the next CPU after the picked one, at which that one should stop; infinite when order does not matter. */
+  readonly horizon: number;
   /** What each access takes off the budget, by code. */
   readonly weight: Uint8Array;
   /** The next CPU, out of the first `count` of `runnable` (at least one). */
@@ -25,6 +30,8 @@ const INTEREST = 4;
  * release or barrier.
  */
 class RandomScheduler implements Scheduler {
+  readonly inOrder = false;
+  readonly horizon: number = Number.POSITIVE_INFINITY;
   readonly weight: Uint8Array = INTERESTING.map((yes) => (yes ? INTEREST : 1));
   private readonly random: Random;
   private readonly lengths: Float64Array;
@@ -52,6 +59,8 @@ class RandomScheduler implements Scheduler {
 
 /** Every CPU in turn, for a fixed number of accesses. */
 class RoundRobinScheduler implements Scheduler {
+  readonly inOrder = false;
+  readonly horizon: number = Number.POSITIVE_INFINITY;
   readonly weight: Uint8Array = new Uint8Array(PRIMITIVES.length).fill(1);
   private readonly quantum: number;
   private last = -1;
@@ -90,6 +99,8 @@ const PCT_PATIENCE = 2000;
  * CPUs: pin each task to one of its own for the bound to hold. A CPU that waits (cpu_relax, or reads for ever) falls to the bottom too.
  */
 class PctScheduler implements Scheduler {
+  readonly inOrder = false;
+  readonly horizon: number = Number.POSITIVE_INFINITY;
   readonly weight: Uint8Array = new Uint8Array(PRIMITIVES.length).fill(1);
   private readonly priority: Float64Array;
   private readonly changes: number[];
@@ -142,6 +153,7 @@ class PctScheduler implements Scheduler {
 
 /** The scheduler that the configuration names. */
 export function schedulerOf(config: MachineConfig): Scheduler {
+  if (config.caches !== 'none') return new EarliestScheduler(new Random(config.seed, 0));
   switch (config.scheduler) {
     case 'random':
       return new RandomScheduler(new Random(config.seed, 0), config.runLength);

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+import type { Access } from '@lockless/cpu';
+import * as C from './codes.js';
+import type { Coherence } from './coherence.js';
+import type { ExecutorParts } from './executor.js';
+import { Executor } from './executor.js';
+
+/**
+ * An executor whose accesses wait for their cache lines. A CPU stops where its clock passes that of the next one, so all reach a line in the
+ * order of their clocks. An attempt at a lock counts, also when it is in vain.
+ */
+export class TimedExecutor extends Executor {
+  private readonly coherence: Coherence;
+
+  constructor(parts: ExecutorParts, coherence: Coherence) {
+    super(parts);
+    this.coherence = coherence;
+  }
+
+  override step(access: Access<unknown>): ReturnType<Executor['step']> {
+    const { code, address } = access;
+    const { cpu, coherence, steps } = this;
+    const now = cpu.clock + this.elapsed;
+    const result = super.step(access);
+    if (this.steps === steps) return result;
+    const touch = C.TOUCH[code];
+    if (touch !== C.TOUCH_NOTHING)
+      this.elapsed +=
+        touch === C.TOUCH_READ ? coherence.read(cpu.id, address, now) : coherence.write(cpu.id, address, now);
+    if (cpu.clock + this.elapsed > this.horizon) this.stop();
+    return result;
+  }
+}
+
+/** Without caches nothing waits for them, and nothing is spent on that. */
+export function executorOf(parts: ExecutorParts, coherence: Coherence | null): Executor {
+  return coherence === null ? new Executor(parts) : new TimedExecutor(parts, coherence);
+}
