@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { defineWord, peek, poke, type Ref } from '@lockless/cpu';
+import { countRcuEvents } from './rcu-events.js';
 
 /**
  * Which implementation of grace periods the machine was booted with.
@@ -28,6 +29,10 @@ export const selectFlavour = (selected: number): void => poke(flavour, selected)
  * the Linux-kernel memory model has axioms for, and call_rcu() is the event after which the engine waits for a grace period and calls the function.
  * For checking code that uses RCU, without the accesses of an implementation of it. Takes the place of rcuInit().
  *
- * *Context*: boot, under an engine that knows these events: the checker, or cpu's SequentialEngine.
+ * *Context*: boot, under an engine that knows these events: the checker, or cpu's SequentialEngine. `numbered`: grace-period cookies
+ * will be asked for, which costs synchronize_rcu() three accesses.
  */
-export const bootRcuEvents = (): void => selectFlavour(FLAVOUR_EVENTS);
+export function bootRcuEvents(numbered = false): void {
+  selectFlavour(FLAVOUR_EVENTS);
+  if (numbered) countRcuEvents();
+}

@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export { bootRcuEvents } from './flavour.js';
+export {
+  condSynchronizeRcu,
+  getStateSynchronizeRcu,
+  pollStateSynchronizeRcu,
+  type RcuCookie,
+  type RcuState,
+  rcuGetGpCookie,
+  rcuGpCookieElapsed,
+  startPollSynchronizeRcu,
+} from './gp-cookie.js';
 export { rcuBarrier } from './rcu-barrier.js';
 export { rcuStall } from './rcu-invariants.js';
 export * from './rcu-statistics.js';

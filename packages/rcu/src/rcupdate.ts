@@ -35,6 +35,7 @@ import {
   rcuFlavour,
   selectFlavour,
 } from './flavour.js';
+import { beginRcuEvent, endRcuEvent, rcuEventsCounted } from './rcu-events.js';
 import { nrRcuCpus } from './rcu-struct.js';
 import { callRcuClassic } from './rcuclassic.js';
 import { initUrcu, urcuCallRcu } from './urcu-call-rcu.js';
@@ -136,8 +137,14 @@ export function* synchronizeRcu(): Op<void> {
   mightSleep();
   const flavour = rcuFlavour();
   if (flavour === FLAVOUR_CLASSIC) yield* waitRcuGp();
-  else if (flavour === FLAVOUR_EVENTS) yield* access<void>(SYNCHRONIZE, 0);
+  else if (flavour === FLAVOUR_EVENTS) yield* synchronizeEvent();
   else yield* urcuSynchronizeRcu();
+}
+
+function* synchronizeEvent(): Op<void> {
+  const number = rcuEventsCounted() ? yield* beginRcuEvent() : 0;
+  yield* access<void>(SYNCHRONIZE, 0);
+  if (rcuEventsCounted()) yield* endRcuEvent(number);
 }
 
 /** wait_rcu_gp() of later kernels: asks for a callback and waits for it. */

@@ -115,7 +115,7 @@ export function* urcuSynchronizeRcu(): Op<void> {
   if (secondFlip()) yield* updateCounterAndWait();
   // D, pairs with B: and the updater's loads, too, come after what the readers did.
   yield* smpMb();
-  yield* store(UrcuGp.completed(gp), ((yield* load(UrcuGp.completed(gp))) + 1) | 0);
+  yield* writeOnce(UrcuGp.completed(gp), ((yield* load(UrcuGp.completed(gp))) + 1) | 0);
   if (oneAtATime()) yield* clearBitUnlock(0, UrcuGp.lock(gp));
 }
 

@@ -164,6 +164,34 @@ export function readersAndUpdaters(rcu: Rcu, options: RcuRunOptions, hooks?: Hoo
   return { outcome, gracePeriods, callbacksInvoked, stall, live };
 }
 
+/** Readers on every CPU beside an updater that frees when it is told that a grace period has passed. *Returns* how often it had to ask. */
+export function readersAndPoller(rcu: Rcu, options: RcuRunOptions): { outcome: RunOutcome; asked: number } {
+  const machine = start(rcu, options);
+  for (let reader = 0; reader < machine.config.cpus; reader++) {
+    machine.spawn(`reader${reader}`, function* () {
+      for (let i = 0; i < 40; i++) yield* read(rcu, machine, i % 3 === 0 ? i * 100 : 0);
+    });
+  }
+  let asked = 0;
+  machine.spawn('poller', function* () {
+    for (let i = 0; i < 5; i++) {
+      const config = yield* kmemCacheAlloc(configs, GFP_KERNEL);
+      if (config === NULL) continue;
+      yield* store(Config.first(config), i);
+      yield* store(Config.second(config), i);
+      const old = yield* atomicXchg(published, config);
+      if (old === NULL) continue;
+      const state = yield* rcu.startPollSynchronizeRcu();
+      for (; !(yield* rcu.pollStateSynchronizeRcu(state)); asked++) {
+        yield* condResched();
+        if ((options.flavour ?? 'classic') !== 'classic') yield* rcu.synchronizeRcu();
+      }
+      yield* kmemCacheFree(configs, old);
+    }
+  });
+  return { outcome: machine.run({ maxSteps: 2_000_000 }), asked };
+}
+
 const counted = functionPointer('counted', (_head: Ptr<RcuHead>): Op<void> => count());
 const invoked: Ref<number> = defineWord('rcu_test_invoked');
 function* count(): Op<void> {

@@ -6,6 +6,7 @@ import { radixTreeScenarios } from './radix-tree/index.js';
 import { rcuScenarios } from './rcu/index.js';
 import type { Scenario } from './scenario.js';
 import { swapScenarios } from './swap/index.js';
+import { thpScenarios } from './thp/index.js';
 
 export * from './scenario.js';
 
@@ -16,4 +17,5 @@ export const scenarios: readonly Scenario[] = [
   ...rcuScenarios,
   ...cpuScenarios,
   ...swapScenarios,
+  ...thpScenarios,
 ];

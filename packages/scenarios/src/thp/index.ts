@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Scenario } from '../scenario.js';
+import { gpCookieScenarios } from './gp-cookie.js';
+
+/** Transparent huge pages: tail counts, splitting, and the grace-period cookies of seed 3. */
+export const thpScenarios: readonly Scenario[] = [...gpCookieScenarios];
