@@ -54,6 +54,8 @@ export interface TaskStruct {
   waiterWants: number;
   /** Backing for `current->reclaim_state` and such: words that only this task touches. */
   reclaimState: number;
+  /** Not 0: it acts for a tracer, so the page faults it takes are not the program's, and not counted. Only this task looks at it. */
+  faultsUncounted: number;
 }
 export const TaskStruct: StructOf<TaskStruct> = struct<TaskStruct>(
   'task_struct',
@@ -68,6 +70,7 @@ export const TaskStruct: StructOf<TaskStruct> = struct<TaskStruct>(
     waiter: ListHead,
     waiterWants: 1,
     reclaimState: 1,
+    faultsUncounted: 1,
   },
   16,
 );

@@ -27,4 +27,4 @@ export * from './sync.js';
 export * from './truncate.js';
 export { TASK_PAGES } from './unmapped-area.js';
 export * from './user-access.js';
-export { VM_FAULT_ERROR, VM_FAULT_WRITE } from './vm-fault.js';
+export { VM_FAULT_ERROR, VM_FAULT_WRITE, withoutCountingFaults } from './vm-fault.js';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Ptr, peek, poke, type Ref } from '@lockless/cpu';
+import { current, type Op, type Ptr, peek, poke, type Ref, TaskStruct } from '@lockless/cpu';
 import type { MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '@lockless/pagecache';
 import type { Pte } from '@lockless/rmap';
@@ -23,4 +23,17 @@ export const VM_FAULT_ERROR: number = VM_FAULT_OOM | VM_FAULT_SIGBUS;
 export const VM_FAULT_WRITE = 0x8;
 
 /** Counts a fault in one of the `faults...` words of its mm. Nothing depends on those, so it is no access. */
-export const countFault = (counter: Ref<number>): void => poke(counter, peek(counter) + 1);
+export const countFault = (counter: Ref<number>): void => {
+  if (peek(TaskStruct.faultsUncounted(current())) === 0) poke(counter, peek(counter) + 1);
+};
+
+/**
+ * What a tracer does to the memory of the current task: its page faults are not counted, those of other tasks in the same address space
+ * are.
+ */
+export function* withoutCountingFaults(body: () => Op<void>): Op<void> {
+  const uncounted = TaskStruct.faultsUncounted(current());
+  poke(uncounted, 1);
+  yield* body();
+  poke(uncounted, 0);
+}

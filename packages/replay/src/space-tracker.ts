@@ -20,12 +20,10 @@ export interface SpaceOutcome {
 
 const NO_FAULTS: FaultCounts = { anonymous: 0, zero: 0, file: 0, cow: 0, reuse: 0, mkwrite: 0, spurious: 0, major: 0 };
 
-const combine = (a: FaultCounts, b: FaultCounts, sign: number): FaultCounts =>
+const minus = (a: FaultCounts, b: FaultCounts): FaultCounts =>
   Object.fromEntries(
-    Object.entries(a).map(([kind, count]) => [kind, count + sign * b[kind as keyof FaultCounts]]),
+    Object.entries(a).map(([kind, count]) => [kind, count - b[kind as keyof FaultCounts]]),
   ) as unknown as FaultCounts;
-const minus = (a: FaultCounts, b: FaultCounts): FaultCounts => combine(a, b, -1);
-const plus = (a: FaultCounts, b: FaultCounts): FaultCounts => combine(a, b, 1);
 
 /** Follows the address spaces of a program from outside, without an access. */
 export class SpaceTracker {
@@ -48,18 +46,6 @@ export class SpaceTracker {
     outcome.mm = peek(taskMm(task));
     if (outcome.users === 0 && outcome.mm !== NULL) outcome.before = faultsOf(outcome.mm);
     outcome.users += 1;
-  }
-
-  /** Faults so far, the kernel's own included. */
-  faults(space: number): FaultCounts {
-    const { mm } = this.outcomes[space];
-    return mm === NULL ? NO_FAULTS : faultsOf(mm);
-  }
-
-  /** Faults since `start` were not the program's. Faults of its other threads meanwhile are lost to the count. */
-  discount(space: number, start: FaultCounts): void {
-    const outcome = this.outcomes[space];
-    outcome.before = plus(outcome.before, minus(this.faults(space), start));
   }
 
   /** A task is about to leave it; with the last one the figures are final. */

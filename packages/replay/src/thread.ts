@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { current, type Op, type Ptr, signalPending, store, TaskStruct } from '@lockless/cpu';
-import { copyMm, exitMm } from '@lockless/mm';
+import { copyMm, exitMm, withoutCountingFaults } from '@lockless/mm';
 import { ENOMEM, PAGE_SIZE } from '@lockless/mm-types';
 import type { Fork, Rec, Touch } from '@lockless/recording';
 import { AreaMap } from './area-map.js';
@@ -115,12 +115,12 @@ export class ReplayedThread {
    */
   private *tracerReads(rec: Rec): Op<void> {
     if (this.space === null || !(rec.kind === 'open' || (rec.kind === 'call' && READ_BY_TRACER.has(rec.call)))) return;
-    const start = this.host.spaces.faults(this.space.id);
-    for (const { page, offset, length } of rec.buffers) {
-      for (let i = 0; i * PAGE_SIZE < offset + length; i++)
-        yield* this.host.world.memory.touch(this.space, page + i, 'read');
-    }
-    this.host.spaces.discount(this.space.id, start);
+    const { host, space } = this;
+    yield* withoutCountingFaults(function* () {
+      for (const { page, offset, length } of rec.buffers) {
+        for (let i = 0; i * PAGE_SIZE < offset + length; i++) yield* host.world.memory.touch(space, page + i, 'read');
+      }
+    });
   }
 
   private *perform(rec: Rec): Op<void> {
