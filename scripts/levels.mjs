@@ -24,6 +24,7 @@ export const places = {
   rcu: { level: 2, kind: 'kernel', license: 'GPL-2.0-only' },
   page: { level: 2, kind: 'kernel', license: 'GPL-2.0-only' },
   'radix-tree': { level: 3, kind: 'kernel', license: 'GPL-2.0-only' },
+  'mmu-notifier': { level: 2.5, kind: 'kernel', license: 'GPL-2.0-only' },
   rmap: { level: 3, kind: 'kernel', license: 'GPL-2.0-only' },
   pagecache: { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
   mm: { level: 5, kind: 'kernel', license: 'GPL-2.0-only' },

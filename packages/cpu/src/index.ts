@@ -10,6 +10,7 @@ export * from './fault-injection.js';
 export * from './function-pointer.js';
 export * from './guard.js';
 export * from './heap.js';
+export * from './hlist.js';
 export * from './io.js';
 export * from './list.js';
 export * from './memory.js';

@@ -4,13 +4,16 @@ import { thisCpu } from './op.js';
 import type { TaskStruct } from './sched.js';
 import type { Ptr } from './word.js';
 
-/* preempt_count, include/linux/hardirq.h (2.6.27). Only its own CPU sees it: changing it is no access. */
+/*
+ * preempt_count, include/linux/hardirq.h (2.6.27). Only its own CPU sees it: changing it is no access. 2.6.27 has 8 bits for preemption, and a task that
+ * holds more than 255 spin locks, as mm_take_all_locks() may, looks as if it were in a softirq there; so it has 16 bits here.
+ */
 export const PREEMPT_OFFSET = 1;
-export const SOFTIRQ_OFFSET: number = 1 << 8;
-export const HARDIRQ_OFFSET: number = 1 << 16;
-const PREEMPT_MASK = 0xff;
-const SOFTIRQ_MASK = 0xff << 8;
-const HARDIRQ_MASK = 0xfff << 16;
+export const SOFTIRQ_OFFSET: number = 1 << 16;
+export const HARDIRQ_OFFSET: number = 1 << 24;
+const PREEMPT_MASK = 0xffff;
+const SOFTIRQ_MASK = 0xff << 16;
+const HARDIRQ_MASK = 0x7f << 24;
 
 /** preempt_disable(): the task stays on this CPU and no other task runs here. */
 export function preemptDisable(): void {

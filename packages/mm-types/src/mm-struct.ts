@@ -2,6 +2,7 @@
 import type { Embed, Null, Ptr, Ref, SpinLock, StructOf, Vec } from '@lockless/cpu';
 import { ListHead, NR_CPUS, RwSemaphore, struct, TaskStruct } from '@lockless/cpu';
 import type { File } from './fs-struct.js';
+import type { MmuNotifierMm } from './mmu-notifier-struct.js';
 
 /** struct rb_node / rb_root of lib/rbtree.c. */
 export interface RbNode {
@@ -13,12 +14,16 @@ export interface RbNode {
 }
 export const RbNode: StructOf<RbNode> = struct<RbNode>('rb_node', { parent: 1, color: 1, left: 1, right: 1 });
 
-/** struct anon_vma: the vmas that may share anonymous pages. Low bit of head.next: taken by mm_take_all_locks. */
+/**
+ * struct anon_vma: the vmas that may share anonymous pages. Low bit of head.next: taken by mm_take_all_locks, so list heads that it may point
+ * to, this one and VmAreaStruct.anonVmaNode, have an even offset (structs begin on a cache line).
+ */
 export interface AnonVma {
-  lock: SpinLock;
   head: Embed<ListHead>;
+  /** Whoever reads or writes `head` has it. */
+  lock: SpinLock;
 }
-export const AnonVma: StructOf<AnonVma> = struct<AnonVma>('anon_vma', { lock: 1, head: ListHead });
+export const AnonVma: StructOf<AnonVma> = struct<AnonVma>('anon_vma', { head: ListHead, lock: 1 });
 
 /**
  * struct vm_area_struct. Addresses are page numbers: a user address space has 2^31 pages here (the loader maps the 2^36 of x86-64 onto it, order
@@ -39,9 +44,9 @@ export interface VmAreaStruct {
   vmFile: Ptr<File> | Null;
   /** On AddressSpace.iMmap. */
   shared: Embed<ListHead>;
-  /** On AnonVma.head. */
-  anonVmaNode: Embed<ListHead>;
   anonVma: Ptr<AnonVma> | Null;
+  /** On AnonVma.head; at an even offset, see there. */
+  anonVmaNode: Embed<ListHead>;
   /** mapping->truncateCount when a zap of this area was interrupted. */
   vmTruncateCount: number;
   /** Not 0: may have anonymous pages. Kept by the reverse mappings before anon_vma; with it, `anonVma` says so. */
@@ -59,8 +64,8 @@ export const VmAreaStruct: StructOf<VmAreaStruct> = struct<VmAreaStruct>(
     vmPgoff: 1,
     vmFile: 1,
     shared: ListHead,
-    anonVmaNode: ListHead,
     anonVma: 1,
+    anonVmaNode: ListHead,
     vmTruncateCount: 1,
     hasAnon: 1,
   },
@@ -118,6 +123,8 @@ export interface MmStruct {
   startStack: number;
   mmapBase: number;
   flags: number;
+  /** Who wants to know when entries change; NULL until the first registers. */
+  mmuNotifierMm: Ptr<MmuNotifierMm> | Null;
   /** Process id of the owner, for reports. */
   ownerPid: number;
   /** mm->cpu_vm_mask: CPUs that ever translated an address of this mm, which a flush must look at. One bit each, never cleared. */
@@ -165,6 +172,7 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     startStack: 1,
     mmapBase: 1,
     flags: 1,
+    mmuNotifierMm: 1,
     ownerPid: 1,
     cpuVmMask: NR_CPUS / 32,
     faultsAnonymous: 1,

@@ -2,6 +2,7 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import { readOnce } from '@lockless/cpu';
 import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
+import { mmAllLocksInit } from '@lockless/mmu-notifier';
 import {
   drainCpuPagevecs,
   freeAreaInit,
@@ -57,6 +58,7 @@ export function* boot(options: BootOptions): Op<void> {
   yield* freeAreaInit({ pages: memoryPages, nrCpus: cpus, ...(minFreeKbytes === undefined ? {} : { minFreeKbytes }) });
   yield* pagecacheInit(options);
   if (rmap !== 'anon-vma') yield* selectReverseMapping(rmap);
+  yield* mmAllLocksInit();
   yield* mmOptionsInit({ ...MODERN_MM, ...mm });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { load, NULL, type Op, type Ptr, type Ref, readOnce, spinLock, spinUnlock, store } from '@lockless/cpu';
 import { ENOMEM, MmStruct, VM_MAYWRITE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { getPage, pageAnon } from '@lockless/page';
 import {
   mayHaveAnon,
@@ -36,8 +37,24 @@ const isCowMapping = (flags: number): boolean => (flags & (VM_SHARED | VM_MAYWRI
  */
 export function* copyPageRange(dst: Ptr<MmStruct>, src: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<number> {
   if (!(yield* mayHaveAnon(vma)) && mmOption('copyFilePtes') === 0) return 0;
+  const start = yield* load(VmAreaStruct.vmStart(vma));
   const end = yield* load(VmAreaStruct.vmEnd(vma));
-  let from = yield* nextPteRange(src, yield* load(VmAreaStruct.vmStart(vma)), end);
+  // Entries of the parent lose the right to write.
+  const changes = isCowMapping(yield* load(VmAreaStruct.vmFlags(vma)));
+  if (changes) yield* mmuNotifierInvalidateRangeStart(src, start, end);
+  const error = yield* copyTables(dst, src, vma, start, end);
+  if (changes) yield* mmuNotifierInvalidateRangeEnd(src, start, end);
+  return error;
+}
+
+function* copyTables(
+  dst: Ptr<MmStruct>,
+  src: Ptr<MmStruct>,
+  vma: Ptr<VmAreaStruct>,
+  start: number,
+  end: number,
+): Op<number> {
+  let from = yield* nextPteRange(src, start, end);
   for (; from !== NULL; from = yield* nextPteRange(src, from.end, end)) {
     const to = yield* pteAllocMap(dst, from.address);
     if (to === NULL) return -ENOMEM;

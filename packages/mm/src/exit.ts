@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { atomicDecAndTest, current, load, NULL, type Op, type Ptr, store } from '@lockless/cpu';
 import { MmStruct, taskMm } from '@lockless/mm-types';
+import { mmuNotifierRelease } from '@lockless/mmu-notifier';
 import { lruAddDrain } from '@lockless/page';
 import { mmdrop } from '@lockless/rmap';
 import { removeVma, unmapAreas } from './unmap-areas.js';
@@ -13,6 +14,7 @@ import { removeVma, unmapAreas } from './unmap-areas.js';
  * *Source*: `exit_mmap`, mm/mmap.c, 2.6.27.
  */
 export function* exitMmap(mm: Ptr<MmStruct>): Op<void> {
+  yield* mmuNotifierRelease(mm);
   const first = yield* load(MmStruct.mmap(mm));
   if (first === NULL) return;
   yield* lruAddDrain();

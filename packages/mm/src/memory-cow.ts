@@ -35,7 +35,7 @@ import {
   pageRemoveRmap,
   pteMkdirty,
   pteMkyoung,
-  ptepClearFlush,
+  ptepClearFlushNotify,
   ptepSetAccessFlags,
   type RmapSpare,
   rmapPrepare,
@@ -185,7 +185,7 @@ function* replacePage(fault: Fault, oldPage: Ptr<Page> | Null, newPage: Ptr<Page
   if (oldPage !== NULL && !anonBefore) yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) - 1);
   if (!anonBefore) yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + 1);
 
-  yield* ptepClearFlush(mm, address, pte);
+  yield* ptepClearFlushNotify(mm, address, pte);
   yield* lruCacheAddActiveAnon(newPage);
   yield* pageAddNewAnonRmap(newPage, vma, address, pte, spare);
   yield* setPteAt(mm, address, pte, maybeMkwrite(pteMkdirty(mkPte(newPage, prot)), flags));

@@ -26,6 +26,7 @@ import {
   VM_WRITE,
   VmAreaStruct,
 } from '@lockless/mm-types';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { pageAnon, pageMapcount } from '@lockless/page';
 import {
   flushTlbMm,
@@ -79,7 +80,9 @@ function* mprotectFixup(mm: Ptr<MmStruct>, piece: Piece, prot: number): Op<numbe
   if (vmFlags === old) return 0;
   const { vma, error } = yield* changeVmFlags(mm, piece, vmFlags);
   if (vma === NULL) return error;
+  yield* mmuNotifierInvalidateRangeStart(mm, piece.start, piece.end);
   yield* changeProtection(mm, vma, piece.start, piece.end);
+  yield* mmuNotifierInvalidateRangeEnd(mm, piece.start, piece.end);
   return 0;
 }
 

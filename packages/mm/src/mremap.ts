@@ -26,6 +26,7 @@ import {
   VM_PFNMAP,
   VmAreaStruct,
 } from '@lockless/mm-types';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import {
   copyVma,
   findVma,
@@ -192,7 +193,14 @@ function* moveVma(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, move: Move): Op<num
  * *Returns* how many pages from the start were dealt with: less than `kept` when memory for a table was short.
  * *Source*: `move_page_tables`, `move_ptes`, mm/mremap.c, 2.6.27.
  */
-function* movePageTables(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, { from, kept, to }: Move): Op<number> {
+function* movePageTables(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, move: Move): Op<number> {
+  yield* mmuNotifierInvalidateRangeStart(mm, move.from, move.from + move.kept);
+  const moved = yield* moveEntries(mm, vma, move);
+  yield* mmuNotifierInvalidateRangeEnd(mm, move.from, move.from + move.kept);
+  return moved;
+}
+
+function* moveEntries(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, { from, kept, to }: Move): Op<number> {
   const mapping = yield* vmaMapping(vma);
   let range = yield* nextPteRange(mm, from, from + kept);
   for (; range !== NULL; range = yield* nextPteRange(mm, range.end, from + kept)) {

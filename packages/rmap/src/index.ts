@@ -11,6 +11,7 @@ export * from './pgtable.js';
 export * from './pte.js';
 export * from './pte-access.js';
 export { pteChainCachep } from './pte-chain.js';
+export { ptepClearFlushNotify } from './pte-notify.js';
 export * from './rbtree.js';
 export * from './reverse-mapping.js';
 export { pageMappedInVma, SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapResult } from './rmap.js';

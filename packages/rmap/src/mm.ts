@@ -15,6 +15,7 @@ import {
   store,
 } from '@lockless/cpu';
 import { MmStruct } from '@lockless/mm-types';
+import { mmuNotifierMmDestroy, provideMmdrop } from '@lockless/mmu-notifier';
 import type { Pgd } from './pgtable.js';
 import { pgdAlloc, pgdFree } from './pgtable.js';
 
@@ -45,6 +46,7 @@ export function* mmInit(mm: Ptr<MmStruct>): Op<Ptr<MmStruct> | Null> {
   yield* store(MmStruct.mmap(mm), NULL);
   yield* store(MmStruct.mmRb(mm), NULL);
   yield* store(MmStruct.mmapCache(mm), NULL);
+  yield* store(MmStruct.mmuNotifierMm(mm), NULL);
   for (const field of ['mapCount', 'fileRss', 'anonRss', 'nrPtes', 'totalVm', 'lockedVm'] as const) {
     yield* store(MmStruct[field](mm), 0);
   }
@@ -70,5 +72,7 @@ export function* mmdrop(mm: Ptr<MmStruct>): Op<void> {
   if (!(yield* atomicDecAndTest(MmStruct.mmCount(mm)))) return;
   bugOn((yield* load(MmStruct.nrPtes(mm))) !== 0, 'mmdrop: page tables are left');
   yield* pgdFree((yield* load(MmStruct.pgd(mm))) as Ptr<Pgd>);
+  yield* mmuNotifierMmDestroy(mm);
   yield* kmemCacheFree(mmCachep, mm);
 }
+provideMmdrop(mmdrop);

@@ -30,7 +30,7 @@ import {
 import { ptepToAddress, ptepToMm } from './pgtable.js';
 import type { Pte } from './pte.js';
 import { pteDirty, pteMkclean, pteWrite, pteWrprotect } from './pte.js';
-import { ptepClearFlush, ptepTestAndClearYoung, setPteAt } from './pte-access.js';
+import { ptepTestAndClearYoung, setPteAt } from './pte-access.js';
 import {
   chainAdd,
   chainRemove,
@@ -41,6 +41,7 @@ import {
   pteChainFree,
   walkChain,
 } from './pte-chain.js';
+import { ptepClearFlushNotify } from './pte-notify.js';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapResult } from './rmap.js';
 import { dirtyPageOfPte } from './set-page-dirty.js';
 import { findVma } from './vma.js';
@@ -194,7 +195,7 @@ function* tryToUnmapOne(page: Ptr<Page>, ptep: Ref<Pte>, migration: boolean): Op
 
 /** Clears an entry of a page of a file for good; its place in the list, or its count, is the caller's. *Context*: page_table_lock. */
 export function* clearEntry(page: Ptr<Page>, mm: Ptr<MmStruct>, address: number, ptep: Ref<Pte>): Op<void> {
-  const pte = yield* ptepClearFlush(mm, address, ptep);
+  const pte = yield* ptepClearFlushNotify(mm, address, ptep);
   if (pteDirty(pte)) yield* dirtyPageOfPte(page);
   yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) - 1);
   // Not the last reference: the caller of try_to_unmap() has one.
@@ -274,7 +275,7 @@ function* pageMkcleanOne(ptep: Ref<Pte>): Op<'busy' | 'cleaned' | 'clean'> {
   const pte = yield* readOnce(ptep);
   const change = (pteDirty(pte) || pteWrite(pte)) && (yield* entryIsShared(mm, ptep));
   if (change) {
-    const old = yield* ptepClearFlush(mm, 0, ptep);
+    const old = yield* ptepClearFlushNotify(mm, yield* ptepToAddress(ptep), ptep);
     yield* setPteAt(mm, 0, ptep, pteMkclean(pteWrprotect(old)));
   }
   yield* spinUnlock(MmStruct.pageTableLock(mm));

@@ -18,7 +18,8 @@ import { pageRemoveRmap } from './page-rmap.js';
 import { pteLockptr } from './pgtable.js';
 import type { Pte } from './pte.js';
 import { pteDirty, pteMkclean, pteWrite, pteWrprotect } from './pte.js';
-import { ptepClearFlush, ptepClearFlushYoung, setPteAt } from './pte-access.js';
+import { setPteAt } from './pte-access.js';
+import { ptepClearFlushNotify, ptepClearFlushYoungNotify } from './pte-notify.js';
 import { NOT_IN_VMA, pageCheckAddress, vmaAddress, walkAnonVmas, walkFileVmas } from './rmap-walk.js';
 import { dirtyPageOfPte } from './set-page-dirty.js';
 
@@ -70,7 +71,7 @@ function* pageReferencedOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, count: Refe
     // A locked page is always in use, whatever the other areas say.
     count.referenced++;
     count.mappings = 1;
-  } else if (yield* ptepClearFlushYoung(at.mm, at.address, at.ptep)) {
+  } else if (yield* ptepClearFlushYoungNotify(at.mm, at.address, at.ptep)) {
     count.referenced++;
   }
   count.mappings--;
@@ -125,7 +126,7 @@ function* pageMkcleanOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<boolean> {
   const pte = yield* readOnce(ptep);
   const change = pteDirty(pte) || pteWrite(pte);
   if (change) {
-    const old = yield* ptepClearFlush(mm, address, ptep);
+    const old = yield* ptepClearFlushNotify(mm, address, ptep);
     yield* setPteAt(mm, address, ptep, pteMkclean(pteWrprotect(old)));
   }
   yield* unlockEntry(at);
@@ -159,9 +160,10 @@ function* tryToUnmapOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, migration: bool
   const { mm, address, ptep } = at;
   const keep =
     !migration &&
-    (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0 || (yield* ptepClearFlushYoung(mm, address, ptep)));
+    (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0 ||
+      (yield* ptepClearFlushYoungNotify(mm, address, ptep)));
   if (!keep) {
-    const pte = yield* ptepClearFlush(mm, address, ptep);
+    const pte = yield* ptepClearFlushNotify(mm, address, ptep);
     // Before the count can drop to "not mapped": who then finds the page clean may throw it away.
     if (pteDirty(pte)) yield* dirtyPageOfPte(page);
     yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) - 1);

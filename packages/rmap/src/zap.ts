@@ -3,6 +3,7 @@ import type { Null, Op, Ptr, Ref, SpinLock } from '@lockless/cpu';
 import { condResched, load, NULL, readOnce, spinLock, spinUnlock, store } from '@lockless/cpu';
 import type { AddressSpace } from '@lockless/mm-types';
 import { MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { pageAnon, setPageReferenced } from '@lockless/page';
 import type { MmuGather } from './mmu-gather.js';
 import { tlbFinishMmu, tlbGatherMmu, tlbRemovePage } from './mmu-gather.js';
@@ -101,6 +102,19 @@ export function* unmapVmas(
   start: number,
   end: number,
   details: ZapDetails | null = null,
+): Op<number> {
+  yield* mmuNotifierInvalidateRangeStart(tlb.mm, start, end);
+  const reached = yield* zapAreas(tlb, vma, start, end, details);
+  yield* mmuNotifierInvalidateRangeEnd(tlb.mm, start, end);
+  return reached;
+}
+
+function* zapAreas(
+  tlb: MmuGather,
+  vma: Ptr<VmAreaStruct> | Null,
+  start: number,
+  end: number,
+  details: ZapDetails | null,
 ): Op<number> {
   let work = 0;
   for (let at = vma; at !== NULL; at = yield* load(VmAreaStruct.vmNext(at))) {

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import * as cpu from '@lockless/cpu';
 import * as mmTypes from '@lockless/mm-types';
+import * as mmuNotifier from '@lockless/mmu-notifier';
 import { type Edit, loadMutant } from '@lockless/mutant';
 import * as page from '@lockless/page';
 import * as rcu from '@lockless/rcu';
@@ -14,6 +15,7 @@ const source = fileURLToPath(new URL('../src', import.meta.url));
 const imports = {
   '@lockless/cpu': cpu,
   '@lockless/mm-types': mmTypes,
+  '@lockless/mmu-notifier': mmuNotifier,
   '@lockless/page': page,
   '@lockless/rcu': rcu,
 };
