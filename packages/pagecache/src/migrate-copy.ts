@@ -10,11 +10,13 @@ import {
   pageError,
   pageMappedToDisk,
   pageReferenced,
+  pageSwapBacked,
   pageUptodate,
   setPageActive,
   setPageError,
   setPageMappedToDisk,
   setPageReferenced,
+  setPageSwapBacked,
   setPageUptodate,
 } from '@lockless/page';
 import { clearPageDirtyForIo, setPageDirty } from './page-writeback.js';
@@ -32,6 +34,7 @@ export function* migratePageCopy(newpage: Ptr<Page>, page: Ptr<Page>): Op<void> 
   if (yield* pageReferenced(page)) yield* setPageReferenced(newpage);
   if (yield* pageUptodate(page)) yield* setPageUptodate(newpage);
   if (yield* pageActive(page)) yield* setPageActive(newpage);
+  if (yield* pageSwapBacked(page)) yield* setPageSwapBacked(newpage);
   if (yield* pageMappedToDisk(page)) yield* setPageMappedToDisk(newpage);
   if (yield* clearPageDirtyForIo(page)) yield* setPageDirty(newpage);
   yield* clearPageSwapCache(page);

@@ -4,14 +4,14 @@ import {
   atomicDec,
   bugOn,
   defineGuard,
-  load,
+  GFP_KERNEL,
   NULL,
   readOnce,
   spinLockIrq,
   spinUnlockIrq,
   writeOnce,
 } from '@lockless/cpu';
-import { AddressSpace, EAGAIN, EBUSY, type MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
+import { AddressSpace, EAGAIN, EBUSY, ENOMEM, type MmStruct, Page } from '@lockless/mm-types';
 import {
   clearPageLru,
   delPageFromLruList,
@@ -41,34 +41,17 @@ import {
 import { radixTreeDerefSlot, radixTreeLookupSlot, radixTreeReplaceSlot } from '@lockless/radix-tree';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import {
-  mkPte,
-  NOT_IN_VMA,
-  pageAddAnonRmap,
-  pageAddFileRmap,
-  pteMkold,
-  pteMkwrite,
+  leavesMigrationEntries,
+  migrationEntryOf,
+  migrationEntryToPage,
   pteOffsetMapLock,
   pteUnmapUnlock,
   readPte,
-  rmapPrepare,
-  rmapRelease,
-  setPteAt,
+  removeMigrationPtes,
   tryToUnmap,
-  vmaAddress,
-  vmGetPageProt,
-  walkAnonVmas,
-  walkFileVmas,
 } from '@lockless/rmap';
 import { migratePageCopy } from './migrate-copy.js';
-import { swapperSpace } from './swap-state.js';
-import {
-  isMigrationEntry,
-  isSwapPte,
-  isWriteMigrationEntry,
-  migrationEntryToPage,
-  pteToSwpEntry,
-  type SwpEntry,
-} from './swapops.js';
+import { addToSwap, swapperSpace } from './swap-state.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 
 /*
@@ -95,6 +78,10 @@ const getUnlessZero = defineGuard(
 const ownReference = defineGuard(
   'isolateLruPageForMigration.ownReference',
   'a page is taken off the LRU for migration on the strength of the reference of who maps it (before 053837fce7)',
+);
+const rcuHeld = defineGuard(
+  'unmapAndMove.rcuReadLock',
+  'migration unmaps an anonymous page and maps it again without an RCU read-side section around both (before 989f89c57e)',
 );
 
 const lruLock = Zone.lruLock(zone);
@@ -191,9 +178,10 @@ function* moveToNewPage(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
 /**
  * Moves one page to another frame. *Context*: the caller has isolated it, `newpage` is fresh; may sleep; `force`: waits for the page lock and
  * for writeback.
- * *Returns* 0: the new page is in its place, the caller's reference to the old one is the last. -EAGAIN: try again later.
- * *Source*: `unmap_and_move`, mm/migrate.c, 2.6.27. *Differs*: both pages stay the caller's, who puts them back; try_to_unmap() clears the
- * entries of a file page (the next fault finds the new one) and leaves anonymous ones.
+ * *Returns* 0: the new page is in its place, the caller's reference to the old one is the last. -EAGAIN: try again later. -ENOMEM: the page
+ * needs a place in swap to be moved, and there is none.
+ * *Source*: `unmap_and_move`, mm/migrate.c, 2.6.27; {@link givePlaceInSwap} as in 2.6.16. *Differs*: both pages stay the caller's, who puts them
+ * back.
  */
 export function* unmapAndMove(newpage: Ptr<Page>, page: Ptr<Page>, force: boolean): Op<number> {
   if (!(yield* trylockPage(page))) {
@@ -203,61 +191,32 @@ export function* unmapAndMove(newpage: Ptr<Page>, page: Ptr<Page>, force: boolea
   let error = -EAGAIN;
   if (force) yield* waitOnPageWriteback(page);
   if (!(yield* pageWriteback(page))) {
-    // While no entry maps it, nothing else keeps the anon_vma for remove_migration_ptes() (989f89c57e).
-    const anon = yield* pageAnon(page);
-    if (anon) yield* rcuReadLock();
-    yield* tryToUnmap(page, true); // 1.
-    if (!(yield* pageMapped(page))) error = yield* moveToNewPage(newpage, page);
-    if (error !== 0) yield* removeMigrationPtes(page, page);
-    if (anon) yield* rcuReadUnlock();
+    error = yield* givePlaceInSwap(page);
+    if (error === 0) error = yield* unmapAndMoveLocked(newpage, page);
   }
   yield* unlockPage(page);
   return error;
 }
 
-/** remove_migration_ptes(): what was mapped before the migration is mapped again. *Context*: the page locked. */
-function* removeMigrationPtes(old: Ptr<Page>, page: Ptr<Page>): Op<void> {
-  const restore = function* (vma: Ptr<VmAreaStruct>): Op<boolean> {
-    yield* removeMigrationPte(vma, old, page);
-    return false;
-  };
-  const mapping = yield* pageMapping(page);
-  if (yield* pageAnon(page)) yield* walkAnonVmas(page, restore);
-  else if (mapping !== NULL) yield* walkFileVmas(mapping, restore);
-}
-
 /**
- * Makes the migration entry that stands for `old` in an area a mapping of `page`.
- * *Context*: page locked; the area found by the reverse mapping, whose lock is held. *Source*: `remove_migration_pte`, mm/migrate.c, 2.6.27.
+ * Where try_to_unmap() cannot leave migration entries, an anonymous page has to be in the swap cache: its entries become places in swap, and the
+ * page that is found there on the next fault is the new one.
  */
-export function* removeMigrationPte(vma: Ptr<VmAreaStruct>, old: Ptr<Page>, page: Ptr<Page>): Op<void> {
-  const address = yield* vmaAddress(page, vma);
-  if (address === NOT_IN_VMA) return;
-  const mm = yield* load(VmAreaStruct.vmMm(vma));
-  const spare = yield* rmapPrepare();
-  // Only reverse mappings that allocate for an entry can be without; they make no migration entries.
-  if (spare === null) return;
-  const ptep = yield* pteOffsetMapLock(mm, address);
-  if (ptep === NULL) return yield* rmapRelease(spare);
-  const entry = yield* migrationEntryAt(ptep);
-  if (entry !== NULL && migrationEntryToPage(entry) === old) {
-    yield* getPage(page);
-    const pte = pteMkold(mkPte(page, vmGetPageProt(yield* load(VmAreaStruct.vmFlags(vma)))));
-    yield* setPteAt(mm, address, ptep, isWriteMigrationEntry(entry) ? pteMkwrite(pte) : pte);
-    yield* (yield* pageAnon(page))
-      ? pageAddAnonRmap(page, vma, address, ptep, spare)
-      : pageAddFileRmap(page, ptep, spare);
-  }
-  yield* pteUnmapUnlock(mm, ptep);
-  yield* rmapRelease(spare);
+function* givePlaceInSwap(page: Ptr<Page>): Op<number> {
+  if (leavesMigrationEntries() || !(yield* pageAnon(page)) || (yield* pageSwapCache(page))) return 0;
+  return (yield* addToSwap(page, GFP_KERNEL)) ? 0 : -ENOMEM;
 }
 
-/** *Context*: the lock of the page-table entry. *Returns* NULL when it is no migration entry. */
-function* migrationEntryAt(ptep: Parameters<typeof readPte>[0]): Op<SwpEntry | Null> {
-  const pte = yield* readPte(ptep);
-  if (!isSwapPte(pte)) return NULL;
-  const entry = pteToSwpEntry(pte);
-  return isMigrationEntry(entry) ? entry : NULL;
+function* unmapAndMoveLocked(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
+  // While no entry maps it, nothing else keeps the anon_vma for remove_migration_ptes() (989f89c57e).
+  const keepAnonVma = (yield* pageAnon(page)) && rcuHeld();
+  if (keepAnonVma) yield* rcuReadLock();
+  let error = -EAGAIN;
+  yield* tryToUnmap(page, true); // 1.
+  if (!(yield* pageMapped(page))) error = yield* moveToNewPage(newpage, page);
+  if (error !== 0) yield* removeMigrationPtes(page, page);
+  if (keepAnonVma) yield* rcuReadUnlock();
+  return error;
 }
 
 /**
@@ -271,7 +230,7 @@ function* migrationEntryAt(ptep: Parameters<typeof readPte>[0]): Op<SwpEntry | N
 export function* migrationEntryWait(mm: Ptr<MmStruct>, address: number): Op<void> {
   const ptep = yield* pteOffsetMapLock(mm, address);
   if (ptep === NULL) return;
-  const entry = yield* migrationEntryAt(ptep);
+  const entry = migrationEntryOf(yield* readPte(ptep));
   const page = entry === NULL ? NULL : migrationEntryToPage(entry);
   const pinned = page !== NULL && (yield* pinForWait(page));
   yield* pteUnmapUnlock(mm, ptep);

@@ -13,8 +13,8 @@ import {
   store,
   struct,
 } from '@lockless/cpu';
-import type { SwpEntry } from './swapops.js';
-import { isMigrationEntry, MAX_SWAPFILES, swpEntry, swpOffset, swpType } from './swapops.js';
+import type { SwpEntry } from '@lockless/rmap';
+import { isMigrationEntry, MAX_SWAPFILES, swpEntry, swpOffset, swpType } from '@lockless/rmap';
 
 /*
  * The part of mm/swapfile.c, 2.6.27, that counts users of places in swap areas: one for each page-table entry that names the place, and one for

@@ -40,9 +40,9 @@ import {
   radixTreePreload,
   radixTreePreloadEnd,
 } from '@lockless/radix-tree';
+import type { SwpEntry } from '@lockless/rmap';
 import { findGetPage } from './filemap-lookup.js';
 import { getSwapPage, swapFree } from './swap-map.js';
-import type { SwpEntry } from './swapops.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 
 /*

@@ -14,10 +14,10 @@ import {
   trylockPage,
   unlockPage,
 } from '@lockless/page';
+import { isMigrationEntry, type SwpEntry } from '@lockless/rmap';
 import { findGetPage } from './filemap-lookup.js';
 import { lockSwap, swapEntryFree, swapFree, swapUsers, unlockSwap, vmSwapFull } from './swap-map.js';
 import { deleteFromSwapCache, deleteFromSwapCacheLocked, pageSwapEntry, swapperSpace } from './swap-state.js';
-import { isMigrationEntry, type SwpEntry } from './swapops.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 
 /*

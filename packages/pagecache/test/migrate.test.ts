@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Access, Op, Ptr, Ref } from '@lockless/cpu';
-import { GFP_KERNEL, kmemCacheAlloc, NULL, peek, poke } from '@lockless/cpu';
-import { Inode, PAGECACHE_TAG_DIRTY, Page, PG_REFERENCED, VM_READ, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
+import { GFP_KERNEL, NULL, peek, poke } from '@lockless/cpu';
+import { Inode, PAGECACHE_TAG_DIRTY, Page, PG_REFERENCED } from '@lockless/mm-types';
 import {
   allocPage,
   getPage,
@@ -19,7 +19,7 @@ import {
   unlockPage,
   zonePageState,
 } from '@lockless/page';
-import { mmAlloc, pteAllocMap, pteWrite, vmAreaCachep, vmNormalPage } from '@lockless/rmap';
+import { makeMigrationEntry, mmAlloc, pteAllocMap, swpEntryToPte } from '@lockless/rmap';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   addToPageCacheLru,
@@ -29,15 +29,12 @@ import {
   inodeAlloc,
   isolateLruPageForMigration,
   lookupSwapCache,
-  makeMigrationEntry,
   migratePageMoveMapping,
   migrationEntryWait,
   pageSwapEntry,
-  removeMigrationPte,
   setPageDirty,
   swapAreaInit,
   swapStateInit,
-  swpEntryToPte,
   unmapAndMove,
 } from '../src/index.js';
 import { bootSequential, type SequentialSystem } from './sequential-system.js';
@@ -56,10 +53,6 @@ const at = <T>(look: () => T): T =>
   );
 const word = <V extends number>(ref: Ref<V>): V => at(() => peek(ref));
 const mapping = () => Inode.data(inode);
-
-function* allocVma(): Op<Ptr<VmAreaStruct>> {
-  return (yield* kmemCacheAlloc(vmAreaCachep, GFP_KERNEL)) as Ptr<VmAreaStruct>;
-}
 
 beforeEach(() => {
   system = bootSequential({ pages: 64 });
@@ -169,24 +162,5 @@ describe('a migration entry', () => {
     // No entry, no table: nothing to wait for.
     run(migrationEntryWait(mm, 1));
     run(migrationEntryWait(mm, 2 ** 20));
-  });
-
-  it.each([false, true])('becomes a mapping again, writable as it was: %s', (write) => {
-    const { mm, ptep } = mapped(write);
-    const vma = run(allocVma());
-    at(() => {
-      poke(VmAreaStruct.vmMm(vma), mm);
-      poke(VmAreaStruct.vmStart(vma), 0);
-      poke(VmAreaStruct.vmEnd(vma), 1);
-      poke(VmAreaStruct.vmPgoff(vma), INDEX);
-      poke(VmAreaStruct.vmFlags(vma), VM_READ | VM_WRITE);
-    });
-    run(removeMigrationPte(vma, fresh, page));
-    expect(run(pageCount(page))).toBe(1);
-    run(removeMigrationPte(vma, page, page));
-    const pte = word(ptep);
-    expect(at(() => vmNormalPage(vma, 0, pte))).toBe(page);
-    expect(pteWrite(pte)).toBe(write);
-    expect([run(pageCount(page)), word(Page._mapcount(page))]).toEqual([2, 0]);
   });
 });

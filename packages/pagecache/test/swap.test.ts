@@ -18,7 +18,23 @@ import {
   testSetPageWriteback,
   unlockPage,
 } from '@lockless/page';
-import { pteFile, pteNone, ptePresent } from '@lockless/rmap';
+import {
+  isMigrationEntry,
+  isSwapPte,
+  isWriteMigrationEntry,
+  MAX_SWAPFILES,
+  makeMigrationEntry,
+  migrationEntryToPage,
+  pteFile,
+  pteNone,
+  ptePresent,
+  pteToSwpEntry,
+  type SwpEntry,
+  swpEntry,
+  swpEntryToPte,
+  swpOffset,
+  swpType,
+} from '@lockless/rmap';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -28,28 +44,16 @@ import {
   deleteFromSwapCache,
   freeSwapAndCache,
   getSwapPage,
-  isMigrationEntry,
-  isSwapPte,
-  isWriteMigrationEntry,
   lockSwapCachePage,
   lookupSwapCache,
-  MAX_SWAPFILES,
-  makeMigrationEntry,
-  migrationEntryToPage,
   pageSwapEntry,
-  pteToSwpEntry,
   removeExclusiveSwapPage,
   removeFromSwapCacheFrozen,
-  type SwpEntry,
   swapAreaInit,
   swapDuplicate,
   swapFree,
   swapStateInit,
   swapUsers,
-  swpEntry,
-  swpEntryToPte,
-  swpOffset,
-  swpType,
   tryToFreeSwap,
   vmSwapFull,
 } from '../src/index.js';

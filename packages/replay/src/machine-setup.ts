@@ -70,7 +70,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   const tracker = new SpaceTracker(world.recording.header.spaces.length);
   const sampler = new TimelineSampler(world, tracker);
   for (const { name, body } of backgroundTasks) machine.spawn(name, body, { daemon: true });
-  const bookkeeping = new Bookkeeping(options.rmap ?? 'anon-vma');
+  const bookkeeping = new Bookkeeping();
   const onOperation = (): void => {
     sampler.operation(machine.time);
     bookkeeping.look(machine.heap.live);

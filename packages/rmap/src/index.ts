@@ -4,6 +4,7 @@ export * from './free-pgtables.js';
 export { installPage } from './fremap.js';
 export * from './i-mmap.js';
 export * from './invariants.js';
+export { leavesMigrationEntries, removeMigrationPtes } from './migration-ptes.js';
 export * from './mm.js';
 export * from './mmu-gather.js';
 export * from './page-lock-anon-vma.js';
@@ -13,11 +14,36 @@ export * from './pte-access.js';
 export { pteChainCachep } from './pte-chain.js';
 export { ptepClearFlushNotify } from './pte-notify.js';
 export * from './rbtree.js';
-export * from './reverse-mapping.js';
+export {
+  anonVmaPrepare,
+  areaReverseMapping,
+  mayHaveAnon,
+  objReverseMapping,
+  pageAddAnonRmap,
+  pageAddFileRmap,
+  pageAddNewAnonRmap,
+  pageDupRmap,
+  pageMkclean,
+  pageMoveRmap,
+  pageReferenced,
+  pageRemoveRmap,
+  pteChainReverseMapping,
+  type ReverseMapping,
+  type RmapDesign,
+  type RmapSpare,
+  rmapPrepare,
+  rmapRefill,
+  rmapRelease,
+  selectReverseMapping,
+  tryToUnmap,
+} from './reverse-mapping.js';
 export { pageMappedInVma, SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapResult } from './rmap.js';
 export { pageConvertAnon } from './rmap-convert.js';
-export * from './rmap-walk.js';
+export { type RmapStatistics, rmapStatistics } from './rmap-statistics.js';
+export { linearPageIndex, NOT_IN_VMA, pageCheckAddress, vmaAddress, walkAnonVmas, walkFileVmas } from './rmap-walk.js';
 export { type SetPageDirty, setRmapHooks } from './set-page-dirty.js';
+export * from './swap-hooks.js';
+export * from './swapops.js';
 export * from './tlb.js';
 export * from './unmap-mapping.js';
 export * from './vma.js';

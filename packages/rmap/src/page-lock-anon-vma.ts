@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
-import { NULL, rcuDereference, spinLock, spinUnlock } from '@lockless/cpu';
+import { defineGuard, NULL, rcuDereference, spinLock, spinUnlock } from '@lockless/cpu';
 import { AnonVma, PAGE_MAPPING_ANON, Page } from '@lockless/mm-types';
 import { pageMapped } from '@lockless/page';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
@@ -32,6 +32,31 @@ export function* pageLockAnonVma(page: Ptr<Page>): Op<Ptr<AnonVma> | Null> {
     // 3
     const anonVma = (mapping - PAGE_MAPPING_ANON) as Ptr<AnonVma>;
     yield* spinLock(AnonVma.lock(anonVma)); // 4
+    return anonVma;
+  }
+  yield* rcuReadUnlock();
+  return NULL;
+}
+
+const whileUnmapped = defineGuard(
+  'removeMigrationPtes.whileUnmapped',
+  'remove_migration_ptes looks for the anon_vma with page_lock_anon_vma(), which has none for a page that no entry maps',
+);
+
+/**
+ * The anon_vma of an anonymous page whose entries are migration entries, locked: {@link pageLockAnonVma} without 3, because nothing maps the
+ * page (D7). What 3 says there is the caller's to see to: his RCU read-side section began while the page was mapped, and goes on.
+ *
+ * *Context*: page locked, so page->mapping stays; RCU as said (D6). *Returns* NULL when the page has no anon_vma.
+ * *Source*: remove_anon_migration_ptes(), mm/migrate.c, 2.6.27; e8788c0cce for what it must not use.
+ */
+export function* lockAnonVmaOfUnmapped(page: Ptr<Page>): Op<Ptr<AnonVma> | Null> {
+  if (!whileUnmapped()) return yield* pageLockAnonVma(page);
+  yield* rcuReadLock();
+  const mapping = yield* rcuDereference(Page.mapping(page));
+  if ((mapping & PAGE_MAPPING_ANON) !== 0 && mapping !== PAGE_MAPPING_ANON) {
+    const anonVma = (mapping - PAGE_MAPPING_ANON) as Ptr<AnonVma>;
+    yield* spinLock(AnonVma.lock(anonVma));
     return anonVma;
   }
   yield* rcuReadUnlock();

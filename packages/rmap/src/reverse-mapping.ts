@@ -12,6 +12,8 @@ import type { SwapResult } from './rmap.js';
 import * as walks from './rmap.js';
 import * as objrmap from './rmap-objrmap.js';
 import * as chains from './rmap-pte-chain.js';
+import { type EntryVisit, rmapWalk } from './rmap-walk.js';
+import { countRmap } from './rmap-work.js';
 
 /** What recording an entry may need while spin locks are held; from {@link rmapPrepare}. */
 export type RmapSpare = PteChainSpare;
@@ -43,6 +45,8 @@ export interface ReverseMapping {
   readonly pageReferenced: (page: Ptr<Page>, isLocked: boolean) => Op<number>;
   readonly pageMkclean: (page: Ptr<Page>) => Op<number>;
   readonly tryToUnmap: (page: Ptr<Page>, migration: boolean) => Op<SwapResult>;
+  /** Finds the migration entries that try_to_unmap() left; null where it leaves none, because nothing would find them. */
+  readonly rmapWalk: ((page: Ptr<Page>, visit: EntryVisit) => Op<void>) | null;
 }
 
 type AddAnonRmap = (
@@ -54,7 +58,7 @@ type AddAnonRmap = (
 ) => Op<void>;
 
 /** For those that allocate nothing for an entry. */
-const NO_SPARE: RmapSpare = Object.freeze({ chain: NULL });
+export const NO_SPARE: RmapSpare = Object.freeze({ chain: NULL });
 function* nothingToPrepare(): Op<RmapSpare> {
   return NO_SPARE;
 }
@@ -80,6 +84,7 @@ export const areaReverseMapping: ReverseMapping = {
   pageReferenced: walks.pageReferenced,
   pageMkclean: walks.pageMkclean,
   tryToUnmap: walks.tryToUnmap,
+  rmapWalk,
 };
 
 /** A chain of entries for each page, as in 2.6.5. */
@@ -99,6 +104,7 @@ export const pteChainReverseMapping: ReverseMapping = {
   pageReferenced: chains.pageReferenced,
   pageMkclean: chains.pageMkclean,
   tryToUnmap: chains.tryToUnmap,
+  rmapWalk: null,
 };
 
 /** Chains for anonymous pages, areas for pages of files: Dave McCracken's objrmap, in the -mm and -mjb trees of 2003 and 2004. */
@@ -138,7 +144,8 @@ export function* selectReverseMapping(implementation: RmapDesign | FunctionPoint
   usePtePages();
 }
 
-const inUse = (): ReverseMapping => {
+/** The one that is selected. */
+export const inUse = (): ReverseMapping => {
   const pointer = peek(selected); // constant after boot
   return pointer === NULL ? areaReverseMapping : pointedFunction(pointer);
 };
@@ -161,19 +168,30 @@ export function* mayHaveAnon(vma: Ptr<VmAreaStruct>): Op<boolean> {
   );
 }
 /** See {@link ReverseMapping}. */
-export const pageAddAnonRmap: AddAnonRmap = (page, vma, address, ptep, spare) =>
-  inUse().pageAddAnonRmap(page, vma, address, ptep, spare);
+export const pageAddAnonRmap: AddAnonRmap = (page, vma, address, ptep, spare) => {
+  countRmap('added');
+  return inUse().pageAddAnonRmap(page, vma, address, ptep, spare);
+};
 /** See {@link ReverseMapping}. */
-export const pageAddNewAnonRmap: AddAnonRmap = (page, vma, address, ptep, spare) =>
-  inUse().pageAddNewAnonRmap(page, vma, address, ptep, spare);
+export const pageAddNewAnonRmap: AddAnonRmap = (page, vma, address, ptep, spare) => {
+  countRmap('added');
+  return inUse().pageAddNewAnonRmap(page, vma, address, ptep, spare);
+};
 /** See {@link ReverseMapping}. */
-export const pageAddFileRmap = (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare): Op<void> =>
-  inUse().pageAddFileRmap(page, ptep, spare);
+export const pageAddFileRmap = (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare): Op<void> => {
+  countRmap('added');
+  return inUse().pageAddFileRmap(page, ptep, spare);
+};
 /** See {@link ReverseMapping}. */
-export const pageDupRmap = (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare): Op<void> =>
-  inUse().pageDupRmap(page, ptep, spare);
+export const pageDupRmap = (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare): Op<void> => {
+  countRmap('added');
+  return inUse().pageDupRmap(page, ptep, spare);
+};
 /** See {@link ReverseMapping}. */
-export const pageRemoveRmap = (page: Ptr<Page>, ptep: Ref<Pte>): Op<void> => inUse().pageRemoveRmap(page, ptep);
+export const pageRemoveRmap = (page: Ptr<Page>, ptep: Ref<Pte>): Op<void> => {
+  countRmap('removed');
+  return inUse().pageRemoveRmap(page, ptep);
+};
 /** See {@link ReverseMapping}. */
 export const pageMoveRmap = (page: Ptr<Page>, from: Ref<Pte>, to: Ref<Pte>): Op<void> =>
   inUse().pageMoveRmap(page, from, to);

@@ -3,7 +3,6 @@ import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { bugOn, containerOf, ListHead, load, NULL, readOnce, spinTrylock, spinUnlock, writeOnce } from '@lockless/cpu';
 import { AddressSpace, MmStruct, Page, VM_LOCKED, VM_RESERVED, VmAreaStruct } from '@lockless/mm-types';
 import {
-  pageAnon,
   pageChained,
   pageLocked,
   pageMapped,
@@ -23,8 +22,9 @@ import { chainAdd, chainRemove, chainReplace, type PteChainSpare } from './pte-c
 import * as walks from './rmap.js';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapResult } from './rmap.js';
 import * as chains from './rmap-pte-chain.js';
-import { clearEntry, countMapped, countUnmapped, trylockAgain } from './rmap-pte-chain.js';
+import { clearEntry, countMapped, countUnmapped, hasPlaceToGo, trylockAgain } from './rmap-pte-chain.js';
 import { NOT_IN_VMA, vmaAddress } from './rmap-walk.js';
+import { countRmap } from './rmap-work.js';
 
 /*
  * Dave McCracken's partial object-based reverse mapping (2004): pages of files are found through the areas that map the file, and only
@@ -133,6 +133,7 @@ export function* eachFileVma(mapping: Ptr<AddressSpace>, visit: (vma: Ptr<VmArea
 
 /** page_referenced_obj_one(). *Returns* 1 when the entry was used, or when page_table_lock is busy. *Source*: the patch. */
 function* pageReferencedObjOne(vma: Ptr<VmAreaStruct>, page: Ptr<Page>): Op<number> {
+  countRmap('referencedSteps');
   const mm = yield* load(VmAreaStruct.vmMm(vma));
   if (!(yield* spinTrylock(MmStruct.pageTableLock(mm)))) return 1;
   const found = yield* findPte(vma, page);
@@ -173,6 +174,7 @@ export function* pageReferenced(page: Ptr<Page>, _isLocked: boolean): Op<number>
 
 /** try_to_unmap_obj_one(). *Context*: PG_chainlock, i_mmap_lock. *Returns* SWAP_AGAIN but for an entry that must stay. *Source*: the patch. */
 function* tryToUnmapObjOne(vma: Ptr<VmAreaStruct>, page: Ptr<Page>, migration: boolean): Op<SwapResult> {
+  countRmap('unmapSteps');
   const mm = yield* load(VmAreaStruct.vmMm(vma));
   if (!(yield* spinTrylock(MmStruct.pageTableLock(mm)))) return trylockAgain() ? SWAP_AGAIN : SWAP_SUCCESS;
   let result: SwapResult = SWAP_AGAIN;
@@ -211,8 +213,8 @@ function* tryToUnmapObj(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
 /** try_to_unmap(). *Context*, *Returns* and *Differs* as of {@link chains.tryToUnmap}. *Source*: try_to_unmap(), the patch. */
 export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
   bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
-  if (yield* pageAnon(page)) return (yield* pageMapped(page)) ? SWAP_FAIL : SWAP_SUCCESS;
   if (!(yield* pageMapped(page))) return SWAP_SUCCESS;
+  if (!(yield* hasPlaceToGo(page))) return SWAP_FAIL;
   yield* pteChainLock(page);
   let result: SwapResult = SWAP_SUCCESS;
   if (yield* pageMapped(page)) {

@@ -11,7 +11,6 @@ import {
   readOnce,
   spinTrylock,
   spinUnlock,
-  store,
   writeOnce,
 } from '@lockless/cpu';
 import { MmStruct, PAGE_MAPPING_ANON, Page, VM_LOCKED, VM_RESERVED, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
@@ -43,7 +42,8 @@ import {
 } from './pte-chain.js';
 import { ptepClearFlushNotify } from './pte-notify.js';
 import { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS, type SwapResult } from './rmap.js';
-import { dirtyPageOfPte } from './set-page-dirty.js';
+import { countRmap } from './rmap-work.js';
+import { canUnmap, unmapEntry } from './unmap-entry.js';
 import { findVma } from './vma.js';
 
 /*
@@ -152,6 +152,7 @@ export function* pageMoveRmap(page: Ptr<Page>, from: Ref<Pte>, to: Ref<Pte>): Op
 export function* chainReferenced(page: Ptr<Page>): Op<number> {
   let referenced = 0;
   yield* walkChain(page, function* (ptep) {
+    countRmap('referencedSteps');
     if (yield* ptepTestAndClearYoung(yield* ptepToMm(ptep), 0, ptep)) referenced++;
     return 'keep';
   });
@@ -175,12 +176,13 @@ export function* pageReferenced(page: Ptr<Page>, _isLocked: boolean): Op<number>
 }
 
 /**
- * try_to_unmap_one() for a page of a file: clears one entry, and hands its dirty mark to the page.
+ * try_to_unmap_one(): clears one entry.
  *
  * *Context*: PG_chainlock, under which the entry is in the list. Tries page_table_lock, under which the areas of the mm stay as they are.
  * *Source*: try_to_unmap_one(), mm/rmap.c, 2.6.5, with VM_RESERVED as in the patch of objrmap.
  */
 function* tryToUnmapOne(page: Ptr<Page>, ptep: Ref<Pte>, migration: boolean): Op<SwapResult> {
+  countRmap('unmapSteps');
   const mm = yield* ptepToMm(ptep);
   const lock = MmStruct.pageTableLock(mm);
   if (!(yield* spinTrylock(lock))) return trylockAgain() ? SWAP_AGAIN : SWAP_SUCCESS;
@@ -193,14 +195,18 @@ function* tryToUnmapOne(page: Ptr<Page>, ptep: Ref<Pte>, migration: boolean): Op
   return mustStay ? SWAP_FAIL : SWAP_SUCCESS;
 }
 
-/** Clears an entry of a page of a file for good; its place in the list, or its count, is the caller's. *Context*: page_table_lock. */
+/** {@link unmapEntry}, and the entry's reference; its place in the list, or its count, is the caller's. *Context*: page_table_lock. */
 export function* clearEntry(page: Ptr<Page>, mm: Ptr<MmStruct>, address: number, ptep: Ref<Pte>): Op<void> {
-  const pte = yield* ptepClearFlushNotify(mm, address, ptep);
-  if (pteDirty(pte)) yield* dirtyPageOfPte(page);
-  yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) - 1);
+  yield* unmapEntry(page, mm, address, ptep, false);
   // Not the last reference: the caller of try_to_unmap() has one.
   yield* putPage(page);
 }
+
+/**
+ * Whether a page can lose its entries: of an anonymous page the swap cache must know where it is. With the entries, their places are forgotten:
+ * a migration entry would not be found again. So 2.6.16 gives a page that migrates a place in swap first.
+ */
+export const hasPlaceToGo = (page: Ptr<Page>): Op<boolean> => canUnmap(page, false);
 
 /** The entries' part of try_to_unmap(). *Context*: PG_chainlock; page locked. */
 export function* tryToUnmapChain(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
@@ -219,13 +225,12 @@ export function* tryToUnmapChain(page: Ptr<Page>, migration: boolean): Op<SwapRe
  *
  * *Context*: page locked, a reference held. Takes PG_chainlock and tries the rest.
  * *Returns* SWAP_SUCCESS: not mapped any more; SWAP_AGAIN: a lock was busy; SWAP_FAIL: an entry must stay.
- * *Source*: try_to_unmap(), mm/rmap.c, 2.6.5. *Differs*: takes PG_chainlock itself. Anonymous pages stay, as there is no swap below this
- * package.
+ * *Source*: try_to_unmap(), mm/rmap.c, 2.6.5. *Differs*: takes PG_chainlock itself.
  */
 export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
   bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
-  if (yield* pageAnon(page)) return (yield* pageMapped(page)) ? SWAP_FAIL : SWAP_SUCCESS;
   if (!(yield* pageMapped(page))) return SWAP_SUCCESS;
+  if (!(yield* hasPlaceToGo(page))) return SWAP_FAIL;
   yield* pteChainLock(page);
   const mappedBefore = yield* pageMapped(page);
   const result = yield* tryToUnmapChain(page, migration);

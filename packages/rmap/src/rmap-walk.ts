@@ -3,9 +3,9 @@ import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { containerOf, ListHead, load, NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { AddressSpace, AnonVma, VmAreaStruct } from '@lockless/mm-types';
-import { pageIndex, pageToPfn } from '@lockless/page';
-import { pageLockAnonVma, pageUnlockAnonVma } from './page-lock-anon-vma.js';
-import { pteLockptr, pteOffsetMap } from './pgtable.js';
+import { pageAnon, pageIndex, pageMapping, pageToPfn } from '@lockless/page';
+import { lockAnonVmaOfUnmapped, pageLockAnonVma, pageUnlockAnonVma } from './page-lock-anon-vma.js';
+import { pteLockptr, pteOffsetMap, pteOffsetMapLock, pteUnmapUnlock } from './pgtable.js';
 import type { Pte } from './pte.js';
 import { ptePfn, ptePresent } from './pte.js';
 import { readPte } from './pte-access.js';
@@ -63,7 +63,10 @@ export type RmapVisit = (vma: Ptr<VmAreaStruct>) => Op<boolean>;
 
 /** Walks the areas that may map an anonymous page, under anon_vma->lock and RCU. */
 export function* walkAnonVmas(page: Ptr<Page>, visit: RmapVisit): Op<void> {
-  const anonVma = yield* pageLockAnonVma(page);
+  yield* walkLocked(yield* pageLockAnonVma(page), visit);
+}
+
+function* walkLocked(anonVma: Ptr<AnonVma> | Null, visit: RmapVisit): Op<void> {
   if (anonVma === NULL) return;
   const head = AnonVma.head(anonVma);
   for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) {
@@ -80,4 +83,32 @@ export function* walkFileVmas(mapping: Ptr<AddressSpace>, visit: RmapVisit): Op<
     if (yield* visit(containerOf<VmAreaStruct>(at, VmAreaStruct, 'shared'))) break;
   }
   yield* spinUnlock(AddressSpace.iMmapLock(mapping));
+}
+
+/** Called for each entry that may be of a page. *Context*: the entry's lock is held. */
+export type EntryVisit = (vma: Ptr<VmAreaStruct>, address: number, ptep: Ref<Pte>) => Op<void>;
+
+/**
+ * rmap_walk(): the places where a page was mapped before its entries became migration entries.
+ *
+ * *Context*: page locked, and not mapped; for an anonymous page an RCU read-side section that began before it was unmapped.
+ * *Source*: remove_anon_migration_ptes(), remove_file_migration_ptes(), mm/migrate.c, 2.6.27; as rmap_walk() since 2.6.33.
+ */
+export function* rmapWalk(page: Ptr<Page>, visit: EntryVisit): Op<void> {
+  const visitArea: RmapVisit = function* (vma) {
+    const address = yield* vmaAddress(page, vma);
+    if (address !== NOT_IN_VMA) yield* visitLocked(vma, address, visit);
+    return false;
+  };
+  const mapping = yield* pageMapping(page);
+  if (yield* pageAnon(page)) yield* walkLocked(yield* lockAnonVmaOfUnmapped(page), visitArea);
+  else if (mapping !== NULL) yield* walkFileVmas(mapping, visitArea);
+}
+
+function* visitLocked(vma: Ptr<VmAreaStruct>, address: number, visit: EntryVisit): Op<void> {
+  const mm = yield* load(VmAreaStruct.vmMm(vma));
+  const ptep = yield* pteOffsetMapLock(mm, address);
+  if (ptep === NULL) return;
+  yield* visit(vma, address, ptep);
+  yield* pteUnmapUnlock(mm, ptep);
 }

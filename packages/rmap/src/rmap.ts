@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, load, NULL, readOnce, spinUnlock, store } from '@lockless/cpu';
+import { bugOn, load, NULL, readOnce, spinUnlock } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
-import { MmStruct, VM_LOCKED, VM_MAYSHARE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { type MmStruct, VM_LOCKED, VM_MAYSHARE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import {
   pageAnon,
   pageLocked,
@@ -20,8 +20,9 @@ import type { Pte } from './pte.js';
 import { pteDirty, pteMkclean, pteWrite, pteWrprotect } from './pte.js';
 import { setPteAt } from './pte-access.js';
 import { ptepClearFlushNotify, ptepClearFlushYoungNotify } from './pte-notify.js';
-import { NOT_IN_VMA, pageCheckAddress, vmaAddress, walkAnonVmas, walkFileVmas } from './rmap-walk.js';
-import { dirtyPageOfPte } from './set-page-dirty.js';
+import { NOT_IN_VMA, pageCheckAddress, type RmapVisit, vmaAddress, walkAnonVmas, walkFileVmas } from './rmap-walk.js';
+import { countRmap } from './rmap-work.js';
+import { canUnmap, unmapEntry } from './unmap-entry.js';
 
 /** What try_to_unmap() says: no entry is left; some is, try again later; some is and must stay. */
 export const SWAP_SUCCESS = 0;
@@ -65,6 +66,7 @@ interface ReferenceCount {
 
 /** page_referenced_one(). *Returns* true when the walk can end. */
 function* pageReferencedOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, count: ReferenceCount): Op<boolean> {
+  countRmap('referencedSteps');
   const at = yield* findEntry(page, vma, false);
   if (at === NULL) return false;
   if (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0) {
@@ -153,8 +155,9 @@ export function* pageMkclean(page: Ptr<Page>): Op<number> {
   return cleaned;
 }
 
-/** try_to_unmap_one() for a page of a file: clears one entry, and hands its dirty mark to the page. */
+/** try_to_unmap_one(): clears one entry. *Returns* SWAP_FAIL when it must stay. *Source*: mm/rmap.c, 2.6.27. */
 function* tryToUnmapOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, migration: boolean): Op<SwapResult> {
+  countRmap('unmapSteps');
   const at = yield* findEntry(page, vma, false);
   if (at === NULL) return SWAP_AGAIN;
   const { mm, address, ptep } = at;
@@ -163,10 +166,7 @@ function* tryToUnmapOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, migration: bool
     (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0 ||
       (yield* ptepClearFlushYoungNotify(mm, address, ptep)));
   if (!keep) {
-    const pte = yield* ptepClearFlushNotify(mm, address, ptep);
-    // Before the count can drop to "not mapped": who then finds the page clean may throw it away.
-    if (pteDirty(pte)) yield* dirtyPageOfPte(page);
-    yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) - 1);
+    yield* unmapEntry(page, mm, address, ptep, migration);
     yield* pageRemoveRmap(page);
     // Not the last reference: the caller has one.
     yield* putPage(page);
@@ -183,20 +183,18 @@ function* tryToUnmapOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, migration: bool
  *
  * *Context*: page locked, a reference held. Without `migration`, a used or mlocked entry stays.
  * *Returns* SWAP_SUCCESS: not mapped any more; SWAP_AGAIN: an entry was missed; SWAP_FAIL: one must stay.
- * *Source*: try_to_unmap(), mm/rmap.c, 2.6.27.
- * *Differs*: there is no swap yet, so an anonymous page has no place to go: SWAP_FAIL, its entries untouched (also for migration; when swap
- * comes, the walk of anon_vma enters here). Migration clears the entries of a file page; the next fault finds the page through the cache.
+ * *Source*: try_to_unmap(), mm/rmap.c, 2.6.27. *Differs*: an anonymous page that has no place in swap, and does not migrate, is not a BUG.
  */
 export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
   bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
-  if (yield* pageAnon(page)) return (yield* pageMapped(page)) ? SWAP_FAIL : SWAP_SUCCESS;
+  if (!(yield* canUnmap(page, migration))) return (yield* pageMapped(page)) ? SWAP_FAIL : SWAP_SUCCESS;
   let result: SwapResult = SWAP_AGAIN;
+  const unmap: RmapVisit = function* (vma) {
+    result = yield* tryToUnmapOne(page, vma, migration);
+    return result === SWAP_FAIL || !(yield* pageMapped(page));
+  };
   const mapping = yield* pageMapping(page);
-  if (mapping !== NULL) {
-    yield* walkFileVmas(mapping, function* (vma) {
-      result = yield* tryToUnmapOne(page, vma, migration);
-      return result === SWAP_FAIL || !(yield* pageMapped(page));
-    });
-  }
+  if (yield* pageAnon(page)) yield* walkAnonVmas(page, unmap);
+  else if (mapping !== NULL) yield* walkFileVmas(mapping, unmap);
   return (yield* pageMapped(page)) ? result : SWAP_SUCCESS;
 }

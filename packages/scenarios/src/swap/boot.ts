@@ -15,14 +15,13 @@ import {
   addToPageCache,
   addToSwap,
   pageSwapEntry,
-  type SwpEntry,
   swapAreaInit,
   swapDuplicate,
   swapStateInit,
 } from '@lockless/pagecache';
 import { radixTreeInit } from '@lockless/radix-tree';
 import { bootRcuEvents } from '@lockless/rcu';
-import { mmAlloc, type Pte, pteAllocMap } from '@lockless/rmap';
+import { mmAlloc, type Pte, pteAllocMap, type SwpEntry } from '@lockless/rmap';
 
 /* A machine with a few frames, one file, one swap area, and one address space with a page table for one address. */
 

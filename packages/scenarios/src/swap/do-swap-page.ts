@@ -3,15 +3,9 @@ import type { Null, Op, Ptr } from '@lockless/cpu';
 import { NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { putPage, unlockPage } from '@lockless/page';
+import { freeSwapAndCache, lockSwapCachePage, lookupSwapCache, swapFree } from '@lockless/pagecache';
 import {
-  freeSwapAndCache,
   isSwapPte,
-  lockSwapCachePage,
-  lookupSwapCache,
-  pteToSwpEntry,
-  swapFree,
-} from '@lockless/pagecache';
-import {
   mkPte,
   type Pgprot,
   PTE_PRESENT,
@@ -22,6 +16,7 @@ import {
   ptePresent,
   ptepGetAndClear,
   pteSame,
+  pteToSwpEntry,
   setPteAt,
   vmNormalPage,
 } from '@lockless/rmap';

@@ -6,12 +6,11 @@ import { lockPage, lruAddDrain, lruCacheAdd, pageCount, putPage, unlockPage } fr
 import {
   findGetPage,
   isolateLruPageForMigration,
-  makeMigrationEntry,
   migratePageMoveMapping,
   migrationEntryWait,
-  swpEntryToPte,
 } from '@lockless/pagecache';
 import {
+  makeMigrationEntry,
   mkPte,
   type Pgprot,
   PTE_PRESENT,
@@ -19,6 +18,7 @@ import {
   pteLockptr,
   ptePresent,
   ptepGetAndClear,
+  swpEntryToPte,
   vmNormalPage,
 } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';

@@ -10,14 +10,23 @@ import {
   pageSwapEntry,
   removeExclusiveSwapPage,
   removeFromSwapCacheFrozen,
-  type SwpEntry,
   swapDuplicate,
   swapFree,
   swapUsers,
-  swpEntryToPte,
   tryToFreeSwap,
 } from '@lockless/pagecache';
-import { mkPte, type Pgprot, PTE_PRESENT, PTE_RW, PTE_USER, pteLockptr, pteSame, setPteAt } from '@lockless/rmap';
+import {
+  mkPte,
+  type Pgprot,
+  PTE_PRESENT,
+  PTE_RW,
+  PTE_USER,
+  pteLockptr,
+  pteSame,
+  type SwpEntry,
+  setPteAt,
+  swpEntryToPte,
+} from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
 import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';

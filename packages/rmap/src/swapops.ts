@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Ptr } from '@lockless/cpu';
+import { NULL, type Null, type Ptr } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { pageToPfn, pfnToPage } from '@lockless/page';
-import { type Pte, pteFile, pteNone, ptePresent } from '@lockless/rmap';
+import { type Pte, pteFile, pteNone, ptePresent } from './pte.js';
 
 /*
  * include/linux/swapops.h, 2.6.27. What a page-table entry holds while its page is somewhere else: a place in a swap area, or, under a type
@@ -43,8 +43,16 @@ export const isSwapPte = (pte: Pte): boolean => !pteNone(pte) && !ptePresent(pte
 /** make_migration_entry(): stands in for a present entry while its page moves. It counts as no reference. *Context*: page locked. */
 export const makeMigrationEntry = (page: Ptr<Page>, write: boolean): SwpEntry =>
   swpEntry(write ? SWP_MIGRATION_WRITE : SWP_MIGRATION_READ, pageToPfn(page));
+/** make_migration_entry_read(): the same page's entry, which will not be writable. */
+export const makeMigrationEntryRead = (entry: SwpEntry): SwpEntry => swpEntry(SWP_MIGRATION_READ, swpOffset(entry));
 /** is_migration_entry(). */
 export const isMigrationEntry = (entry: SwpEntry): boolean => swpType(entry) >= SWP_MIGRATION_READ;
+/** The migration entry that a page table entry is; NULL when it is something else. */
+export function migrationEntryOf(pte: Pte): SwpEntry | Null {
+  if (!isSwapPte(pte)) return NULL;
+  const entry = pteToSwpEntry(pte);
+  return isMigrationEntry(entry) ? entry : NULL;
+}
 /** is_write_migration_entry(): the entry was writable. */
 export const isWriteMigrationEntry = (entry: SwpEntry): boolean => swpType(entry) === SWP_MIGRATION_WRITE;
 /**
