@@ -5,6 +5,8 @@ export { copyPageRange } from './copy-page-range.js';
 export * from './exec.js';
 export * from './exit.js';
 export * from './fork.js';
+export { FOLL_FORCE, FOLL_GET, FOLL_INTERRUPTIBLE, FOLL_TOUCH, FOLL_WRITE, followPage, getUserPages } from './gup.js';
+export { getUserPagesFast } from './gup-fast.js';
 export * from './invariants.js';
 export * from './madvise.js';
 export { handleMmFault } from './memory.js';

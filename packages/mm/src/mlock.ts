@@ -14,10 +14,8 @@ import {
   VM_WRITE,
   VmAreaStruct,
 } from '@lockless/mm-types';
-import { pteOffsetMap, ptePresent, pteWrite, readPte } from '@lockless/rmap';
-import { handleMmFault } from './memory.js';
+import { FOLL_FORCE, FOLL_WRITE, getUserPages } from './gup.js';
 import { checkRange } from './unmapped-area.js';
-import { VM_FAULT_ERROR } from './vm-fault.js';
 import { changeVmFlags } from './vma-flags.js';
 import { forEachPiece, type Piece } from './vma-range.js';
 
@@ -40,19 +38,8 @@ function* populatePiece(mm: Ptr<MmStruct>, { vma, start, end }: Piece): Op<numbe
   // Nobody may touch these: get_user_pages() refuses them.
   if ((flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) return -ENOMEM;
   const write = (flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
-  for (let address = start; address < end; address++) {
-    while (!(yield* accessible(mm, address, write))) {
-      if (((yield* handleMmFault(mm, vma, address, write)) & VM_FAULT_ERROR) !== 0) return -ENOMEM;
-    }
-  }
-  return 0;
-}
-
-function* accessible(mm: Ptr<MmStruct>, address: number, write: boolean): Op<boolean> {
-  const pte = yield* pteOffsetMap(mm, address);
-  if (pte === NULL) return false;
-  const entry = yield* readPte(pte);
-  return ptePresent(entry) && (!write || pteWrite(entry));
+  const present = yield* getUserPages(mm, start, end - start, FOLL_FORCE | (write ? FOLL_WRITE : 0), null);
+  return present === end - start ? 0 : -ENOMEM;
 }
 
 /** mlock(2), in pages: VM_LOCKED, and every page present. *Returns* 0, -ENOMEM, -EINVAL. *Source*: `sys_mlock`, mm/mlock.c, 2.6.27. */

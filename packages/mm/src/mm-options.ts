@@ -16,6 +16,8 @@ export interface MmOptions {
   mprotectUpgrades: number;
   /** 1: mremap refuses what it cannot move before it unmaps anything (6.17 and later, seen on 6.18). */
   mremapChecksFirst: number;
+  /** 1: get_user_pages_fast() counts on no interrupt of a TLB flush for pages (powerpc; everywhere since 4.14); 0: it does (x86, 2.6.27). */
+  gupSpeculative: number;
   /** RLIMIT_STACK, in pages. */
   stackLimit: number;
   /** stack_guard_gap in pages (4.12 and later); 0: none. */
@@ -27,6 +29,7 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   copyFilePtes: 1,
   mprotectUpgrades: 1,
   mremapChecksFirst: 1,
+  gupSpeculative: 1,
   stackLimit: 1,
   stackGuardGap: 1,
 });
@@ -40,6 +43,7 @@ export const MODERN_MM: MmOptions = {
   copyFilePtes: 0,
   mprotectUpgrades: 1,
   mremapChecksFirst: 1,
+  gupSpeculative: 1,
   stackLimit: 2048,
   stackGuardGap: 256,
 };
@@ -51,6 +55,7 @@ export const ERA_MM: MmOptions = {
   copyFilePtes: 0,
   mprotectUpgrades: 0,
   mremapChecksFirst: 0,
+  gupSpeculative: 0,
   stackLimit: 2048,
   stackGuardGap: 0,
 };

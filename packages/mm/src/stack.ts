@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { load, NULL, type Op, type Ptr, store } from '@lockless/cpu';
+import { load, NULL, type Null, type Op, type Ptr, store } from '@lockless/cpu';
 import { ENOMEM, MmStruct, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
-import { anonVmaLock, anonVmaPrepare, anonVmaUnlock, findVmaPrev, lockAreas, unlockAreas } from '@lockless/rmap';
+import {
+  anonVmaLock,
+  anonVmaPrepare,
+  anonVmaUnlock,
+  findVma,
+  findVmaPrev,
+  lockAreas,
+  unlockAreas,
+} from '@lockless/rmap';
 import { mmOption } from './mm-options.js';
 
 /**
@@ -26,6 +34,18 @@ export function* expandStack(vma: Ptr<VmAreaStruct>, address: number): Op<number
   yield* unlockAreas(mm);
   yield* anonVmaUnlock(anonVma);
   return error;
+}
+
+/**
+ * find_extend_vma(): the area that contains the page; a stack below which it lies grows.
+ *
+ * *Context*: mmap_sem for reading. *Returns* NULL when there is none. *Source*: mm/mmap.c, 2.6.27.
+ */
+export function* findExtendVma(mm: Ptr<MmStruct>, address: number): Op<Ptr<VmAreaStruct> | Null> {
+  const vma = yield* findVma(mm, address);
+  if (vma === NULL || (yield* load(VmAreaStruct.vmStart(vma))) <= address) return vma;
+  if (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_GROWSDOWN) === 0) return NULL;
+  return (yield* expandStack(vma, address)) === 0 ? vma : NULL;
 }
 
 function* farEnough(below: Ptr<VmAreaStruct>, address: number): Op<boolean> {

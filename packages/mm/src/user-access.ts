@@ -12,24 +12,12 @@ import {
   upRead,
   writeOnce,
 } from '@lockless/cpu';
-import {
-  EFAULT,
-  ENOMEM,
-  MmStruct,
-  Page,
-  taskMm,
-  VM_EXEC,
-  VM_GROWSDOWN,
-  VM_READ,
-  VM_WRITE,
-  VmAreaStruct,
-} from '@lockless/mm-types';
+import { EFAULT, ENOMEM, MmStruct, Page, taskMm, VM_EXEC, VM_READ, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
 import { pageAnon, pfnToPage } from '@lockless/page';
 import { contentWritten, VM_FAULT_OOM } from '@lockless/pagecache';
 import {
   beginTranslation,
   endTranslation,
-  findVma,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_EXEC,
@@ -42,7 +30,7 @@ import {
 } from '@lockless/rmap';
 import { type Content, readContent } from './content.js';
 import { handleMmFault } from './memory.js';
-import { expandStack } from './stack.js';
+import { findExtendVma } from './stack.js';
 import { VM_FAULT_ERROR } from './vm-fault.js';
 
 export type AccessKind = 'read' | 'write' | 'exec';
@@ -130,7 +118,7 @@ const WANTS: Record<AccessKind, number> = { read: VM_READ | VM_EXEC | VM_WRITE, 
 /** do_page_fault(): 0 when the access can be tried again, else the signal or -ENOMEM. */
 function* doPageFault(mm: Ptr<MmStruct>, address: number, kind: AccessKind): Op<number> {
   yield* downRead(MmStruct.mmapSem(mm));
-  const vma = yield* areaFor(mm, address);
+  const vma = yield* findExtendVma(mm, address);
   let error = SIGSEGV;
   // x86: what may be written or executed may be read.
   if (vma !== NULL && ((yield* load(VmAreaStruct.vmFlags(vma))) & WANTS[kind]) !== 0) {
@@ -140,14 +128,6 @@ function* doPageFault(mm: Ptr<MmStruct>, address: number, kind: AccessKind): Op<
   }
   yield* upRead(MmStruct.mmapSem(mm));
   return error;
-}
-
-/** The area that contains the page; a stack below which it lies grows. *Context*: mmap_sem for reading. */
-function* areaFor(mm: Ptr<MmStruct>, address: number): Op<Ptr<VmAreaStruct> | Null> {
-  const vma = yield* findVma(mm, address);
-  if (vma === NULL || (yield* load(VmAreaStruct.vmStart(vma))) <= address) return vma;
-  if (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_GROWSDOWN) === 0) return NULL;
-  return (yield* expandStack(vma, address)) === 0 ? vma : NULL;
 }
 
 /** Touches one page: nothing of its content is read or changed. See {@link access}. */

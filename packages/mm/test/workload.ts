@@ -33,6 +33,7 @@ import {
   userRead,
   userWrite,
 } from '../src/index.js';
+import { pin } from './pin.js';
 import { type Process, System, type SystemOptions } from './simulated-machine.js';
 
 const RW = PROT_READ | PROT_WRITE;
@@ -77,6 +78,7 @@ export interface Mix {
   readonly mprotect: number;
   readonly mremap: number;
   readonly dontneed: number;
+  readonly pin: number;
   readonly fork: number;
   readonly truncate: number;
   readonly file: number;
@@ -90,6 +92,7 @@ const MIX: Mix = {
   mprotect: 2,
   mremap: 1,
   dontneed: 2,
+  pin: 2,
   fork: 1,
   truncate: 1,
   file: 4,
@@ -173,6 +176,14 @@ class Program {
       case 'dontneed':
         yield* sysMadvise(page, pages, this.below(8) === 0 ? MADV_WILLNEED : MADV_DONTNEED);
         return;
+      case 'pin':
+        return yield* pin(
+          page,
+          pages,
+          this.below(2) === 0,
+          (at, content) => this.judge(at, { error: 0, content }),
+          (what) => this.system.complaints.push(what),
+        );
       case 'truncate':
         yield* sysFtruncate(file, this.below(this.arena.filePages * 4096));
         if (this.below(2) === 0) yield* sysFtruncate(file, this.arena.filePages * 4096);
@@ -218,7 +229,7 @@ class Program {
   }
 
   /** A program finds zeros, data of a file, or what it or its forebears wrote. */
-  private judge(page: number, { error, content }: UserAccess): void {
+  private judge(page: number, { error, content }: Pick<UserAccess, 'error' | 'content'>): void {
     const { identity } = content;
     if (error !== 0 || identity === 0 || this.isOfFile(identity)) return;
     if (identity < 0 && this.process.maySee(identity)) return;
@@ -265,6 +276,7 @@ const NOTHING: Mix = {
   mprotect: 0,
   mremap: 0,
   dontneed: 0,
+  pin: 0,
   fork: 0,
   truncate: 0,
   file: 0,
@@ -288,6 +300,11 @@ export const FOCUSED: Readonly<Record<string, WorkloadOptions>> = {
   writeback: {
     mix: { ...NOTHING, read: 1, write: 8, sync: 4, file: 2 },
     arena: { ...NARROW, anonymous: 0, privately: 0, shared: 2, filePages: 2 },
+  },
+  /** Pages that a driver holds, and reads, while they are zapped, copied, moved and truncated. */
+  pins: {
+    mix: { ...NOTHING, read: 2, write: 3, pin: 6, dontneed: 3, munmap: 1, mmap: 1, fork: 1, truncate: 1 },
+    arena: { ...NARROW, free: 1 },
   },
   /** Areas that come and go under faults. */
   areas: {
