@@ -162,7 +162,7 @@ function runOnce(program: Program, prefix: readonly number[], options: Interleav
   let bug: unknown = null;
   engine.threads = names.map((name, id) =>
     newThread(
-      { id, preemptCount: 0, irqsDisabled: false, current: engine.inner.cpu.current },
+      { id, preemptCount: 0, irqsDisabled: false, rcuReaders: 0, current: engine.inner.cpu.current },
       program.threads[name](shared),
     ),
   );

@@ -49,6 +49,8 @@ export interface CpuLocal {
   preemptCount: number;
   /** True after local_irq_disable(). */
   irqsDisabled: boolean;
+  /** Depth of rcu_read_lock() of what runs here, as lockdep counts it. Engines keep it with the task. */
+  rcuReaders: number;
   /** The task that runs here (a TaskStruct). */
   current: Ptr<unknown>;
 }
@@ -63,7 +65,7 @@ export interface Engine {
   step(access: Access<unknown>): IteratorResult<Access<unknown>, unknown>;
 }
 
-const NO_CPU: CpuLocal = { id: 0, preemptCount: 0, irqsDisabled: false, current: 0 as Ptr<unknown> };
+const NO_CPU: CpuLocal = { id: 0, preemptCount: 0, irqsDisabled: false, rcuReaders: 0, current: 0 as Ptr<unknown> };
 const NO_ENGINE: Engine = {
   words: new Int32Array(0),
   step() {

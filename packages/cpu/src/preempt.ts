@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { bugOn } from './bug.js';
+import { configPreempt } from './kconfig.js';
 import { thisCpu } from './op.js';
 import type { TaskStruct } from './sched.js';
 import type { Ptr } from './word.js';
@@ -15,13 +16,15 @@ const PREEMPT_MASK = 0xffff;
 const SOFTIRQ_MASK = 0xff << 16;
 const HARDIRQ_MASK = 0x7f << 24;
 
-/** preempt_disable(): the task stays on this CPU and no other task runs here. */
+/** preempt_disable(): the task stays on this CPU and no other task runs here. Nothing without CONFIG_PREEMPT: so it is anyway, until schedule(). */
 export function preemptDisable(): void {
+  if (!configPreempt()) return;
   thisCpu.preemptCount += PREEMPT_OFFSET;
 }
 
 /** preempt_enable(); the engine may preempt at the next access. */
 export function preemptEnable(): void {
+  if (!configPreempt()) return;
   bugOn((thisCpu.preemptCount & PREEMPT_MASK) === 0, 'preempt_enable without preempt_disable');
   thisCpu.preemptCount -= PREEMPT_OFFSET;
 }
@@ -63,7 +66,7 @@ export const irqsDisabled = (): boolean => thisCpu.irqsDisabled;
 /** In a hardirq or softirq handler, or with softirqs disabled. */
 export const inInterrupt = (): boolean => (thisCpu.preemptCount & (HARDIRQ_MASK | SOFTIRQ_MASK)) !== 0;
 export const inIrq = (): boolean => (thisCpu.preemptCount & HARDIRQ_MASK) !== 0;
-/** Sleeping is forbidden. */
+/** Sleeping is forbidden. Without CONFIG_PREEMPT, spin locks and RCU readers are not known here: only interrupts are. */
 export const inAtomic = (): boolean => thisCpu.preemptCount !== 0;
 
 /** smp_processor_id(): stable only while preemption is off. */

@@ -39,7 +39,7 @@ export class SequentialEngine implements Engine {
     const task = this.heap.reserve(TaskStruct.$size + CACHE_LINE_WORDS) as Ptr<TaskStruct>;
     this.words[TaskStruct.pid(task)] = 1;
     this.words[TaskStruct.tgid(task)] = 1;
-    this.cpu = { id: 0, preemptCount: 0, irqsDisabled: false, current: task };
+    this.cpu = { id: 0, preemptCount: 0, irqsDisabled: false, rcuReaders: 0, current: task };
   }
 
   /**

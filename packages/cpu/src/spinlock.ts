@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { configSmp } from './kconfig.js';
 import type { Access, Op } from './op.js';
 import { access } from './op.js';
 import {
@@ -15,6 +16,9 @@ import type { Ref } from './word.js';
 /*
  * A lock is one word, 0 when free, and taking it is one event (LKMM's LKR/LKW pair), so engines know who waits for whom.
  * Every engine keeps: 0 free; > 0 held by CPU (value - 1); an rwlock held by n readers is -n.
+ *
+ * Without CONFIG_SMP there is no word (include/linux/spinlock_up.h): who cannot be switched away from, nor interrupted by whoever takes the
+ * lock too, is alone. So a lock is preempt_disable(), and without CONFIG_PREEMPT nothing; a trylock gets it always.
  */
 const SPIN_LOCK = code('spin_lock');
 const SPIN_TRYLOCK = code('spin_trylock');
@@ -32,7 +36,7 @@ export type SpinLock = number & { readonly [spinlock]: true };
 /** Content of an rwlock_t word. */
 export type RwLock = number & { readonly [rwlock]: true };
 
-/** The lock word itself, preemption untouched: what the forms below are made of. */
+/** The lock word itself, of a build for SMP, preemption untouched: what the forms below are made of. */
 export const rawSpinLock = (lock: Ref<SpinLock>): Access<void> => access(SPIN_LOCK, lock);
 export const rawSpinTrylock = (lock: Ref<SpinLock>): Access<boolean> => access(SPIN_TRYLOCK, lock);
 export const rawSpinUnlock = (lock: Ref<SpinLock>): Access<void> => access(SPIN_UNLOCK, lock);
@@ -40,19 +44,19 @@ export const rawSpinUnlock = (lock: Ref<SpinLock>): Access<void> => access(SPIN_
 /** spin_lock(): preemption off, then the lock. Acquire. */
 export function* spinLock(lock: Ref<SpinLock>): Op<void> {
   preemptDisable();
-  yield* rawSpinLock(lock);
+  if (configSmp()) yield* rawSpinLock(lock);
 }
 
 /** spin_unlock(): release, then preemption on. */
 export function* spinUnlock(lock: Ref<SpinLock>): Op<void> {
-  yield* rawSpinUnlock(lock);
+  if (configSmp()) yield* rawSpinUnlock(lock);
   preemptEnable();
 }
 
 /** spin_trylock(): true when taken. */
 export function* spinTrylock(lock: Ref<SpinLock>): Op<boolean> {
   preemptDisable();
-  if (yield* rawSpinTrylock(lock)) return true;
+  if (!configSmp() || (yield* rawSpinTrylock(lock))) return true;
   preemptEnable();
   return false;
 }
@@ -65,7 +69,7 @@ export function* spinLockIrq(lock: Ref<SpinLock>): Op<void> {
 
 /** spin_unlock_irq(). */
 export function* spinUnlockIrq(lock: Ref<SpinLock>): Op<void> {
-  yield* rawSpinUnlock(lock);
+  if (configSmp()) yield* rawSpinUnlock(lock);
   localIrqEnable();
   preemptEnable();
 }
@@ -79,7 +83,7 @@ export function* spinLockIrqsave(lock: Ref<SpinLock>): Op<boolean> {
 
 /** spin_unlock_irqrestore(). */
 export function* spinUnlockIrqrestore(lock: Ref<SpinLock>, flags: boolean): Op<void> {
-  yield* rawSpinUnlock(lock);
+  if (configSmp()) yield* rawSpinUnlock(lock);
   localIrqRestore(flags);
   preemptEnable();
 }
@@ -87,32 +91,32 @@ export function* spinUnlockIrqrestore(lock: Ref<SpinLock>, flags: boolean): Op<v
 /** read_lock(): shared with other readers. */
 export function* readLock(lock: Ref<RwLock>): Op<void> {
   preemptDisable();
-  yield* access<void>(READ_LOCK, lock);
+  if (configSmp()) yield* access<void>(READ_LOCK, lock);
 }
 
 /** read_unlock(). */
 export function* readUnlock(lock: Ref<RwLock>): Op<void> {
-  yield* access<void>(READ_UNLOCK, lock);
+  if (configSmp()) yield* access<void>(READ_UNLOCK, lock);
   preemptEnable();
 }
 
 /** write_lock(): alone. */
 export function* writeLock(lock: Ref<RwLock>): Op<void> {
   preemptDisable();
-  yield* access<void>(WRITE_LOCK, lock);
+  if (configSmp()) yield* access<void>(WRITE_LOCK, lock);
 }
 
 /** write_trylock(): true when taken. */
 export function* writeTrylock(lock: Ref<RwLock>): Op<boolean> {
   preemptDisable();
-  if (yield* access<boolean>(WRITE_TRYLOCK, lock)) return true;
+  if (!configSmp() || (yield* access<boolean>(WRITE_TRYLOCK, lock))) return true;
   preemptEnable();
   return false;
 }
 
 /** write_unlock(). */
 export function* writeUnlock(lock: Ref<RwLock>): Op<void> {
-  yield* access<void>(WRITE_UNLOCK, lock);
+  if (configSmp()) yield* access<void>(WRITE_UNLOCK, lock);
   preemptEnable();
 }
 
@@ -124,7 +128,7 @@ export function* readLockIrq(lock: Ref<RwLock>): Op<void> {
 
 /** read_unlock_irq(). */
 export function* readUnlockIrq(lock: Ref<RwLock>): Op<void> {
-  yield* access<void>(READ_UNLOCK, lock);
+  if (configSmp()) yield* access<void>(READ_UNLOCK, lock);
   localIrqEnable();
   preemptEnable();
 }
@@ -137,7 +141,7 @@ export function* writeLockIrq(lock: Ref<RwLock>): Op<void> {
 
 /** write_unlock_irq(). */
 export function* writeUnlockIrq(lock: Ref<RwLock>): Op<void> {
-  yield* access<void>(WRITE_UNLOCK, lock);
+  if (configSmp()) yield* access<void>(WRITE_UNLOCK, lock);
   localIrqEnable();
   preemptEnable();
 }

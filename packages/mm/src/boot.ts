@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { readOnce } from '@lockless/cpu';
+import { bugOn, configSmp, configureKernel, type KernelConfig, readOnce } from '@lockless/cpu';
 import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
 import { mmAllLocksInit } from '@lockless/mmu-notifier';
 import {
@@ -45,15 +45,19 @@ export interface BootOptions extends PagecacheOptions {
   readonly rmap?: RmapDesign;
   /** What differs from {@link MODERN_MM}. */
   readonly mm?: Partial<MmOptions>;
+  /** The build: SMP with preemption by default, and with the question who calls get_page_unless_zero(). */
+  readonly kernel?: Partial<KernelConfig>;
 }
 
 /**
- * start_kernel(), the part that is memory management: initialises every package in order.
+ * start_kernel(), the part that is memory management: chooses the build, and initialises every package in order.
  *
  * *Context*: CPU 0, before another CPU runs. Attach the disk's block map, and an observer if one is wanted, before the first inode is made.
  */
 export function* boot(options: BootOptions): Op<void> {
-  const { cpus, memoryPages, minFreeKbytes, rmap = 'anon-vma', mm = {} } = options;
+  const { cpus, memoryPages, minFreeKbytes, rmap = 'anon-vma', mm = {}, kernel = {} } = options;
+  configureKernel({ proveRcu: true, ...kernel });
+  bugOn(!configSmp() && cpus > 1, 'a build without CONFIG_SMP has one CPU');
   yield* rcuInit(cpus);
   yield* freeAreaInit({ pages: memoryPages, nrCpus: cpus, ...(minFreeKbytes === undefined ? {} : { minFreeKbytes }) });
   yield* pagecacheInit(options);

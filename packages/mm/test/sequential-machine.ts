@@ -67,12 +67,12 @@ class EngineWithDisk extends SequentialEngine {
   private interpose({ mm, op }: Interposition, access: Access<unknown>): void {
     this.interposition = null;
     const { code, address, operand, expected } = access;
-    const { preemptCount, irqsDisabled, current } = this.cpu;
-    Object.assign(this.cpu, { preemptCount: 0, irqsDisabled: false, current: this.other });
+    const { preemptCount, irqsDisabled, rcuReaders, current } = this.cpu;
+    Object.assign(this.cpu, { preemptCount: 0, irqsDisabled: false, rcuReaders: 0, current: this.other });
     poke(taskMm(this.other), mm);
     const running = op();
     while (!running.next().done);
-    Object.assign(this.cpu, { preemptCount, irqsDisabled, current });
+    Object.assign(this.cpu, { preemptCount, irqsDisabled, rcuReaders, current });
     Object.assign(access, { code, address, operand, expected });
   }
 }

@@ -8,6 +8,7 @@ export * from './page-lock.js';
 export * from './page-mapcount.js';
 export * from './page-no-new-refs.js';
 export * from './page-ref.js';
+export * from './page-ref-rcu.js';
 export * from './pagevec.js';
 export * from './swap.js';
 export * from './vmstat.js';

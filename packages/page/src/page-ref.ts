@@ -7,12 +7,16 @@ import {
   atomicIncNotZero,
   atomicRead,
   atomicSet,
+  configPreempt,
+  configSmp,
+  inAtomic,
   inInterrupt,
   smpStoreRelease,
   vmBugOn,
 } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
 import { pageTail } from './page-flags.js';
+import { assertRcuReader, type RcuExempt } from './page-ref-rcu.js';
 
 /*
  * page->_count. 0 is free or frozen, and from 0 only two lead away: the allocator and page_unfreeze_refs(), by a store, which is right
@@ -41,10 +45,20 @@ export function* putPageTestzero(page: Ptr<Page>): Op<boolean> {
 }
 
 /**
- * get_page_unless_zero(): a reference, unless the page is free or frozen. *Ordering*: full when it succeeds, none when it fails.
- * *Source*: include/linux/mm.h, 2.6.27.
+ * get_page_unless_zero(): a reference, unless the page is free or frozen. *Context*: the RCU read section in which the pointer to the page was
+ * read, see page-ref-rcu.ts. *Ordering*: full when it succeeds, none when it fails.
+ * *Source*: include/linux/mm.h, 2.6.27; the assertion is of 2011.
  */
-export const getPageUnlessZero = (page: Ptr<Page>): Access<boolean> => atomicIncNotZero(Page._count(page));
+export function getPageUnlessZero(page: Ptr<Page>): Access<boolean> {
+  assertRcuReader(getPageUnlessZero);
+  return atomicIncNotZero(Page._count(page));
+}
+
+/**
+ * __get_page_unless_zero() of that patch: {@link getPageUnlessZero} without the assertion, for callers that are excused by name.
+ */
+export const getPageUnlessZeroExempt = (page: Ptr<Page>, _caller: RcuExempt): Access<boolean> =>
+  atomicIncNotZero(Page._count(page));
 
 /**
  * page_cache_get_speculative(): a reference to a page that was found without a lock. False: it is being freed, so the caller starts its
@@ -52,15 +66,25 @@ export const getPageUnlessZero = (page: Ptr<Page>): Access<boolean> => atomicInc
  * where it found the page, and put the reference back when another page is there now.
  *
  * *Context*: the RCU read section of the lookup; not in interrupts.
+ * Without CONFIG_SMP it is a plain increment: the reader cannot be preempted, and nobody removes pages in an interrupt handler, so the
+ * page still has the reference of whoever put it where the lookup found it.
  * *Ordering*: full on success, so the second look comes after the reference. Pairs with {@link pageFreezeRefs}: either the freeze counts
  * this reference and fails, or this fails, or it comes after the removal and the second look sees that.
- * *Source*: include/linux/pagemap.h, e286781d5f (2.6.27), the form for SMP.
+ * *Source*: include/linux/pagemap.h, e286781d5f (2.6.27).
  */
 export function* pageCacheGetSpeculative(page: Ptr<Page>): Op<boolean> {
   vmBugOn(inInterrupt(), 'page_cache_get_speculative: in_interrupt()');
-  if (!(yield* getPageUnlessZero(page))) return false;
+  if (!configSmp()) yield* plainGet(page);
+  else if (!(yield* getPageUnlessZero(page))) return false;
   vmBugOn(yield* pageTail(page), 'page_cache_get_speculative: PageTail(page)');
   return true;
+}
+
+/** The reference of {@link pageCacheGetSpeculative} without CONFIG_SMP. */
+function* plainGet(page: Ptr<Page>): Op<void> {
+  vmBugOn(configPreempt() && !inAtomic(), 'page_cache_get_speculative: !in_atomic()');
+  vmBugOn((yield* pageCount(page)) === 0, 'page_cache_get_speculative: page_count(page) == 0');
+  yield* atomicInc(Page._count(page));
 }
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import {
+  defineGuard,
   listMoveTail,
   localIrqRestore,
   localIrqSave,
@@ -48,6 +49,11 @@ import { lruAddPagevec, pagevecAdd, pagevecTakeAll, rotatePagevec } from './page
 import { countVmEvent, countVmEvents, PGACTIVATE, PGROTATED } from './vmstat.js';
 
 const lruLock = Zone.lruLock(zone);
+
+const staysOnCpu = defineGuard(
+  'lruCacheAdd.preemptDisable',
+  'a task can be preempted, or moved to another CPU, while it puts a page on the pagevec of its CPU',
+);
 
 /**
  * put_page(): gives a reference back and frees the page if it was the last. Any holder may be the last, a lookup's speculative
@@ -109,10 +115,10 @@ export function* releasePages(pages: readonly Ptr<Page>[], cold = false): Op<voi
  */
 export function* lruCacheAddLru(page: Ptr<Page>, lru: number): Op<void> {
   yield* getPage(page);
-  preemptDisable();
+  if (staysOnCpu()) preemptDisable();
   const pagevec = lruAddPagevec(smpProcessorId(), lru);
   if (!(yield* pagevecAdd(pagevec, page))) yield* pagevecLruAdd(yield* pagevecTakeAll(pagevec), lru);
-  preemptEnable();
+  if (staysOnCpu()) preemptEnable();
 }
 
 /** lru_cache_add(): a page of a file, new and not yet used. */

@@ -43,7 +43,7 @@ const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'page-ref.ts',
-        from: 'export const getPageUnlessZero = (page: Ptr<Page>): Access<boolean> => atomicIncNotZero(Page._count(page));',
+        from: 'export function getPageUnlessZero(page: Ptr<Page>): Access<boolean> {\n  assertRcuReader(getPageUnlessZero);\n  return atomicIncNotZero(Page._count(page));\n}',
         to: 'export function* getPageUnlessZero(page: Ptr<Page>) { yield* atomicInc(Page._count(page)); return true; }',
       },
     ],
@@ -133,12 +133,12 @@ const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'swap.ts',
-        from: '  yield* getPage(page);\n  preemptDisable();',
+        from: '  yield* getPage(page);\n  if (staysOnCpu()) preemptDisable();',
         to: '  yield* getPage(page);',
       },
       {
         file: 'swap.ts',
-        from: 'yield* pagevecTakeAll(pagevec), lru);\n  preemptEnable();',
+        from: 'yield* pagevecTakeAll(pagevec), lru);\n  if (staysOnCpu()) preemptEnable();',
         to: 'yield* pagevecTakeAll(pagevec), lru);',
       },
     ],

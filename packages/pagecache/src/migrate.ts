@@ -17,6 +17,7 @@ import {
   delPageFromLruList,
   getPage,
   getPageUnlessZero,
+  getPageUnlessZeroExempt,
   lockPage,
   lruOf,
   pageAnon,
@@ -75,6 +76,10 @@ const getUnlessZero = defineGuard(
   'migrationEntryWait.getUnlessZero',
   'a fault that meets a migration entry takes its reference with get_page()',
 );
+const readsUnderRcu = defineGuard(
+  'migrationEntryWait.rcuReadLock',
+  'a fault that meets a migration entry is no RCU reader while it takes its reference (before patch 1 of 9, 2011)',
+);
 const ownReference = defineGuard(
   'isolateLruPageForMigration.ownReference',
   'a page is taken off the LRU for migration on the strength of the reference of who maps it (before 053837fce7)',
@@ -95,7 +100,8 @@ const lruLock = Zone.lruLock(zone);
 export function* isolateLruPageForMigration(page: Ptr<Page>): Op<number> {
   if (!(yield* pageLru(page))) return -EBUSY;
   yield* spinLockIrq(lruLock);
-  const isolated = (yield* pageLru(page)) && (!ownReference() || (yield* getPageUnlessZero(page)));
+  const isolated =
+    (yield* pageLru(page)) && (!ownReference() || (yield* getPageUnlessZeroExempt(page, 'isolateLruPageForMigration')));
   if (isolated) {
     yield* clearPageLru(page);
     yield* delPageFromLruList(page, yield* lruOf(page));
@@ -225,22 +231,21 @@ function* unmapAndMoveLocked(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
  *
  * The entry counts as no reference, and the page may be frozen: get_page_unless_zero() fails then, and must, or the freeze would end with a
  * count that its owner does not expect (kernel-facts A10). The fault comes back, until the page is unfrozen or the entry is gone.
- * *Source*: `migration_entry_wait`, mm/migrate.c, 2.6.27.
+ * *Source*: `migration_entry_wait`, mm/migrate.c, 2.6.27; an RCU reader from the entry to the reference since "mm: rcu read lock for getting
+ * reference on pages in migration_entry_wait()" (2011).
  */
 export function* migrationEntryWait(mm: Ptr<MmStruct>, address: number): Op<void> {
   const ptep = yield* pteOffsetMapLock(mm, address);
   if (ptep === NULL) return;
+  if (readsUnderRcu()) yield* rcuReadLock();
   const entry = migrationEntryOf(yield* readPte(ptep));
   const page = entry === NULL ? NULL : migrationEntryToPage(entry);
-  const pinned = page !== NULL && (yield* pinForWait(page));
+  let pinned = page !== NULL;
+  if (page !== NULL && getUnlessZero()) pinned = yield* getPageUnlessZero(page);
+  else if (page !== NULL) yield* getPage(page);
+  if (readsUnderRcu()) yield* rcuReadUnlock();
   yield* pteUnmapUnlock(mm, ptep);
   if (!pinned || page === NULL) return;
   yield* waitOnPageLocked(page);
   yield* putPage(page);
-}
-
-function* pinForWait(page: Ptr<Page>): Op<boolean> {
-  if (getUnlessZero()) return yield* getPageUnlessZero(page);
-  yield* getPage(page);
-  return true;
 }

@@ -26,7 +26,7 @@ import { EBUSY, EINVAL, Page } from '@lockless/mm-types';
 import {
   addPageToLruList,
   clearPageLru,
-  getPageUnlessZero,
+  getPageUnlessZeroExempt,
   LRU_ACTIVE,
   lruList,
   lruOf,
@@ -81,7 +81,7 @@ function* isolationEnded(): Op<void> {
 export function* isolateLruPage(page: Ptr<Page>, active: boolean): Op<number> {
   if (!(yield* pageLru(page))) return -EINVAL;
   if ((yield* pageActive(page)) !== active) return -EINVAL;
-  if (!(yield* getPageUnlessZero(page))) return -EBUSY;
+  if (!(yield* getPageUnlessZeroExempt(page, 'isolateLruPage'))) return -EBUSY;
   yield* clearPageLru(page);
   return 0;
 }

@@ -45,8 +45,8 @@ const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'vmscan-isolate.ts',
-        from: '  if (!(yield* getPageUnlessZero(page))) return -EBUSY;\n  yield* clearPageLru(page);',
-        to: '  yield* clearPageLru(page);\n  if (!(yield* getPageUnlessZero(page))) return -EBUSY;',
+        from: "  if (!(yield* getPageUnlessZeroExempt(page, 'isolateLruPage'))) return -EBUSY;\n  yield* clearPageLru(page);",
+        to: "  yield* clearPageLru(page);\n  if (!(yield* getPageUnlessZeroExempt(page, 'isolateLruPage'))) return -EBUSY;",
       },
     ],
     as: /VM_BUG|invariant|bad-page|BUG/,

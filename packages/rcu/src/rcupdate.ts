@@ -7,6 +7,7 @@ import {
   code,
   complete,
   condResched,
+  configSmp,
   containerOf,
   functionPointer,
   GFP_KERNEL,
@@ -21,6 +22,8 @@ import {
   NULL,
   peek,
   poke,
+  rcuReadAcquire,
+  rcuReadRelease,
   smpMb,
   struct,
   waitForCompletion,
@@ -38,6 +41,7 @@ import {
 import { beginRcuEvent, endRcuEvent, rcuEventsCounted } from './rcu-events.js';
 import { nrRcuCpus } from './rcu-struct.js';
 import { callRcuClassic } from './rcuclassic.js';
+import { upReadLock, upReadUnlock } from './rcuclassic-up.js';
 import { initUrcu, urcuCallRcu } from './urcu-call-rcu.js';
 import { urcuMbReadLock, urcuMbReadUnlock, urcuSynchronizeRcu } from './urcu-mb.js';
 import { initUrcuQsbr } from './urcu-qsbr.js';
@@ -77,17 +81,23 @@ export function* bootUrcuQsbr(nrCpus: number): Op<void> {
  * *Context*: any; nests. The preemption count goes up, so the task can neither sleep nor be switched away from: that no reader
  * survives a context switch is the whole of classic RCU.
  * *Ordering*: none between CPUs (a compiler barrier).
- * *Source*: `rcu_read_lock`, include/linux/rcupdate.h, 2.6.27.
+ * *Source*: `rcu_read_lock`, include/linux/rcupdate.h, 2.6.27; lockdep's part (rcuReadAcquire) is 2.6.32.
  */
-export const rcuReadLock = (): Access<void> | Op<void> =>
-  rcuFlavour() === FLAVOUR_URCU_MB ? urcuMbReadLock() : access(READ_LOCK, 0);
+export function rcuReadLock(): Access<void> | Op<void> {
+  rcuReadAcquire();
+  if (!configSmp()) return upReadLock();
+  return rcuFlavour() === FLAVOUR_URCU_MB ? urcuMbReadLock() : access(READ_LOCK, 0);
+}
 
 /** rcu_read_unlock(): see {@link rcuReadLock}. *Source*: include/linux/rcupdate.h, 2.6.27. */
-export const rcuReadUnlock = (): Access<void> | Op<void> =>
-  rcuFlavour() === FLAVOUR_URCU_MB ? urcuMbReadUnlock() : access(READ_UNLOCK, 0);
+export function rcuReadUnlock(): Access<void> | Op<void> {
+  rcuReadRelease();
+  if (!configSmp()) return upReadUnlock();
+  return rcuFlavour() === FLAVOUR_URCU_MB ? urcuMbReadUnlock() : access(READ_UNLOCK, 0);
+}
 
 /**
- * rcu_read_lock_held(): whether a grace period cannot end while the caller goes on.
+ * rcu_read_lock_held(): whether a grace period cannot end while the caller goes on. Whether the caller said so is cpu's rcuLockMapHeld().
  *
  * *Returns* true inside a reader, and with preemption or interrupts off for any other reason: classic RCU cannot tell them apart, and
  * protects both.
@@ -136,7 +146,9 @@ const wakemeAfterRcu = functionPointer('wakeme_after_rcu', function* (head: Ptr<
 export function* synchronizeRcu(): Op<void> {
   mightSleep();
   const flavour = rcuFlavour();
-  if (flavour === FLAVOUR_CLASSIC) yield* waitRcuGp();
+  // Of the one CPU that there is: as waitRcuGp().
+  if (!configSmp()) yield* smpMb();
+  else if (flavour === FLAVOUR_CLASSIC) yield* waitRcuGp();
   else if (flavour === FLAVOUR_EVENTS) yield* synchronizeEvent();
   else yield* urcuSynchronizeRcu();
 }

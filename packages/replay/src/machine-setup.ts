@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { kmemCacheOf, type Op, type Ptr, STATIC_WORDS, type TaskStruct } from '@lockless/cpu';
+import { type KernelConfig, kmemCacheOf, type Op, type Ptr, STATIC_WORDS, type TaskStruct } from '@lockless/cpu';
 import { backgroundTasks, boot, diskInterrupt, machineHooks, mmInvariants, shutdown } from '@lockless/mm';
 import { Bio, DISK_DEVICE, EIO, Inode, Page } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore, pagesKnowTheirPlace, setPageCacheObserver } from '@lockless/pagecache';
@@ -8,7 +8,7 @@ import { Machine } from '@lockless/simulator';
 import { Bookkeeping } from './bookkeeping.js';
 import { CpuLanes } from './cpu-lanes.js';
 import { Neighbour } from './neighbours.js';
-import type { SimulateOptions } from './options.js';
+import type { Build, SimulateOptions } from './options.js';
 import { SpaceTracker } from './space-tracker.js';
 import { type Progress, ReplayedThread, type ThreadHost } from './thread.js';
 import { TimelineSampler } from './timeline.js';
@@ -28,6 +28,12 @@ const DISK_DEPTH: number = 8 * BIO_MAX_PAGES;
 
 /** Objects that must be gone when all processes are; but each CPU may keep a pte_chain for the next. */
 const MUST_BE_FREED: readonly string[] = ['mm_struct', 'vm_area_struct', 'anon_vma', 'pte_chain', 'file', 'bio'];
+
+const KERNELS: Readonly<Record<Build, Partial<KernelConfig>>> = {
+  smp: {},
+  'up-preempt': { smp: false },
+  up: { smp: false, preempt: false },
+};
 
 /** A machine with the program on it, ready to run. */
 export interface Setup {
@@ -97,6 +103,7 @@ function bootOptions(
   return {
     generation: options.generation ?? 'freeze-refs',
     rmap: options.rmap ?? 'anon-vma',
+    kernel: KERNELS[options.build ?? 'smp'],
     without: options.without ?? [],
     readahead: { model: '6.18', largeFolios: true, ...(window > 0 ? { raPages: window } : {}) },
     mm: { faultAroundPages: Math.max(1, machine.faultAroundBytes / 4096) },

@@ -6,6 +6,9 @@ import type { Generation } from '@lockless/pagecache';
 /** Simulated memory: frames, or a share of what the program needs. */
 export type MemorySize = { readonly pages: number } | { readonly percent: number };
 
+/** CONFIG_SMP with CONFIG_PREEMPT; one CPU with CONFIG_PREEMPT, and without. */
+export type Build = 'smp' | 'up-preempt' | 'up';
+
 export interface SimulateOptions {
   /** 1 to 64; default 4. */
   readonly cpus?: number;
@@ -15,6 +18,8 @@ export interface SimulateOptions {
   readonly model?: 'sc' | 'tso' | 'weak';
   readonly scheduler?: 'random' | 'round-robin' | 'pct';
   readonly generation?: Generation;
+  /** How the kernel is built; default smp. The others have one CPU. */
+  readonly build?: Build;
   /** How pages know the entries that map them; default anon-vma. */
   readonly rmap?: RmapDesign;
   /** Probabilities, 0 to 1. */
@@ -41,6 +46,12 @@ export interface SimulationProgress {
 /** The recording cannot be replayed with these options. */
 export class SimulationInputError extends Error {
   override readonly name = 'SimulationInputError';
+}
+
+/** Throws {@link SimulationInputError} when the build has fewer CPUs. */
+export function checkBuild({ build = 'smp', cpus = 4 }: SimulateOptions): void {
+  if (build === 'smp' || cpus === 1) return;
+  throw new SimulationInputError(`a kernel built without CONFIG_SMP (${build}) has one CPU, not ${cpus}`);
 }
 
 /** Throws {@link SimulationInputError} when a guard has an unknown name. */

@@ -60,6 +60,7 @@ function assemble(finished: Finished): RunResult {
     scheduler = 'random',
     generation = 'freeze-refs',
     rmap = 'anon-vma',
+    build = 'smp',
     inject = {},
     without = [],
   } = options;
@@ -71,7 +72,18 @@ function assemble(finished: Finished): RunResult {
       threads: program.threads.length,
       processes: new Set(program.threads.map(({ pid }) => pid)).size,
     },
-    configuration: { cpus, memoryPages, seed, model, scheduler, generation, rmap, inject: { ...inject }, without },
+    configuration: {
+      cpus,
+      memoryPages,
+      seed,
+      model,
+      scheduler,
+      generation,
+      rmap,
+      build,
+      inject: { ...inject },
+      without,
+    },
     verdict: finished.stopped ?? (outcome.status === 'finished' ? 'holds' : 'violated'),
     violation: outcome.violation === null ? null : violationReport(outcome.violation),
     operations: world.operations,
@@ -225,6 +237,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
     scheduler = 'random',
     generation = 'freeze-refs',
     rmap = 'anon-vma',
+    build = 'smp',
     inject = {},
     without = [],
     neighbours = 0,
@@ -233,6 +246,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
   const always = { cpus, memory: `${memoryPages * 4}K`, seed, model, scheduler, generation };
   const sometimes = [
     ...(rmap === 'anon-vma' ? [] : [['rmap', rmap]]),
+    ...(build === 'smp' ? [] : [['build', build]]),
     ...Object.entries(inject).map(([kind, rate]) => ['inject', `${kind}=${rate}`]),
     ...(neighbours > 0 ? [['neighbours', String(neighbours)]] : []),
     ...without.map((guard) => ['without', guard]),

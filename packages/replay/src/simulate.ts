@@ -5,7 +5,7 @@ import type { RunResult } from '@lockless/report';
 import type { RunOutcome } from '@lockless/simulator';
 import { framesFor } from './footprint.js';
 import { setUp } from './machine-setup.js';
-import { checkGuards, type SimulateOptions, SimulationInputError } from './options.js';
+import { checkBuild, checkGuards, type SimulateOptions, SimulationInputError } from './options.js';
 import { resultOf } from './result.js';
 import { World } from './world.js';
 
@@ -24,6 +24,7 @@ const SHORT_SLICE = 1_000;
  */
 export async function simulate(recording: Recording, options: SimulateOptions = {}): Promise<RunResult> {
   checkGuards(options.without ?? []);
+  checkBuild(options);
   const world = worldOf(recording);
   const memoryPages = framesFor(options.memory, recording, world.truth);
   const started = performance.now();

@@ -49,6 +49,8 @@ export interface RunConfiguration {
   readonly generation: string;
   /** Reverse mapping. */
   readonly rmap: string;
+  /** How the kernel is built: `smp`, `up-preempt`, `up`. */
+  readonly build: string;
   readonly inject: Readonly<Record<string, number>>;
   /** Guards that were left out. */
   readonly without: readonly string[];

@@ -64,6 +64,7 @@ function headline(result: RunResult, layout: Layout): string[] {
       `${c.scheduler} scheduling`,
       `page cache ${c.generation}`,
       `reverse mapping ${c.rmap}`,
+      ...(c.build === 'smp' ? [] : [`build ${c.build}`]),
       `seed ${c.seed}`,
     ]),
     ...(faults.length > 0 ? layout.entry('injecting', faults) : []),

@@ -224,6 +224,7 @@ export function sampleRun(): RunResult {
       scheduler: 'random',
       generation: 'freeze-refs',
       rmap: 'anon-vma',
+      build: 'smp',
       inject: {},
       without: [],
     },

@@ -6,6 +6,11 @@ export const always = (name: string, kind: string): GuardClaim => ({
   name,
   without: { sc: { kind }, tso: { kind }, lkmm: { kind } },
 });
+/** {@link always}, and found in that function: where a rule names who breaks it. */
+export const alwaysAt = (name: string, kind: string, at: string): GuardClaim => ({
+  name,
+  without: { sc: { kind, at }, tso: { kind, at }, lkmm: { kind, at } },
+});
 /** Needed where stores wait in a buffer: store buffering, lost wake-ups. */
 export const whereStoresWait = (name: string, kind: string): GuardClaim => ({
   name,

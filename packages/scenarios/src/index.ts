@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+import { callerScenarios } from './callers/index.js';
 import { cpuScenarios } from './cpu/index.js';
 import { pageCacheScenarios } from './pagecache/index.js';
 import { radixTreeScenarios } from './radix-tree/index.js';
@@ -7,6 +8,7 @@ import { rcuScenarios } from './rcu/index.js';
 import type { Scenario } from './scenario.js';
 import { swapScenarios } from './swap/index.js';
 import { thpScenarios } from './thp/index.js';
+import { upScenarios } from './up/index.js';
 
 export * from './scenario.js';
 
@@ -18,4 +20,6 @@ export const scenarios: readonly Scenario[] = [
   ...cpuScenarios,
   ...swapScenarios,
   ...thpScenarios,
+  ...callerScenarios,
+  ...upScenarios,
 ];

@@ -187,6 +187,7 @@ export class Dispatcher {
     cpu.current = task.pointer;
     cpu.preemptCount = task.context.preemptCount;
     cpu.irqsDisabled = task.context.irqsDisabled;
+    cpu.rcuReaders = task.context.rcuReaders;
     cpu.needResched = false;
     this.executor.memory.full();
     this.observer.onSwitch?.(cpu.id, cpu.clock, task.name);
@@ -200,10 +201,12 @@ export class Dispatcher {
     cpu.busyUntil = 0;
     task.context.preemptCount = cpu.preemptCount;
     task.context.irqsDisabled = cpu.irqsDisabled;
+    task.context.rcuReaders = cpu.rcuReaders;
     cpu.task = null;
     cpu.top = null;
     cpu.preemptCount = 0;
     cpu.irqsDisabled = false;
+    cpu.rcuReaders = 0;
     cpu.switching = true;
     this.statistics.contextSwitches++;
     this.executor.memory.full();

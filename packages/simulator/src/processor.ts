@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { CpuLocal, Op, Ptr } from '@lockless/cpu';
+import { configPreempt } from '@lockless/cpu';
 import type { Context, Task } from './task.js';
 
 /** preempt_count bits of interrupt and softirq context. */
@@ -16,6 +17,7 @@ export class Processor implements CpuLocal {
   readonly id: number;
   preemptCount = 0;
   irqsDisabled = false;
+  rcuReaders = 0;
   current: Ptr<unknown>;
   readonly idleTask: Ptr<unknown>;
 
@@ -69,7 +71,8 @@ export class Processor implements CpuLocal {
   }
 
   get canPreempt(): boolean {
-    return this.needResched && !this.irqsDisabled && this.preemptCount === 0;
+    if (!this.needResched || this.irqsDisabled || this.preemptCount !== 0) return false;
+    return configPreempt() || this.task?.userMode === true;
   }
 
   get inInterrupt(): boolean {

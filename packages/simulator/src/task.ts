@@ -19,6 +19,8 @@ export class Context {
   /** preempt_count and interrupt flag at entry; what it must leave behind. For a task off its CPU: what it continues with. */
   preemptCount = 0;
   irqsDisabled = false;
+  /** RCU readers that a task off its CPU is in. */
+  rcuReaders = 0;
 
   constructor(kind: ContextKind, name: string, op: Op<unknown>, below: Context | null) {
     this.kind = kind;

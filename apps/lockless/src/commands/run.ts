@@ -21,6 +21,7 @@ interface RunFlags {
   scheduler: 'random' | 'round-robin' | 'pct';
   generation: 'freeze-refs' | 'nonewrefs' | 'tree-lock';
   rmap: 'anon-vma' | 'objrmap' | 'pte-chain';
+  build: 'smp' | 'up-preempt' | 'up';
   inject?: Injection;
   without?: readonly string[];
   neighbours: number;
@@ -71,6 +72,11 @@ export function runCommand(io: Io, exit: Exit): Command {
       )
         .choices(['anon-vma', 'pte-chain', 'objrmap'])
         .default('anon-vma'),
+    )
+    .addOption(
+      new Option('--build <name>', 'how the kernel is built: for many CPUs, or for one, with preemption or without')
+        .choices(['smp', 'up-preempt', 'up'])
+        .default('smp'),
     )
     .addOption(
       new Option('--inject <kind=rate>', 'make things fail: enomem, eio, signal; repeatable').argParser(injection),
@@ -131,7 +137,7 @@ async function replay({ file, name }: ChosenRecording, flags: RunFlags, io: Io):
 }
 
 function optionsOf(flags: RunFlags): SimulateOptions {
-  const { cpus, memory, seed, model, scheduler, generation, rmap, inject, without, neighbours, limit } = flags;
+  const { cpus, memory, seed, model, scheduler, generation, rmap, build, inject, without, neighbours, limit } = flags;
   return {
     cpus,
     memory,
@@ -140,6 +146,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     scheduler,
     generation,
     rmap,
+    build,
     inject: inject ?? {},
     without: without ?? [],
     neighbours,

@@ -48,7 +48,7 @@ export class FinalMemory implements Engine {
   run<T>(op: Op<T>): T {
     try {
       return underEngine(this, () => {
-        enterCpu({ id: 0, preemptCount: 0, irqsDisabled: false, current: this.machine.tasks[0] });
+        enterCpu({ id: 0, preemptCount: 0, irqsDisabled: false, rcuReaders: 0, current: this.machine.tasks[0] });
         for (;;) {
           const step = op.next();
           if (step.done) return step.value;

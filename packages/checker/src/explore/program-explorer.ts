@@ -202,10 +202,10 @@ export class ProgramExplorer implements Explorer {
     const { program, model, maxEvents } = this.options;
     this.engine = new ThreadEngine(this.machine, this.scope);
     const own = Object.entries(program.threads).map(([name, start], id) => {
-      const cpu = { id, preemptCount: 0, irqsDisabled: false, current: this.machine.tasks[id + 1] };
+      const cpu = { id, preemptCount: 0, irqsDisabled: false, rcuReaders: 0, current: this.machine.tasks[id + 1] };
       return new ThreadCode(this.engine, name, id, cpu, () => start(this.shared));
     });
-    const idle = { id: 0, preemptCount: 0, irqsDisabled: false, current: this.machine.tasks[0] };
+    const idle = { id: 0, preemptCount: 0, irqsDisabled: false, rcuReaders: 0, current: this.machine.tasks[0] };
     this.threads = new Threads(this.engine, own, own.length + this.callbacks, idle);
     const { locations } = this.engine;
     const { quiet } = this;

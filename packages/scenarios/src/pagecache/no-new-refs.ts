@@ -5,15 +5,15 @@ import type { Op, Ptr } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import type { Generation } from '@lockless/pagecache';
 import { always, weakOnly } from '../claims.js';
+import { onOneCpu } from '../one-cpu.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
 import { lookUp, oneWasFirst } from './lookup-vs-removal.js';
-import { preemptible } from './preemption.js';
 import { bootIsolatedPage, reclaim } from './tiny-cache.js';
 
 /* The first protocol, PG_nonewrefs: each of its barriers, and preemption between setting and clearing the flag. */
 
 /** Reclaim, and at any point at which it can be preempted the lookup, on the same CPU. */
-function onOneCpu(
+function sharingCpu(
   generation: Generation,
   declared: Pick<Scenario, 'name' | 'summary' | 'source'>,
   guards: readonly GuardClaim[],
@@ -24,14 +24,7 @@ function onOneCpu(
     properties: ['I2', 'I7'],
     setup: () => bootIsolatedPage(generation),
     threads: {
-      *cpu(page: Ptr<Page>) {
-        let lookup: unknown = null;
-        const removed = yield* preemptible(reclaim(page), function* () {
-          lookup = yield* lookUp();
-        });
-        if (lookup === null) lookup = yield* lookUp();
-        return { lookup, reclaim: removed };
-      },
+      cpu: (page: Ptr<Page>) => onOneCpu({ reclaim: () => reclaim(page), lookup: lookUp }),
     },
     *finally(page, { results, reach }): Op<void> {
       yield* oneWasFirst(page, { results: results.cpu as Outcome['results'], reach });
@@ -63,7 +56,7 @@ export const noNewRefsScenarios: readonly Scenario[] = [
       always('findGetPage.putOnRetry', 'assertion'),
     ],
   }),
-  onOneCpu(
+  sharingCpu(
     'nonewrefs',
     {
       name: 'nonewrefs-setter-preempted',
@@ -72,7 +65,7 @@ export const noNewRefsScenarios: readonly Scenario[] = [
     },
     [always('setPageNoNewRefs.preemptOff', 'livelock')],
   ),
-  onOneCpu(
+  sharingCpu(
     'freeze-refs',
     {
       name: 'freezer-preempted',

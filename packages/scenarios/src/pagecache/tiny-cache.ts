@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
-import { defineStatic, GFP_ATOMIC, NULL, readOnce } from '@lockless/cpu';
+import { configureKernel, defineStatic, GFP_ATOMIC, NULL, readOnce } from '@lockless/cpu';
 import { AddressSpace, Page } from '@lockless/mm-types';
 import {
   allocPage,
@@ -28,6 +28,7 @@ export const mapping: Ptr<AddressSpace> = defineStatic(AddressSpace, 'mapping');
 
 /** A machine with an empty page cache. Grace periods are events of the memory model. */
 export function* bootEmptyCache(generation: Generation = 'freeze-refs'): Op<void> {
+  configureKernel({ proveRcu: true });
   bootRcuEvents();
   disableVmEventCounters();
   yield* freeAreaInit({ pages: 8, nrCpus: 4, minFreeKbytes: 0 });

@@ -48,7 +48,9 @@ function* lookUpVerified(): Op<Ptr<Page> | Null> {
 /** Takes a reference to a page that was found before it was freed, and gives it back. */
 function* getStale(page: Ptr<Page>): Op<void> {
   if (incNotZero()) {
+    yield* rcuReadLock();
     if (yield* getPageUnlessZero(page)) yield* putPage(page);
+    yield* rcuReadUnlock();
     return;
   }
   yield* atomicInc(Page._count(page));

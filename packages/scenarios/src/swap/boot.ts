@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, defineStatic, GFP_ATOMIC, GFP_KERNEL, NULL, poke } from '@lockless/cpu';
+import { bugOn, configureKernel, defineStatic, GFP_ATOMIC, GFP_KERNEL, NULL, poke } from '@lockless/cpu';
 import { AddressSpace, type MmStruct, Page } from '@lockless/mm-types';
 import {
   allocPage,
@@ -30,6 +30,7 @@ export const mapping: Ptr<AddressSpace> = defineStatic(AddressSpace, 'mapping');
 export const ADDRESS = 0;
 
 export function* bootMemory(): Op<void> {
+  configureKernel({ proveRcu: true });
   bootRcuEvents();
   yield* freeAreaInit({ pages: 16, nrCpus: 4, minFreeKbytes: 0 });
   yield* radixTreeInit(AddressSpace.pageTree(mapping), GFP_ATOMIC);
