@@ -13,6 +13,7 @@ import {
 } from '@lockless/cpu';
 import { EFAULT, MmStruct, type Page, taskMm } from '@lockless/mm-types';
 import { getPage, pageCacheGetSpeculative, pfnToPage, putPage } from '@lockless/page';
+import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import {
   beginTranslation,
   endTranslation,
@@ -91,6 +92,15 @@ function* gupPgdRange(mm: Ptr<MmStruct>, start: number, end: number, write: bool
 
 /** gup_pte_range(), one entry of it. *Returns* false when it needs a fault. */
 function* gupPte(ptep: Ref<Pte>, write: boolean, pages: Ptr<Page>[]): Op<boolean> {
+  if (mmOption('gupSpeculative') === 0) return yield* gupEntry(ptep, write, pages);
+  // A reader from the entry to the second look at it, as all who take references on the strength of a pointer alone.
+  yield* rcuReadLock();
+  const got = yield* gupEntry(ptep, write, pages);
+  yield* rcuReadUnlock();
+  return got;
+}
+
+function* gupEntry(ptep: Ref<Pte>, write: boolean, pages: Ptr<Page>[]): Op<boolean> {
   const needs = PTE_PRESENT | PTE_USER | (write ? PTE_RW : 0);
   const pte = yield* readPte(ptep);
   if ((pte & (needs | PTE_SPECIAL)) !== needs) return false;
