@@ -14,6 +14,8 @@ export interface MmOptions {
   copyFilePtes: number;
   /** 1: mprotect that adds write access makes pages writable at once that are exclusively ours (5.19 and later). */
   mprotectUpgrades: number;
+  /** 1: private memory that was never written is not accounted any more when mprotect takes write access away (seen on 6.18). */
+  mprotectUnaccounts: number;
   /** 1: mremap refuses what it cannot move before it unmaps anything (6.17 and later, seen on 6.18). */
   mremapChecksFirst: number;
   /** 1: get_user_pages_fast() counts on no interrupt of a TLB flush for pages (powerpc; everywhere since 4.14); 0: it does (x86, 2.6.27). */
@@ -28,6 +30,7 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   zeroPageReads: 1,
   copyFilePtes: 1,
   mprotectUpgrades: 1,
+  mprotectUnaccounts: 1,
   mremapChecksFirst: 1,
   gupSpeculative: 1,
   stackLimit: 1,
@@ -42,6 +45,7 @@ export const MODERN_MM: MmOptions = {
   zeroPageReads: 1,
   copyFilePtes: 0,
   mprotectUpgrades: 1,
+  mprotectUnaccounts: 1,
   mremapChecksFirst: 1,
   gupSpeculative: 1,
   stackLimit: 2048,
@@ -54,6 +58,7 @@ export const ERA_MM: MmOptions = {
   zeroPageReads: 0,
   copyFilePtes: 0,
   mprotectUpgrades: 0,
+  mprotectUnaccounts: 0,
   mremapChecksFirst: 0,
   gupSpeculative: 0,
   stackLimit: 2048,

@@ -17,6 +17,7 @@ import {
   EINVAL,
   MmStruct,
   taskMm,
+  VM_ACCOUNT,
   VM_EXEC,
   VM_MAYEXEC,
   VM_MAYREAD,
@@ -75,7 +76,7 @@ export function* sysMprotect(start: number, pages: number, prot: number): Op<num
 /** mprotect_fixup(): one area or part of it. *Context*: mmap_sem for writing. *Source*: mm/mprotect.c, 2.6.27. */
 function* mprotectFixup(mm: Ptr<MmStruct>, piece: Piece, prot: number): Op<number> {
   const old = yield* load(VmAreaStruct.vmFlags(piece.vma));
-  const vmFlags = accountedFlags((old & ~RIGHTS) | calcVmProtBits(prot));
+  const vmFlags = yield* accountedAs(piece.vma, (old & ~RIGHTS) | calcVmProtBits(prot));
   if ((vmFlags & ~mayFlags(vmFlags) & RIGHTS) !== 0) return -EACCES;
   if (vmFlags === old) return 0;
   const { vma, error } = yield* changeVmFlags(mm, piece, vmFlags);
@@ -84,6 +85,14 @@ function* mprotectFixup(mm: Ptr<MmStruct>, piece: Piece, prot: number): Op<numbe
   yield* changeProtection(mm, vma, piece.start, piece.end);
   yield* mmuNotifierInvalidateRangeEnd(mm, piece.start, piece.end);
   return 0;
+}
+
+/** The flags with or without VM_ACCOUNT, which decides what areas may be joined. *Source*: `mprotect_fixup`, 2.6.27; as 6.18 by option. */
+function* accountedAs(vma: Ptr<VmAreaStruct>, vmFlags: number): Op<number> {
+  if ((vmFlags & VM_WRITE) !== 0 || mmOption('mprotectUnaccounts') === 0) return accountedFlags(vmFlags);
+  const untouched =
+    (yield* load(VmAreaStruct.vmFile(vma))) === NULL && (yield* load(VmAreaStruct.anonVma(vma))) === NULL;
+  return untouched ? vmFlags & ~VM_ACCOUNT : vmFlags;
 }
 
 /**

@@ -14,6 +14,8 @@ import {
 } from '@lockless/mm-types';
 import { genericFileRead, genericFileWrite, genericFileWriteLocked } from '@lockless/pagecache';
 import { type Content, readContent } from './content.js';
+import { shmemMapping } from './shmem.js';
+import { doShmemFileRead } from './shmem-read.js';
 import { userAccess, userWrite } from './user-access.js';
 
 /** A stretch of the program's memory. */
@@ -70,11 +72,13 @@ export function* sysPread(
   const ino = yield* load(Inode.ino(yield* load(File.inode(file))));
   let done = 0;
   let fault = 0;
-  const read = yield* genericFileRead(file, pos, count, function* (page, _offset, bytes): Op<number> {
+  const inMemory = yield* shmemMapping(yield* load(File.mapping(file)));
+  const readPages = inMemory ? doShmemFileRead : genericFileRead;
+  const read = yield* readPages(file, pos, count, function* (page, _offset, bytes): Op<number> {
     const content = yield* readContent(page);
     if (buffer !== null) fault = yield* touchBuffer(buffer, done, bytes, (user) => userWrite(user, content));
     if (fault !== 0) return 0;
-    observe({ ino, index: yield* readOnce(Page.index(page)), ...content });
+    observe({ ino, index: (pos + done) >> PAGE_SHIFT, ...content });
     done += bytes;
     return bytes;
   });

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op } from '@lockless/cpu';
 import { current, load, NULL, peek } from '@lockless/cpu';
-import { EFAULT, ENOMEM, MmStruct, taskMm, VM_GROWSDOWN } from '@lockless/mm-types';
+import { EFAULT, ENOMEM, MmStruct, taskMm, VM_ACCOUNT, VM_GROWSDOWN } from '@lockless/mm-types';
 import { describe, expect, it } from 'vitest';
 import {
   areas,
   execMm,
   MAP_ANONYMOUS,
+  MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_PRIVATE,
   MREMAP_FIXED,
@@ -71,6 +72,19 @@ describe('areas', () => {
     expect(bounds()).toEqual([20]);
     expect(machine.mmap(mm, { ...NEW, address: first, flags: NEW.flags | MAP_FIXED_NOREPLACE })).toBe(-17);
     expect(machine.verify()).toBeNull();
+  });
+
+  it('memory that was never written is accounted no more when it may not be written: it joins what never could be; 2.6.27 kept them apart', () => {
+    const accounted = (mprotectUnaccounts: number): number[] => {
+      const machine = new SequentialMachine({ mm: { mprotectUnaccounts } });
+      const mm = machine.process();
+      machine.mmap(mm, { ...NEW, address: 1000, flags: NEW.flags | MAP_FIXED });
+      machine.mmap(mm, { ...NEW, address: 1010, prot: PROT_READ, flags: NEW.flags | MAP_FIXED });
+      machine.as(mm, sysMprotect(1000, 10, PROT_READ));
+      return machine.look(() => areas(mm).map(({ flags }) => flags & VM_ACCOUNT));
+    };
+    expect(accounted(1)).toEqual([0]);
+    expect(accounted(0)).toEqual([VM_ACCOUNT, 0]);
   });
 
   it('mremap grows in place where there is room, else moves with the pages', () => {

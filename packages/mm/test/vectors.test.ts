@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu';
 import { NULL, peek } from '@lockless/cpu';
-import type { MmStruct } from '@lockless/mm-types';
-import { Page } from '@lockless/mm-types';
+import type { File, Inode, MmStruct } from '@lockless/mm-types';
+import { FMODE_READ, FMODE_WRITE, Page } from '@lockless/mm-types';
 import { zonePageState } from '@lockless/page';
-import { contentOf } from '@lockless/pagecache';
+import { contentOf, fileOpen, filePut, inodePut } from '@lockless/pagecache';
 import { describe, expect, it } from 'vitest';
 import {
   type FaultCounts,
@@ -21,12 +21,14 @@ import {
   rssOf,
   SIGBUS,
   SIGSEGV,
+  shmemInode,
   sysFtruncate,
   sysMadvise,
   sysMincore,
   sysMsync,
   sysMunmap,
   sysPread,
+  sysPwrite,
 } from '../src/index.js';
 import { anonymous, RW, SequentialMachine } from './sequential-machine.js';
 
@@ -154,6 +156,24 @@ describe('anonymous memory', () => {
     expect(machine.verify()).toBeNull();
     expect(state(machine).nr_file_pages).toBe(0);
   });
+});
+
+it('a hole of a file in memory is read as zeros, and stays a hole', () => {
+  const machine = new SequentialMachine();
+  const inode = machine.run(shmemInode(7, 4 * 4096)) as Ptr<Inode>;
+  const file = machine.run(fileOpen(inode, FMODE_READ | FMODE_WRITE)) as Ptr<File>;
+  const seen: number[] = [];
+  const read = () => machine.run(sysPread(file, 0, 5 * 4096, null, ({ version }) => seen.push(version)));
+  expect(read()).toBe(4 * 4096);
+  expect(state(machine).nr_file_pages).toBe(0);
+  machine.run(sysPwrite(file, 2 * 4096, 4096, null));
+  expect(read()).toBe(4 * 4096);
+  expect(seen).toEqual([0, 0, 0, 0, 0, 0, 1, 0]);
+  expect(state(machine).nr_file_pages).toBe(1);
+  machine.run(sysFtruncate(file, 0));
+  machine.run(filePut(file));
+  machine.run(inodePut(inode));
+  expect(machine.verify()).toBeNull();
 });
 
 describe('a file of 256 pages in the cache', () => {

@@ -20,6 +20,7 @@ static int kpagecount, kpageflags;
 /* The fields of smaps that are compared, in the order in which src/kernel.ts reads them. */
 static const char *const fields[] = {
 	"Rss", "Pss", "Pss_Dirty", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Anonymous", "Locked",
+	"Swap", "SwapPss", "LazyFree", "AnonHugePages",
 };
 #define FIELDS (sizeof fields / sizeof *fields)
 
@@ -28,6 +29,7 @@ struct area {
 	char rights[5];
 	unsigned major, minor;
 	unsigned long inode;
+	char vm_flags[160];
 	unsigned long kilobytes[FIELDS];
 };
 
@@ -92,6 +94,8 @@ static int read_areas(pid_t pid, struct area *areas)
 				continue;
 			current = &areas[count++];
 			*current = next;
+		} else if (current && sscanf(line, "VmFlags: %159[a-z ]", current->vm_flags) == 1) {
+			continue;
 		} else if (current && sscanf(line, "%31[^:]: %lu kB", name, &value) == 2) {
 			for (size_t i = 0; i < FIELDS; i++)
 				if (strcmp(name, fields[i]) == 0)
@@ -134,8 +138,8 @@ void observe(FILE *out, int process, pid_t pid, const unsigned char *core)
 	for (int i = 0; i < count; i++) {
 		const struct area *a = &areas[i];
 
-		fprintf(out, "%s[%lu,%lu,\"%s\",%lu,%d", i ? "," : "", (a->start - ARENA_BASE) / PAGE,
-			(a->end - ARENA_BASE) / PAGE, a->rights, a->offset / PAGE, file_of(a));
+		fprintf(out, "%s[%lu,%lu,\"%s\",%lu,%d,\"%s\"", i ? "," : "", (a->start - ARENA_BASE) / PAGE,
+			(a->end - ARENA_BASE) / PAGE, a->rights, a->offset / PAGE, file_of(a), a->vm_flags);
 		for (size_t k = 0; k < FIELDS; k++)
 			fprintf(out, ",%lu", a->kilobytes[k]);
 		fprintf(out, "]");

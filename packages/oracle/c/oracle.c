@@ -53,6 +53,9 @@ static int make_disk_file(const char *path, long pages)
 	if (sync_file_range(fd, 0, 0,
 			    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) != 0)
 		fail("sync_file_range");
+	/* Reads with read(2) bring the page that they ask for, and no others. */
+	if (posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM) != 0)
+		fail("posix_fadvise");
 	return fd;
 }
 
@@ -155,10 +158,13 @@ static void end(int process, const struct command *command)
 
 static void report(const struct reply *step)
 {
-	const struct command question = { .operation = 'C' };
+	const struct command question = { .operation = '?' };
 	const char *comma = "";
 
-	printf("{\"result\":%ld,\"value\":%u,\"processes\":[", step->result, step->value);
+	printf("{\"result\":%ld,\"value\":%u,\"contents\":[", step->result, step->value);
+	for (int i = 0; i < step->content_count; i++)
+		printf("%s%d", i ? "," : "", step->contents[i]);
+	printf("],\"processes\":[");
 	for (int i = 0; i < MAX_PROCESSES; i++) {
 		struct reply core;
 

@@ -15,7 +15,7 @@
 #define MAX_FILES 4
 #define ARGUMENTS 6
 
-/* One step of a script, or the controller's question for mincore ('C'). Addresses and lengths in pages, addresses from the arena's begin. */
+/* One step of a script, or the controller's question for mincore ('?'). Addresses and lengths in pages, addresses from the arena's begin. */
 struct command {
 	char operation;
 	long argument[ARGUMENTS];
@@ -27,6 +27,9 @@ struct reply {
 	/* What was read; the child's pid. */
 	unsigned value;
 	unsigned char core[ARENA_PAGES];
+	/* What `contents` saw: values, or minus the signal that a read ended in. */
+	int contents[ARENA_PAGES];
+	int content_count;
 };
 
 struct script_file {

@@ -70,6 +70,34 @@ static void ask_mincore(struct reply *reply)
 	}
 }
 
+static void read_contents(const long *a, struct reply *reply)
+{
+	for (long i = 0; i < a[1]; i++) {
+		unsigned value = 0;
+		long number = load(a[0] + i, &value);
+
+		reply->contents[i] = number ? (int)-number : (int)value;
+	}
+	reply->content_count = (int)a[1];
+}
+
+/* A page of a file, which begins with its value. There is none behind the file's end. */
+static long read_file(const long *a, unsigned *value)
+{
+	unsigned page[PAGE / sizeof(unsigned)] = { 0 };
+	ssize_t bytes = pread(files[a[0]].fd, page, PAGE, a[1] * PAGE);
+
+	*value = page[0];
+	return bytes < 0 ? -errno : bytes == 0 ? -ENODATA : 0;
+}
+
+static long write_file(const long *a)
+{
+	unsigned page[PAGE / sizeof(unsigned)] = { (unsigned)a[2] };
+
+	return pwrite(files[a[0]].fd, page, PAGE, a[1] * PAGE) == (ssize_t)PAGE ? 0 : -errno;
+}
+
 static long as_result(long result)
 {
 	return result < 0 ? -errno : 0;
@@ -114,7 +142,11 @@ static long perform(int *process, const struct command *command, struct reply *r
 	case 'K': return as_result(munlock(at(a[0]), bytes));
 	case 'T': return as_result(ftruncate(files[a[0]].fd, a[1] * PAGE));
 	case 'X': _exit(0);
-	case 'C': ask_mincore(reply); return 0;
+	case 'C': read_contents(a, reply); return 0;
+	case 'r': return read_file(a, &reply->value);
+	case 'w': return write_file(a);
+	case 's': return as_result(fsync(files[a[0]].fd));
+	case '?': ask_mincore(reply); return 0;
 	default: return -ENOSYS;
 	}
 }

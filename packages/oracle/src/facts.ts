@@ -16,13 +16,17 @@ const SIGNALS: Readonly<Record<number, string>> = { 7: 'SIGBUS', 11: 'SIGSEGV' }
 const resultName = (result: number): string =>
   result === 0 ? 'ok' : (SIGNALS[result] ?? getSystemErrorMap().get(result)?.[0] ?? String(result));
 
+const valueName = (value: number): string => (value === 0 ? 'zero' : `of step ${value}`);
+const contentName = (seen: number): string => (seen < 0 ? resultName(-seen) : valueName(seen));
+
 /** An observation in single facts, frames by their names. To be called for one observation after the other. */
 export function factsOf(observation: Observation, names: FrameNames): Fact[] {
   const nameOf = names.follow(observation);
-  const { result, value, processes } = observation;
+  const { result, value, contents, processes } = observation;
   const step = [
     { where: 'step', field: 'result', value: resultName(result) },
-    { where: 'step', field: 'value read', value: value === 0 ? 'zero' : `of step ${value}` },
+    { where: 'step', field: 'value read', value: valueName(value) },
+    ...contents.map((seen, i) => ({ where: 'step', field: `content ${i}`, value: contentName(seen) })),
   ];
   return [...step, ...processes.flatMap((process) => [...processFacts(process), ...pageFacts(process, nameOf)])];
 }
@@ -31,9 +35,10 @@ function processFacts({ process, areas }: ProcessSeen): Fact[] {
   return areas.flatMap((area) => areaFacts(`P${process} area ${area.start}+${area.end - area.start}`, area));
 }
 
-function areaFacts(where: string, { rights, of, index, smaps }: AreaSeen): Fact[] {
+function areaFacts(where: string, { rights, of, index, vmFlags, smaps }: AreaSeen): Fact[] {
   return [
     { where, field: 'mapped', value: mappedAs(rights, of, index) },
+    { where, field: 'VmFlags', value: vmFlags.join(' ') },
     ...SMAPS_FIELDS.map((field) => ({ where, field: `smaps.${field}`, value: `${smaps[field]} kB` })),
   ];
 }
@@ -57,6 +62,8 @@ function pageFacts(
       { where, field: 'mapped', value: pageMappedAs(areas, page.page) },
       { where, field: 'kind', value: page.kind },
       { where, field: 'frame', value: nameOf(page) },
+      { where, field: 'pagemap', value: page.pagemap.toString(16).padStart(3, '0') },
+      { where, field: 'flags', value: page.flags.join(' ') },
       { where, field: 'mapcount', value: String(page.mapcount) },
       { where, field: 'dirty', value: String(page.dirty) },
       { where, field: 'mincore', value: String(page.mincore) },

@@ -3,6 +3,9 @@ import {
   MADV_DOFORK,
   MADV_DONTFORK,
   MADV_DONTNEED,
+  MADV_NORMAL,
+  MADV_RANDOM,
+  MADV_SEQUENTIAL,
   MAP_PRIVATE,
   MAP_SHARED,
   MREMAP_FIXED,
@@ -29,12 +32,18 @@ const ADVICE: Readonly<Record<Advice, number>> = {
   dontneed: MADV_DONTNEED,
   dontfork: MADV_DONTFORK,
   dofork: MADV_DOFORK,
+  normal: MADV_NORMAL,
+  random: MADV_RANDOM,
+  sequential: MADV_SEQUENTIAL,
 };
 export const adviceBits = (advice: Advice): number => ADVICE[advice];
 
 export const msyncBits = (mode: MsyncMode): number => (mode === 'sync' ? MS_SYNC : MS_ASYNC);
 
-export const mremapBits = ({ at, to }: Mremap): number => (at === to ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED);
+export function mremapBits({ at, to }: Mremap): number {
+  if (to === null) return MREMAP_MAYMOVE;
+  return at === to ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+}
 
 /** Without MAP_FIXED and MAP_ANONYMOUS. */
 export const mmapBits = ({ shared }: Mmap): number => (shared ? MAP_SHARED : MAP_PRIVATE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import fc from 'fast-check';
 import { Mapped } from './mapped.js';
-import { ADVICE, Living, MSYNC_MODES, PROTS, type Script, type ScriptFile, type Step } from './script.js';
+import { ADVICE, Living, MSYNC_MODES, type OnRange, PROTS, type Script, type ScriptFile, type Step } from './script.js';
 
 /** Generated scripts use the lower half of the arena, so that what they map meets what they mapped. */
 const PAGES = 32;
@@ -23,7 +23,8 @@ const range = fc
   .tuple(page, fc.integer({ min: 1, max: LONGEST_RANGE }))
   .map(([at, pages]) => ({ at, pages: Math.min(pages, PAGES - at) }));
 /** Null shrinks first: anonymous memory is the simplest. */
-const file = fc.option(fc.nat(FILES.length - 1), { freq: 3 });
+const anyFile = fc.nat(FILES.length - 1);
+const file = fc.option(anyFile, { freq: 3 });
 
 const mmap = fc
   .tuple(process, range, prot, fc.boolean(), file, fc.nat(FILES[0].pages - 1))
@@ -31,12 +32,16 @@ const mmap = fc
     return { op: 'mmap', process, ...range, prot, shared, file, index: file === null ? 0 : index };
   });
 const mremap = fc
-  .tuple(process, range, page, fc.integer({ min: 1, max: LONGEST_RANGE }), fc.boolean())
-  .map(([process, range, to, newPages, stays]): Step => {
-    const target = stays ? range.at : to;
+  .tuple(process, range, page, fc.integer({ min: 1, max: LONGEST_RANGE }), fc.nat(9))
+  .map(([process, range, to, newPages, way]): Step => {
+    if (way === 9) return { op: 'mremap', process, ...range, to: null, newPages };
+    const target = way < 4 ? to : range.at;
     return { op: 'mremap', process, ...range, to: target, newPages: Math.min(newPages, PAGES - target) };
   });
-const onRange = (op: 'munmap' | 'mlock' | 'munlock') =>
+const transfer = fc
+  .tuple(process, anyFile, fc.nat(LONGEST_FILE), fc.boolean())
+  .map(([process, file, index, writes]): Step => ({ op: writes ? 'pwrite' : 'pread', process, file, index }));
+const onRange = (op: OnRange['op'] | 'contents') =>
   fc.tuple(process, range).map(([process, range]): Step => ({ op, process, ...range }));
 
 /** Touches most: what differs, differs in what a touch finds. */
@@ -68,12 +73,18 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: onRange('mlock') },
   { weight: 1, arbitrary: onRange('munlock') },
+  { weight: 1, arbitrary: onRange('contents') },
+  { weight: 1, arbitrary: fc.record<Step & { op: 'fsync' }>({ op: fc.constant('fsync'), process, file: anyFile }) },
+  {
+    weight: 3,
+    arbitrary: transfer,
+  },
   {
     weight: 2,
     arbitrary: fc.record<Step & { op: 'truncate' }>({
       op: fc.constant('truncate'),
       process,
-      file: fc.nat(FILES.length - 1),
+      file: anyFile,
       pages: fc.nat(LONGEST_FILE),
     }),
   },
@@ -96,7 +107,7 @@ export const scripts = (longest: number = MOST_STEPS): fc.Arbitrary<Script> =>
     .noBias(
       fc.tuple(
         fc.array(fc.record({ step: mmap, astray }), { maxLength: FIRST_AREAS }),
-        fc.array(wish, { minLength: 1, maxLength: longest - FIRST_AREAS, size: 'max' }),
+        fc.array(wish, { maxLength: longest - FIRST_AREAS, size: 'max' }),
       ),
     )
     .map(([first, then]) => possible([...first, ...then]));
@@ -116,6 +127,7 @@ function possible(wishes: readonly Wish[]): Script {
     maps.follow(step);
     done.push(step);
   }
+  for (const process of living.all) done.push({ op: 'contents', process, at: 0, pages: PAGES });
   return withUsedFiles(FILES, done);
 }
 

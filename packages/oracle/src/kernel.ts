@@ -7,14 +7,22 @@ import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.j
 import { checkKernel, diskFolder } from './machine.js';
 import {
   type AreaSeen,
+  nothing,
   type Observation,
+  PAGE_FLAGS,
+  type PageFlag,
   type PageSeen,
+  PM_EXCLUSIVE,
+  PM_FILE,
+  PM_PRESENT,
+  PM_SWAP,
   type Side,
   type SideRun,
   SMAPS_FIELDS,
   type Smaps,
+  VM_FLAGS,
 } from './observation.js';
-import { type Script, type ScriptFile, type Step, tokenOf } from './script.js';
+import { type Contents, type OnRange, type Script, type ScriptFile, type Step, tokenOf } from './script.js';
 
 /** A script takes milliseconds. */
 const PATIENCE_MS = 60_000;
@@ -67,52 +75,59 @@ function stepLine(step: Step, index: number): string {
   return [step.process, operation, ...numbers].join(' ');
 }
 
-/** As `c/worker.c` reads it. */
-function encode(step: Step, token: number): [string, ...number[]] {
-  switch (step.op) {
-    case 'mmap': {
-      const flags = mmapBits(step) | (step.file === null ? MAP_FIXED_ANONYMOUS : MAP_FIXED);
-      return ['M', step.at, step.pages, protBits(step.prot), flags, step.file ?? -1, step.index];
-    }
-    case 'read':
-      return ['R', step.at];
-    case 'write':
-      return ['W', step.at, token];
-    case 'fork':
-      return ['F', step.child];
-    case 'exit':
-      return ['X'];
-    case 'munmap':
-      return ['U', step.at, step.pages];
-    case 'mlock':
-      return ['L', step.at, step.pages];
-    case 'munlock':
-      return ['K', step.at, step.pages];
-    case 'mremap':
-      return ['V', step.at, step.pages, step.to, step.newPages, mremapBits(step)];
-    case 'mprotect':
-      return ['P', step.at, step.pages, protBits(step.prot)];
-    case 'madvise':
-      return ['A', step.at, step.pages, adviceBits(step.advice)];
-    case 'msync':
-      return ['S', step.at, step.pages, msyncBits(step.mode)];
-    case 'truncate':
-      return ['T', step.file, step.pages];
-  }
-}
+type Encoding<S extends Step> = (step: S, token: number) => [operation: string, ...numbers: number[]];
+const onRange =
+  (operation: string): Encoding<OnRange | Contents> =>
+  ({ at, pages }) => [operation, at, pages];
+
+/** As `c/worker.c` reads them. */
+const ENCODINGS: { readonly [Op in Step['op']]: Encoding<Extract<Step, { op: Op }>> } = {
+  mmap: (step) => {
+    const flags = mmapBits(step) | (step.file === null ? MAP_FIXED_ANONYMOUS : MAP_FIXED);
+    return ['M', step.at, step.pages, protBits(step.prot), flags, step.file ?? -1, step.index];
+  },
+  read: ({ at }) => ['R', at],
+  write: ({ at }, token) => ['W', at, token],
+  fork: ({ child }) => ['F', child],
+  exit: () => ['X'],
+  munmap: onRange('U'),
+  mlock: onRange('L'),
+  munlock: onRange('K'),
+  contents: onRange('C'),
+  mremap: (step) => ['V', step.at, step.pages, step.to ?? 0, step.newPages, mremapBits(step)],
+  mprotect: ({ at, pages, prot }) => ['P', at, pages, protBits(prot)],
+  madvise: ({ at, pages, advice }) => ['A', at, pages, adviceBits(advice)],
+  msync: ({ at, pages, mode }) => ['S', at, pages, msyncBits(mode)],
+  truncate: ({ file, pages }) => ['T', file, pages],
+  pread: ({ file, index }) => ['r', file, index],
+  pwrite: ({ file, index }, token) => ['w', file, index, token],
+  fsync: ({ file }) => ['s', file],
+};
+const encode = (step: Step, token: number): [string, ...number[]] =>
+  (ENCODINGS[step.op] as Encoding<Step>)(step, token);
 
 /* What c/observe.c prints. */
-type PrintedArea = [start: number, end: number, rights: string, offset: number, file: number, ...kilobytes: number[]];
+type PrintedArea = [
+  start: number,
+  end: number,
+  rights: string,
+  offset: number,
+  file: number,
+  vmFlags: string,
+  ...kilobytes: number[],
+];
 type PrintedPage = [page: number, pagemap: number, pfn: number, count: number, flags: number, core: number];
 interface Printed {
   readonly result: number;
   readonly value: number;
+  readonly contents: readonly number[];
   readonly processes: readonly { process: number; areas: readonly PrintedArea[]; pages: readonly PrintedPage[] }[];
 }
 
-const observationOf = ({ result, value, processes }: Printed): Observation => ({
+const observationOf = ({ result, value, contents, processes }: Printed): Observation => ({
   result,
   value,
+  contents,
   processes: processes.map(({ process, areas, pages }) => ({
     process,
     areas: areas.map(areaOf),
@@ -120,26 +135,38 @@ const observationOf = ({ result, value, processes }: Printed): Observation => ({
   })),
 });
 
-function areaOf([start, end, rights, index, file, ...kilobytes]: PrintedArea): AreaSeen {
+function areaOf([start, end, rights, index, file, printedFlags, ...kilobytes]: PrintedArea): AreaSeen {
   const of = file === -1 ? 'anonymous' : file === -2 ? 'shared anonymous' : `file ${file}`;
   const smaps = Object.fromEntries(SMAPS_FIELDS.map((field, i) => [field, kilobytes[i]])) as unknown as Smaps;
-  return { start, end, rights, of, index, smaps };
+  const vmFlags = VM_FLAGS.filter((flag) => printedFlags.split(' ').includes(flag));
+  return { start, end, rights, of, index, vmFlags, smaps };
 }
 
-/* Bits 63 of pagemap, of the ones that are printed: from 55 up. */
-const PRESENT = 1 << 8;
 /* Bits of kpageflags. */
 const DIRTY = 1 << 4;
 const ANON = 1 << 12;
 const SWAPBACKED = 1 << 14;
 const ZERO_PAGE = 1 << 24;
+const FLAG_BITS: Readonly<Record<PageFlag, number>> = {
+  uptodate: 1 << 3,
+  mmap: 1 << 11,
+  anon: ANON,
+  swapcache: 1 << 13,
+  swapbacked: SWAPBACKED,
+  head: 1 << 15,
+  tail: 1 << 16,
+  thp: 1 << 22,
+};
 
-function pageOf([page, pagemap, pfn, count, flags, core]: PrintedPage): PageSeen {
+function pageOf([page, entry, pfn, count, bits, core]: PrintedPage): PageSeen {
   const mincore = core === 1;
-  if ((pagemap & PRESENT) === 0) return { page, kind: 'none', frame: 0, mapcount: 0, dirty: false, mincore };
-  const kind = kindOf(flags);
-  const dirty = (kind === 'file' || kind === 'shmem') && (flags & DIRTY) !== 0;
-  return { page, kind, frame: pfn, mapcount: count, dirty, mincore };
+  const pagemap = entry & (PM_PRESENT | PM_SWAP | PM_FILE | PM_EXCLUSIVE);
+  if ((pagemap & PM_PRESENT) === 0) return nothing(page, pagemap, mincore);
+  const kind = kindOf(bits);
+  if (kind === 'zero') return { ...nothing(page, pagemap, mincore), kind };
+  const dirty = kind !== 'anon' && (bits & DIRTY) !== 0;
+  const flags = PAGE_FLAGS.filter((flag) => (bits & FLAG_BITS[flag]) !== 0);
+  return { page, kind, pagemap, flags, frame: pfn, mapcount: count, dirty, mincore };
 }
 
 function kindOf(flags: number): 'zero' | 'anon' | 'shmem' | 'file' {

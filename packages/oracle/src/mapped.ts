@@ -31,7 +31,7 @@ export class Mapped {
         return;
       case 'mremap':
         for (const page of pagesOf(step.at, step.pages)) pages.delete(page);
-        for (const page of pagesOf(step.to, step.newPages)) pages.add(page);
+        if (step.to !== null) for (const page of pagesOf(step.to, step.newPages)) pages.add(page);
         return;
       case 'fork':
         this.spaces.set(step.child, new Set(pages));

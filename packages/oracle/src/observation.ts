@@ -12,6 +12,10 @@ export interface Smaps {
   readonly privateDirty: number;
   readonly anonymous: number;
   readonly locked: number;
+  readonly swap: number;
+  readonly swapPss: number;
+  readonly lazyFree: number;
+  readonly anonHugePages: number;
 }
 
 /** In the order in which the C program prints them. */
@@ -25,7 +29,25 @@ export const SMAPS_FIELDS: readonly (keyof Smaps)[] = [
   'privateDirty',
   'anonymous',
   'locked',
+  'swap',
+  'swapPss',
+  'lazyFree',
+  'anonHugePages',
 ];
+
+/** Of VmFlags in smaps what both sides have, in the order in which the kernel prints them. */
+export const VM_FLAGS = ['rd', 'wr', 'ex', 'sh', 'mr', 'mw', 'me', 'ms', 'gd', 'lo', 'sr', 'rr', 'dc', 'ac'] as const;
+export type VmFlag = (typeof VM_FLAGS)[number];
+
+/** Of kpageflags what both sides have and what does not depend on the moment. */
+export const PAGE_FLAGS = ['uptodate', 'mmap', 'anon', 'swapcache', 'swapbacked', 'head', 'tail', 'thp'] as const;
+export type PageFlag = (typeof PAGE_FLAGS)[number];
+
+/* Bits of pagemap, from 55 up. */
+export const PM_EXCLUSIVE: number = 1 << 1;
+export const PM_FILE: number = 1 << 6;
+export const PM_SWAP: number = 1 << 7;
+export const PM_PRESENT: number = 1 << 8;
 
 export interface AreaSeen {
   readonly start: number;
@@ -36,6 +58,7 @@ export interface AreaSeen {
   readonly of: string;
   /** First page of the file; 0 for anonymous memory. */
   readonly index: number;
+  readonly vmFlags: readonly VmFlag[];
   readonly smaps: Smaps;
 }
 
@@ -44,6 +67,9 @@ export interface PageSeen {
   readonly page: number;
   /** What is present; `none`: nothing. */
   readonly kind: 'none' | 'zero' | 'anon' | 'file' | 'shmem';
+  /** PM_* bits. */
+  readonly pagemap: number;
+  readonly flags: readonly PageFlag[];
   /** Any number that tells this frame from others at this moment; meaningless when nothing is present. */
   readonly frame: number;
   /** How often it is mapped, by whomever. */
@@ -52,6 +78,18 @@ export interface PageSeen {
   readonly dirty: boolean;
   readonly mincore: boolean;
 }
+
+/** A page where nothing is present. */
+export const nothing = (page: number, pagemap: number, mincore: boolean): PageSeen => ({
+  page,
+  kind: 'none',
+  pagemap,
+  flags: [],
+  frame: 0,
+  mapcount: 0,
+  dirty: false,
+  mincore,
+});
 
 export interface ProcessSeen {
   readonly process: number;
@@ -65,6 +103,8 @@ export interface Observation {
   readonly result: number;
   /** What a read saw: the value of the step that wrote it, or 0. */
   readonly value: number;
+  /** What `contents` saw: of each page what a read of it saw, or -1 and down: the signal that it ended in. */
+  readonly contents: readonly number[];
   /** The living, in order. */
   readonly processes: readonly ProcessSeen[];
 }

@@ -18,7 +18,7 @@ export interface ScriptFile {
 export const PROTS = ['none', 'r', 'w', 'rw'] as const;
 export type Prot = (typeof PROTS)[number];
 
-export const ADVICE = ['dontneed', 'dontfork', 'dofork'] as const;
+export const ADVICE = ['dontneed', 'dontfork', 'dofork', 'normal', 'random', 'sequential'] as const;
 export type Advice = (typeof ADVICE)[number];
 
 export const MSYNC_MODES = ['sync', 'async'] as const;
@@ -62,10 +62,17 @@ export interface Exit extends By {
 export interface OnRange extends Range {
   readonly op: 'munmap' | 'mlock' | 'munlock';
 }
-/** To `to`, whatever is mapped there; `to` the same as `at`: only where it is. */
+/** Reads every page, one after the other. */
+export interface Contents extends Range {
+  readonly op: 'contents';
+}
+/**
+ * To `to`, whatever is mapped there; `to` the same as `at`: only where it is; null: where the kernel will, behind the arena if need be.
+ * No pages: a second mapping of what is there.
+ */
 export interface Mremap extends Range {
   readonly op: 'mremap';
-  readonly to: number;
+  readonly to: number | null;
   readonly newPages: number;
 }
 export interface Mprotect extends Range {
@@ -87,7 +94,38 @@ export interface Truncate extends By {
   readonly pages: number;
 }
 
-export type Step = Mmap | Touch | Fork | Exit | OnRange | Mremap | Mprotect | Madvise | Msync | Truncate;
+/** A page of a file by pread. */
+export interface Pread extends By {
+  readonly op: 'pread';
+  readonly file: number;
+  readonly index: number;
+}
+/** A page of a file by pwrite: leaves a value there that no other step writes. */
+export interface Pwrite extends By {
+  readonly op: 'pwrite';
+  readonly file: number;
+  readonly index: number;
+}
+export type Transfer = Pread | Pwrite;
+export interface Fsync extends By {
+  readonly op: 'fsync';
+  readonly file: number;
+}
+
+export type Step =
+  | Mmap
+  | Touch
+  | Fork
+  | Exit
+  | OnRange
+  | Mremap
+  | Mprotect
+  | Madvise
+  | Msync
+  | Truncate
+  | Contents
+  | Transfer
+  | Fsync;
 
 export interface Script {
   readonly files: readonly ScriptFile[];

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, type Op, type Ptr } from '@lockless/cpu';
 import {
+  type Area,
   adoptMm,
   areas,
   buildMm,
+  type Content,
   dupMm,
   exitMm,
+  fileFsync,
   MADV_RANDOM,
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -21,13 +24,22 @@ import {
   sysMunlock,
   sysMunmap,
   sysPread,
+  sysPwrite,
   userRead,
   userWrite,
 } from '@lockless/mm';
 import { type File, FMODE_READ, FMODE_WRITE, type Inode, type MmStruct, PAGE_SIZE } from '@lockless/mm-types';
-import { fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
+import { fadvise, fileOpen, filePut, inodeAlloc, POSIX_FADV_RANDOM } from '@lockless/pagecache';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
-import type { Mmap, ScriptFile, Step, Touch } from './script.js';
+import {
+  ARENA_PAGES,
+  type Contents,
+  type Mmap,
+  type ScriptFile,
+  type Step,
+  type Touch,
+  type Transfer,
+} from './script.js';
 
 /** Where the arena begins; as the real one, at the begin of what one page table maps. */
 export const ARENA_BASE = 0x10000;
@@ -35,6 +47,10 @@ const MMAP_BASE = 0x7000_0000;
 const FIRST_INO = 100;
 /** The version that tells a private page's content: its identity is the value then. */
 const PRIVATE = -1;
+/** What reading behind the end of a file returns: -ENODATA, as c/worker.c has it. */
+const END_OF_FILE = -61;
+/** The value of what no step of the script wrote. */
+const UNKNOWN = 0xffff_ffff;
 
 export interface OpenFile {
   readonly ino: number;
@@ -46,6 +62,19 @@ function enough<T>(what: T | typeof NULL): Exclude<T, typeof NULL> {
   if (what === NULL) throw new Error('the simulated machine has too little memory for the script');
   return what as Exclude<T, typeof NULL>;
 }
+
+/** What a step returned or read. */
+interface Seen {
+  readonly result: number;
+  readonly value: number;
+}
+interface Performed extends Seen {
+  readonly contents: readonly number[];
+}
+
+/** Areas that are in the arena; mremap may put some elsewhere. */
+export const arenaAreas = (mm: Ptr<MmStruct>): Area[] =>
+  areas(mm).filter(({ start, end }) => start >= ARENA_BASE && end <= ARENA_BASE + ARENA_PAGES);
 
 /** The processes and files of a script on the simulated machine. */
 export class SimulatedMemory {
@@ -61,24 +90,29 @@ export class SimulatedMemory {
       const bytes = pages * PAGE_SIZE;
       const inode = enough(yield* kind === 'disk' ? inodeAlloc(ino, bytes) : shmemInode(ino, bytes));
       const file = enough(yield* fileOpen(inode, FMODE_READ | FMODE_WRITE));
-      if (kind === 'disk') yield* sysPread(file, 0, bytes, null);
+      if (kind === 'disk') {
+        yield* sysPread(file, 0, bytes, null);
+        yield* fadvise(file, 0, 0, POSIX_FADV_RANDOM);
+      }
       this.files.push({ ino, inode, file });
     }
     this.mms.set(0, enough(yield* buildMm({ segments: [], brk: 0x1000, mmapBase: MMAP_BASE, pid: 1 })));
   }
 
   /** Performs one step as its process. `token` is what a write writes. */
-  *perform(step: Step, token: number): Op<{ result: number; value: number }> {
+  *perform(step: Step, token: number): Op<Performed> {
     yield* adoptMm(this.mmOf(step.process));
-    if (step.op === 'read' || step.op === 'write') return yield* this.touch(step, token);
-    return { result: Math.min(0, yield* this.call(step)), value: 0 };
+    if (step.op === 'read' || step.op === 'write') return { ...(yield* this.touch(step, token)), contents: [] };
+    if (step.op === 'pread' || step.op === 'pwrite') return { ...(yield* this.transfer(step, token)), contents: [] };
+    if (step.op === 'contents') return { result: 0, value: 0, contents: yield* this.contents(step) };
+    return { result: Math.min(0, yield* this.call(step)), value: 0, contents: [] };
   }
 
   /** Which pages of its areas a process finds by mincore. */
   *mincore(process: number): Op<ReadonlyMap<number, boolean>> {
     const found = new Map<number, boolean>();
     yield* adoptMm(this.mmOf(process));
-    for (const { start, end } of areas(this.mmOf(process))) {
+    for (const { start, end } of arenaAreas(this.mmOf(process))) {
       const resident = yield* sysMincore(start, end - start);
       if (typeof resident === 'number') throw new Error(`mincore of an area says ${resident}`);
       for (const [i, is] of resident.entries()) found.set(start + i, is);
@@ -98,26 +132,53 @@ export class SimulatedMemory {
     return mm;
   }
 
-  private *touch({ op, at }: Touch, token: number): Op<{ result: number; value: number }> {
+  private *touch({ op, at }: Touch, token: number): Op<Seen> {
     const page = ARENA_BASE + at;
     const { error, content } = yield* op === 'read'
       ? userRead(page)
       : userWrite(page, { identity: token, version: PRIVATE });
     if (error !== 0) return { result: error, value: 0 };
-    const { identity, version } = content;
-    if (op === 'write') {
-      if (version !== PRIVATE) this.values.set(`${identity}:${version}`, token);
-      return { result: 0, value: 0 };
-    }
-    if (version === PRIVATE) return { result: 0, value: identity };
-    return { result: 0, value: version === 0 ? 0 : (this.values.get(`${identity}:${version}`) ?? -1) };
+    if (op === 'read') return { result: 0, value: this.valueOf(content) };
+    if (content.version !== PRIVATE) this.wrote(content, token);
+    return { result: 0, value: 0 };
   }
 
-  private *call(step: Exclude<Step, Touch>): Op<number> {
+  private *contents({ process, at, pages }: Contents): Op<number[]> {
+    const seen: number[] = [];
+    for (let page = at; page < at + pages; page++) {
+      const { result, value } = yield* this.touch({ op: 'read', process, at: page }, 0);
+      seen.push(result === 0 ? value : -result);
+    }
+    return seen;
+  }
+
+  private *transfer({ op, file, index }: Transfer, token: number): Op<Seen> {
+    const { file: opened } = this.files[file];
+    let content: Content = { identity: 0, version: 0 };
+    const observe = (seen: Content): void => void (content = seen);
+    const transfer = op === 'pread' ? sysPread : sysPwrite;
+    const bytes = yield* transfer(opened, index * PAGE_SIZE, PAGE_SIZE, null, observe);
+    if (bytes <= 0) return { result: bytes === 0 ? END_OF_FILE : bytes, value: 0 };
+    if (op === 'pread') return { result: 0, value: this.valueOf(content) };
+    this.wrote(content, token);
+    return { result: 0, value: 0 };
+  }
+
+  private wrote({ identity, version }: Content, token: number): void {
+    this.values.set(`${identity}:${version}`, token);
+  }
+
+  private valueOf({ identity, version }: Content): number {
+    if (version === PRIVATE) return identity;
+    return version === 0 ? 0 : (this.values.get(`${identity}:${version}`) ?? UNKNOWN);
+  }
+
+  private *call(step: Exclude<Step, Touch | Transfer | Contents>): Op<number> {
     const { op } = step;
     if (op === 'mmap') return yield* this.mmap(step);
     if (op === 'fork') return yield* this.fork(step.process, step.child);
     if (op === 'exit') return yield* this.exit(step.process);
+    if (op === 'fsync') return yield* fileFsync(this.files[step.file].file);
     if (op === 'truncate') return yield* sysFtruncate(this.files[step.file].file, step.pages * PAGE_SIZE);
     const at = ARENA_BASE + step.at;
     const { pages } = step;
@@ -125,7 +186,7 @@ export class SimulatedMemory {
       case 'munmap':
         return yield* sysMunmap(at, pages);
       case 'mremap': {
-        const newAddress = ARENA_BASE + step.to;
+        const newAddress = ARENA_BASE + (step.to ?? 0);
         return yield* sysMremap({
           address: at,
           oldPages: pages,

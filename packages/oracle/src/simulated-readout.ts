@@ -1,21 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, peek } from '@lockless/cpu';
-import { type Area, areas, type ResidentPage, residentPages } from '@lockless/mm';
+import { type Area, type ResidentPage, residentPages } from '@lockless/mm';
 import {
   type MmStruct,
   Page,
   PG_DIRTY,
+  PG_HEAD,
   PG_PRIVATE,
+  PG_SWAPCACHE,
+  PG_TAIL,
+  PG_UPTODATE,
+  VM_ACCOUNT,
+  VM_DONTCOPY,
   VM_EXEC,
+  VM_GROWSDOWN,
   VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
   VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_RAND_READ,
   VM_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
   VM_WRITE,
 } from '@lockless/mm-types';
 import { pageToPfn } from '@lockless/page';
-import type { AreaSeen, PageSeen, ProcessSeen } from './observation.js';
-import { ARENA_BASE, type OpenFile } from './simulated-memory.js';
+import {
+  type AreaSeen,
+  nothing,
+  PAGE_FLAGS,
+  type PageFlag,
+  type PageSeen,
+  PM_EXCLUSIVE,
+  PM_FILE,
+  PM_PRESENT,
+  type ProcessSeen,
+  VM_FLAGS,
+  type VmFlag,
+} from './observation.js';
+import { ARENA_BASE, arenaAreas, type OpenFile } from './simulated-memory.js';
 import { type Resident, sumsOf } from './smaps.js';
+
+const VM_FLAG_BITS: Readonly<Record<VmFlag, number>> = {
+  rd: VM_READ,
+  wr: VM_WRITE,
+  ex: VM_EXEC,
+  sh: VM_SHARED,
+  mr: VM_MAYREAD,
+  mw: VM_MAYWRITE,
+  me: VM_MAYEXEC,
+  ms: VM_MAYSHARE,
+  gd: VM_GROWSDOWN,
+  lo: VM_LOCKED,
+  sr: VM_SEQ_READ,
+  rr: VM_RAND_READ,
+  dc: VM_DONTCOPY,
+  ac: VM_ACCOUNT,
+};
 
 /** Reads an address space out of the simulated machine's memory, by peeks. `core`: what mincore said. */
 export function readProcess(
@@ -25,7 +67,7 @@ export function readProcess(
   core: ReadonlyMap<number, boolean>,
 ): ProcessSeen {
   const resident = new Map(residentPages(mm).map((page) => [page.vpage, page]));
-  const found = areas(mm);
+  const found = arenaAreas(mm);
   const pages = found.flatMap(({ start, end }) =>
     Array.from({ length: end - start }, (_, i) =>
       pageSeen(start + i, resident.get(start + i), core.get(start + i) === true),
@@ -44,6 +86,7 @@ function areaSeen(area: Area, resident: ReadonlyMap<number, ResidentPage>, files
     rights: rightsOf(area.flags),
     of,
     index: area.ino === 0 ? 0 : area.pgoff,
+    vmFlags: VM_FLAGS.filter((flag) => (area.flags & VM_FLAG_BITS[flag]) !== 0),
     smaps: sumsOf(inside.flatMap(asResident), (area.flags & VM_LOCKED) !== 0),
   };
 }
@@ -59,13 +102,47 @@ function asResident(page: ResidentPage): Resident[] {
 }
 
 /** PageDirty; of memory files PagePrivate, which stands for it (packages/mm/src/shmem.ts). */
-const frameDirty = ({ kind, page }: ResidentPage): boolean =>
-  (peek(Page.flags(page)) & (1 << (kind === 'shmem' ? PG_PRIVATE : PG_DIRTY))) !== 0;
+const frameDirty = (at: ResidentPage): boolean => pageBit(at, at.kind === 'shmem' ? PG_PRIVATE : PG_DIRTY);
+
+const pageBit = ({ page }: ResidentPage, bit: number): boolean => (peek(Page.flags(page)) & (1 << bit)) !== 0;
 
 function pageSeen(vpage: number, at: ResidentPage | undefined, mincore: boolean): PageSeen {
   const page = vpage - ARENA_BASE;
-  if (at === undefined) return { page, kind: 'none', frame: 0, mapcount: 0, dirty: false, mincore };
+  if (at === undefined) return nothing(page, 0, mincore);
   const { kind, mapcount } = at;
-  const dirty = (kind === 'file' || kind === 'shmem') && frameDirty(at);
-  return { page, kind, frame: pageToPfn(at.page), mapcount, dirty, mincore };
+  if (kind === 'zero') return { ...nothing(page, PM_PRESENT, mincore), kind };
+  const pagemap = PM_PRESENT | (kind === 'anon' ? 0 : PM_FILE) | (mapcount === 1 ? PM_EXCLUSIVE : 0);
+  const flags = PAGE_FLAGS.filter((flag) => hasFlag(at, flag));
+  return {
+    page,
+    kind,
+    pagemap,
+    flags,
+    frame: pageToPfn(at.page),
+    mapcount,
+    dirty: kind !== 'anon' && frameDirty(at),
+    mincore,
+  };
+}
+
+/** As kpageflags has it. Anonymous memory, and files in memory, have no other place than swap to go to. */
+function hasFlag(at: ResidentPage, flag: PageFlag): boolean {
+  switch (flag) {
+    case 'uptodate':
+      return pageBit(at, PG_UPTODATE);
+    case 'mmap':
+      return at.mapcount > 0;
+    case 'anon':
+      return at.kind === 'anon';
+    case 'swapcache':
+      return pageBit(at, PG_SWAPCACHE);
+    case 'swapbacked':
+      return at.kind !== 'file';
+    case 'head':
+      return pageBit(at, PG_HEAD);
+    case 'tail':
+      return pageBit(at, PG_TAIL);
+    case 'thp':
+      return pageBit(at, PG_HEAD) || pageBit(at, PG_TAIL);
+  }
 }

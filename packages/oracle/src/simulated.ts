@@ -30,7 +30,9 @@ export const simulatedSide = (mm: Partial<MmOptions> = {}): Side => ({
 function simulate(script: Script, mm: Partial<MmOptions>): SideRun {
   const machine = new Machine({ cpus: 1, model: 'sc', memoryWords: STATIC_WORDS + HEAP_WORDS, hooks: machineHooks });
   attachDisk(machine);
-  machine.boot(boot({ cpus: 1, memoryPages: MEMORY_PAGES, minFreeKbytes: MIN_FREE_KB, mm }));
+  machine.boot(
+    boot({ cpus: 1, memoryPages: MEMORY_PAGES, minFreeKbytes: MIN_FREE_KB, readahead: { model: '6.18' }, mm }),
+  );
   const memory = new SimulatedMemory();
   const observations: Observation[] = [];
   machine.spawn('script', () => performScript(script, memory, observations));
@@ -60,14 +62,14 @@ function attachDisk(machine: Machine): void {
 function* performScript(script: Script, memory: SimulatedMemory, observations: Observation[]): Op<void> {
   yield* memory.prepare(script.files);
   for (const [i, step] of script.steps.entries()) {
-    const { result, value } = yield* memory.perform(step, tokenOf(i));
+    const performed = yield* memory.perform(step, tokenOf(i));
     const processes = [];
     for (const process of [...memory.mms.keys()].sort((a, b) => a - b)) {
       const core = yield* memory.mincore(process);
       const mm = memory.mms.get(process);
       if (mm !== undefined) processes.push(readProcess(process, mm, memory.files, core));
     }
-    observations.push({ result, value, processes });
+    observations.push({ ...performed, processes });
   }
   yield* memory.close();
   yield* shutdown(memory.files.map(({ inode }) => inode));

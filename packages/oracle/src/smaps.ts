@@ -35,5 +35,9 @@ export function sumsOf(pages: readonly Resident[], locked: boolean): Smaps {
     privateDirty: kilobytes(own.filter(({ dirty }) => dirty)),
     anonymous: kilobytes(pages.filter(({ anonymous }) => anonymous)),
     locked: locked ? share(pages) : 0,
+    swap: 0,
+    swapPss: 0,
+    lazyFree: 0,
+    anonHugePages: 0,
   };
 }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Line } from './line.js';
+import { ADVICE, ARENA_PAGES, type Living, MAX_FILE_PAGES, MSYNC_MODES, PROTS, type Step } from './script.js';
+
+/** What is known where a step is read. */
+export interface Context {
+  /** Files of the script. */
+  readonly files: number;
+  readonly living: Living;
+}
+
+/** One argument of a step, or several that belong together. */
+interface Parameter {
+  readonly read: (line: Line, context: Context) => object;
+  readonly write: (step: never) => string;
+}
+/** Both ways in one place: `write` is given what `read` gave. */
+const parameter = <T extends object>(
+  read: (line: Line, context: Context) => T,
+  write: (step: T) => string,
+): Parameter => ({ read, write });
+
+function fileNumber(line: Line, { files }: Context): number {
+  if (files === 0) throw line.wrong('the script has no file: expected "file 0 disk 16" before the first step');
+  return line.number('a file', 0, files - 1);
+}
+
+function newProcess(line: Line, { living }: Context): number {
+  const child = line.process('the child');
+  if (living.has(child)) throw line.wrong(`there is a process P${child} already`);
+  return child;
+}
+
+const pageOfFile = (line: Line): number => line.number('a page of the file', 0, MAX_FILE_PAGES - 1);
+
+/** `private`, or `shared file 0 from 4`. */
+const mapping = parameter(
+  (line, context) => {
+    const shared = line.oneOf(['private', 'shared'] as const) === 'shared';
+    if (!line.more) return { shared, file: null, index: 0 };
+    line.oneOf(['file'] as const);
+    const file = fileNumber(line, context);
+    line.oneOf(['from'] as const);
+    return { shared, file, index: pageOfFile(line) };
+  },
+  ({ shared, file, index }) => `${shared ? 'shared' : 'private'}${file === null ? '' : ` file ${file} from ${index}`}`,
+);
+
+const ANYWHERE = 'anywhere+';
+/** `0+4 8+6`, or `0+4 anywhere+6`. */
+const move = parameter(
+  (line) => {
+    const from = line.range(0);
+    const pages = Number(line.after(ANYWHERE) ?? Number.NaN);
+    if (Number.isInteger(pages) && pages > 0 && pages <= ARENA_PAGES) return { ...from, to: null, newPages: pages };
+    const to = line.range();
+    return { ...from, to: to.at, newPages: to.pages };
+  },
+  ({ at, pages, to, newPages }) => `${at}+${pages} ${to === null ? ANYWHERE : `${to}+`}${newPages}`,
+);
+
+const page = parameter(
+  (line) => ({ at: line.number('a page', 0, ARENA_PAGES - 1) }),
+  ({ at }) => String(at),
+);
+const range = parameter(
+  (line) => line.range(),
+  ({ at, pages }) => `${at}+${pages}`,
+);
+const prot = parameter(
+  (line) => ({ prot: line.oneOf(PROTS) }),
+  ({ prot }) => prot,
+);
+const advice = parameter(
+  (line) => ({ advice: line.oneOf(ADVICE) }),
+  ({ advice }) => advice,
+);
+const mode = parameter(
+  (line) => ({ mode: line.oneOf(MSYNC_MODES) }),
+  ({ mode }) => mode,
+);
+const child = parameter(
+  (line, context) => ({ child: newProcess(line, context) }),
+  ({ child }) => `P${child}`,
+);
+const file = parameter(
+  (line, context) => ({ file: fileNumber(line, context) }),
+  ({ file }) => String(file),
+);
+const fileSize = parameter(
+  (line) => ({ pages: line.number('pages', 0, MAX_FILE_PAGES) }),
+  ({ pages }) => String(pages),
+);
+const index = parameter(
+  (line) => ({ index: pageOfFile(line) }),
+  ({ index }) => String(index),
+);
+
+/** The steps, and what follows their names. */
+export const OPERATIONS: { readonly [Op in Step['op']]: readonly Parameter[] } = {
+  mmap: [range, prot, mapping],
+  read: [page],
+  write: [page],
+  fork: [child],
+  exit: [],
+  munmap: [range],
+  mremap: [move],
+  mprotect: [range, prot],
+  madvise: [range, advice],
+  msync: [range, mode],
+  mlock: [range],
+  munlock: [range],
+  contents: [range],
+  truncate: [file, fileSize],
+  pread: [file, index],
+  pwrite: [file, index],
+  fsync: [file],
+};

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { ARENA_PAGES, MAX_PROCESSES } from './script.js';
+
+/** A script that cannot be read. `message` begins with `file:line:`. */
+export class ScriptError extends Error {
+  override readonly name = 'ScriptError';
+  readonly code = 'ERR_ORACLE_SCRIPT';
+  readonly file: string;
+  readonly line: number;
+
+  constructor(file: string, line: number, problem: string) {
+    super(`${file}:${line}: ${problem}`);
+    this.file = file;
+    this.line = line;
+  }
+}
+
+/** Words that will be there when `@lockless/mm` has what they need. */
+const NOT_YET: Readonly<Record<string, string>> = {
+  'swap-out': 'mm has no swap yet',
+  swapoff: 'mm has no swap yet',
+  huge: 'mm has no huge pages yet',
+  free: 'mm drops no anonymous memory yet (MADV_FREE)',
+  'remap-file-pages': 'mm has no nonlinear mappings yet',
+};
+
+/** The words of a line of a script, taken one after the other. */
+export class Line {
+  private readonly words: readonly string[];
+  readonly wrong: (problem: string) => ScriptError;
+  private next = 0;
+
+  constructor(words: readonly string[], wrong: (problem: string) => ScriptError) {
+    this.words = words;
+    this.wrong = wrong;
+  }
+
+  get more(): boolean {
+    return this.next < this.words.length;
+  }
+
+  word(expected: string): string {
+    if (!this.more) throw this.wrong(`expected ${expected} after "${this.words.join(' ')}"`);
+    return this.words[this.next++];
+  }
+
+  oneOf<T extends string>(choices: readonly T[]): T {
+    const word = this.word(choices.join(', '));
+    const found = choices.find((choice) => choice === word);
+    if (found !== undefined) return found;
+    const later = NOT_YET[word];
+    if (later !== undefined) throw this.wrong(`${word} is refused: ${later}`);
+    throw this.wrong(`expected ${choices.join(', ')}, got "${word}"`);
+  }
+
+  number(what: string, low: number, high: number, prefix = ''): number {
+    const word = this.word(what);
+    const value = new RegExp(`^${prefix}(\\d{1,4})$`).exec(word)?.[1];
+    const number = Number(value);
+    if (value === undefined || number < low || number > high)
+      throw this.wrong(`expected ${what}, ${prefix}${low} to ${prefix}${high}, got "${word}"`);
+    return number;
+  }
+
+  process(what: string): number {
+    return this.number(what, 0, MAX_PROCESSES - 1, 'P');
+  }
+
+  /** Pages of the arena. `least`: 0 where a range may be empty. */
+  range(least = 1): { at: number; pages: number } {
+    const word = this.word('a range of pages such as 8+4');
+    const match = /^(\d{1,4})\+(\d{1,4})$/.exec(word);
+    const [at, pages] = [Number(match?.[1]), Number(match?.[2])];
+    if (match === null || pages < least || at + pages > ARENA_PAGES)
+      throw this.wrong(`expected a range of pages such as 8+4 within the ${ARENA_PAGES} that there are, got "${word}"`);
+    return { at, pages };
+  }
+
+  /** The next word without its begin, if that is how it begins. */
+  after(begin: string): string | null {
+    const word = this.words[this.next];
+    if (word?.startsWith(begin) !== true) return null;
+    this.next += 1;
+    return word.slice(begin.length);
+  }
+
+  end(): void {
+    if (this.more) throw this.wrong(`expected nothing more, got "${this.words[this.next]}"`);
+  }
+}
