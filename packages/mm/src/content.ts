@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Op, type Ptr, readOnce, store } from '@lockless/cpu';
+import { type Op, type Ptr, readOnce, store, writeOnce } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
+import { pageAnon } from '@lockless/page';
+import { contentWritten } from '@lockless/pagecache';
 
 /** What the bytes of a frame are: the datum, and how often it had been written. */
 export interface Content {
@@ -24,4 +26,19 @@ export function* copyContent(to: Ptr<Page>, from: Ptr<Page>): Op<void> {
 export function* readContent(page: Ptr<Page>): Op<Content> {
   const identity = yield* readOnce(Page.contentIdentity(page));
   return { identity, version: yield* readOnce(Page.contentVersion(page)) };
+}
+
+/**
+ * An instruction's write: private memory holds `datum` then; a page of a shared file keeps its identity and is one version on, whoever wrote it.
+ *
+ * *Context*: a translation of the page that permits writing is in use. *Returns* what the frame holds now.
+ */
+export function* writeContent(page: Ptr<Page>, datum: Content): Op<Content> {
+  if (yield* pageAnon(page)) {
+    yield* writeOnce(Page.contentIdentity(page), datum.identity);
+    yield* writeOnce(Page.contentVersion(page), datum.version);
+    return datum;
+  }
+  yield* contentWritten(page);
+  return yield* readContent(page);
 }

@@ -5,6 +5,7 @@ import { mmuNotifierRelease } from '@lockless/mmu-notifier';
 import { lruAddDrain } from '@lockless/page';
 import { mmdrop } from '@lockless/rmap';
 import { removeVma, unmapAreas } from './unmap-areas.js';
+import { TASK_PAGES } from './unmapped-area.js';
 
 /**
  * exit_mmap(): empties an address space.
@@ -18,7 +19,7 @@ export function* exitMmap(mm: Ptr<MmStruct>): Op<void> {
   const first = yield* load(MmStruct.mmap(mm));
   if (first === NULL) return;
   yield* lruAddDrain();
-  yield* unmapAreas(mm, first, 0, 0, true);
+  yield* unmapAreas(mm, first, TASK_PAGES, 0, 0, true);
   for (let vma: typeof first | 0 = first; vma !== NULL; ) vma = yield* removeVma(vma);
   // Whoever still holds the struct must find no areas.
   yield* store(MmStruct.mmap(mm), NULL);

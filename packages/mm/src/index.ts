@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './boot.js';
-export { type Content, readContent } from './content.js';
+export { type Content, readContent, writeContent } from './content.js';
 export { copyPageRange } from './copy-page-range.js';
 export * from './exec.js';
 export * from './exit.js';

@@ -45,7 +45,7 @@ function* unmapRegion(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, prev: MaybeVma,
   yield* lruAddDrain();
   const floor = prev === NULL ? 0 : yield* load(VmAreaStruct.vmEnd(prev));
   const ceiling = next === NULL ? 0 : yield* load(VmAreaStruct.vmStart(next));
-  yield* unmapAreas(mm, vma, floor, ceiling);
+  yield* unmapAreas(mm, vma, end, floor, ceiling);
   for (let at: MaybeVma = vma; at !== NULL; ) {
     yield* accountRemoved(mm, at);
     at = yield* removeVma(at);

@@ -3,23 +3,23 @@ import { kmemCacheFree, load, NULL, type Null, type Op, type Ptr } from '@lockle
 import { type MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { filePut } from '@lockless/pagecache';
 import { freePgtables, tlbFinishMmu, tlbGatherMmu, unmapVmas, vmAreaCachep } from '@lockless/rmap';
-import { TASK_PAGES } from './unmapped-area.js';
 
 /**
  * Takes the pages and the page tables of a chain of areas away; the areas themselves stay.
  *
- * *Context*: the areas are off the mm, or the mm has no users. `floor` and `ceiling`: end of the area before, start of the one behind, 0 for none.
+ * *Context*: the areas are off the mm and end at `end`, or the mm has no users. `floor` and `ceiling`: end of the area before, start of the one behind, 0 for none.
  * *Source*: `unmap_region`, mm/mmap.c, 2.6.27.
  */
 export function* unmapAreas(
   mm: Ptr<MmStruct>,
   first: Ptr<VmAreaStruct>,
+  end: number,
   floor: number,
   ceiling: number,
   fullMm = false,
 ): Op<void> {
   const tlb = tlbGatherMmu(mm, fullMm);
-  yield* unmapVmas(tlb, first, 0, TASK_PAGES);
+  yield* unmapVmas(tlb, first, fullMm ? 0 : yield* load(VmAreaStruct.vmStart(first)), end);
   yield* freePgtables(tlb, first, floor, ceiling);
   yield* tlbFinishMmu(tlb);
 }

@@ -10,11 +10,20 @@ import {
   type Op,
   type Ptr,
   upRead,
-  writeOnce,
 } from '@lockless/cpu';
-import { EFAULT, ENOMEM, MmStruct, Page, taskMm, VM_EXEC, VM_READ, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
-import { pageAnon, pfnToPage } from '@lockless/page';
-import { contentWritten, VM_FAULT_OOM } from '@lockless/pagecache';
+import {
+  EFAULT,
+  ENOMEM,
+  MmStruct,
+  type Page,
+  taskMm,
+  VM_EXEC,
+  VM_READ,
+  VM_WRITE,
+  VmAreaStruct,
+} from '@lockless/mm-types';
+import { pfnToPage } from '@lockless/page';
+import { VM_FAULT_OOM } from '@lockless/pagecache';
 import {
   beginTranslation,
   endTranslation,
@@ -28,7 +37,7 @@ import {
   ptePfn,
   readPte,
 } from '@lockless/rmap';
-import { type Content, readContent } from './content.js';
+import { type Content, readContent, writeContent } from './content.js';
 import { handleMmFault } from './memory.js';
 import { findExtendVma } from './stack.js';
 import { VM_FAULT_ERROR } from './vm-fault.js';
@@ -144,15 +153,7 @@ export const userRead = (address: number): Op<UserAccess> => access(address, 're
  * See {@link access}.
  */
 export const userWrite = (address: number, datum: Content): Op<UserAccess> =>
-  access(address, 'write', function* (page) {
-    if (yield* pageAnon(page)) {
-      yield* writeOnce(Page.contentIdentity(page), datum.identity);
-      yield* writeOnce(Page.contentVersion(page), datum.version);
-      return datum;
-    }
-    yield* contentWritten(page);
-    return yield* readContent(page);
-  });
+  access(address, 'write', (page) => writeContent(page, datum));
 
 /** -EFAULT for a system call whose buffer could not be touched, as copy_to_user() would have it; 0 if it could. */
 export const asErrno = (outcome: UserAccess): number => (outcome.error === 0 ? 0 : -EFAULT);

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+export * from './guest.js';
+export * from './invariants.js';
+export * from './kvm-host.js';
+export * from './kvm-main.js';
+export * from './mmu.js';
+export * from './mmu-notifier-ops.js';

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { describe, expect, it } from 'vitest';
+import { stress } from './stress.js';
+
+const MODELS = ['sc', 'tso', 'weak'] as const;
+/** A longer campaign: docs/testing.md. */
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 2);
+
+describe('guests over the memory of a process that writes, drops, protects and forks', () => {
+  it.each(MODELS)('see what the process sees, and hold no page that is free: %s', (model) => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      for (const cpus of [2, 4]) expect([seed, cpus, stress({ seed, model, cpus })]).toEqual([seed, cpus, null]);
+    }
+  });
+
+  it.each([
+    'mmuNotifierRegister.takeAllLocks',
+    'mmuNotifierRetry.count',
+    'mmuNotifierRetry.seq',
+    'tdpPageFault.retryUnderLock',
+    'kvmMmuNotifier.count',
+  ])('do not, without %s', (guard) => {
+    let wrong: string | null = null;
+    for (let seed = 1; seed <= 60 && wrong === null; seed++) {
+      wrong = stress({ seed, model: 'weak', cpus: 4, without: [guard] });
+    }
+    expect(wrong).toMatch(/I12|reads as|guests at rest|which is free/);
+  });
+});

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { NULL, type Op, type Ptr, STATIC_WORDS, smpMb, store } from '@lockless/cpu';
+import {
+  adoptMm,
+  boot,
+  buildMm,
+  type Content,
+  checkMmInvariants,
+  dupMm,
+  exitMm,
+  MADV_DONTNEED,
+  machineHooks,
+  PROT_READ,
+  PROT_WRITE,
+  shutdown,
+  sysMadvise,
+  sysMprotect,
+  userRead,
+  userWrite,
+} from '@lockless/mm';
+import { MmStruct } from '@lockless/mm-types';
+import { Machine, Random } from '@lockless/simulator';
+import {
+  guestRead,
+  guestWrite,
+  type Kvm,
+  type KvmVcpu,
+  kvmCreateVcpu,
+  kvmCreateVm,
+  kvmDestroyVm,
+  kvmReleaseVcpu,
+  kvmSetMemoryRegion,
+  sptesAgree,
+} from '../src/index.js';
+
+const RW = PROT_READ | PROT_WRITE;
+const START = 2000;
+/** Pages of each writer; the last ones are written by a guest. */
+const EACH = 3;
+const WRITERS = 2;
+const PAGES = EACH * (WRITERS + 1);
+
+/** What happened to a page, by its one writer: event n is a write of version n, or a drop. */
+interface History {
+  issued: number;
+  completed: number;
+  readonly drops: Set<number>;
+}
+
+export interface StressOptions {
+  readonly seed: number;
+  readonly model: 'sc' | 'tso' | 'weak';
+  readonly cpus: number;
+  readonly without?: readonly string[];
+  readonly steps?: number;
+}
+
+/** A process that writes, drops, protects and forks, and guests that come and go over its memory. */
+class Stress {
+  readonly machine: Machine;
+  readonly random: Random;
+  readonly histories: History[] = Array.from({ length: PAGES }, () => ({
+    issued: 0,
+    completed: 0,
+    drops: new Set([0]),
+  }));
+  readonly guests: Set<Ptr<Kvm>> = new Set();
+  readonly wrong: string[] = [];
+  private mm: Ptr<MmStruct> | typeof NULL = NULL;
+  private living: Ptr<MmStruct>[] = [];
+  private tasks = 0;
+  private readonly options: StressOptions;
+
+  constructor(options: StressOptions) {
+    this.options = options;
+    const { seed, model, cpus, without = [] } = options;
+    this.random = new Random(seed, 5);
+    const memoryWords = STATIC_WORDS + (1 << 18);
+    this.machine = new Machine({ seed, model, cpus, memoryWords, hooks: machineHooks });
+    this.machine.boot(this.boot(cpus, without));
+    this.machine.addInvariant({
+      name: 'memory at rest',
+      check: () => checkMmInvariants({ mms: this.living, inodes: [] }),
+    });
+    this.machine.addInvariant({ name: 'guests at rest', check: () => this.guestsAgree(true) });
+  }
+
+  private *boot(cpus: number, without: readonly string[]): Op<void> {
+    yield* boot({ cpus, memoryPages: 96, minFreeKbytes: 16, without });
+    const area = { start: START, end: START + PAGES, prot: RW, shared: false, file: NULL, pgoff: 0 } as const;
+    this.mm = yield* buildMm({ segments: [area], brk: 0x1000, mmapBase: 0x7000, pid: 1 });
+    if (this.mm === NULL) throw new Error('no memory for the process');
+    this.living = [this.mm];
+    yield* store(MmStruct.mmUsers(this.mm), WRITERS + 2);
+  }
+
+  private guestsAgree(atRest: boolean): string | null {
+    for (const kvm of this.guests) {
+      const wrong = sptesAgree(kvm, atRest);
+      if (wrong !== null) return wrong;
+    }
+    return null;
+  }
+
+  run(): string | null {
+    const mm = this.mm as Ptr<MmStruct>;
+    for (let i = 0; i < WRITERS; i++) this.thread(mm, () => this.writer(i * EACH));
+    this.thread(mm, () => this.guest(false));
+    this.thread(mm, () => this.guest(true));
+    const { status, violation } = this.machine.run({ maxSteps: 10_000_000 });
+    if (this.wrong.length > 0) return this.wrong[0];
+    return status === 'finished' ? null : `${status}: ${violation?.message ?? 'not finished'}`;
+  }
+
+  private thread(mm: Ptr<MmStruct>, body: () => Op<void>): void {
+    this.tasks += 1;
+    const { ended } = this;
+    this.machine.spawn('thread', function* () {
+      yield* adoptMm(mm);
+      yield* body();
+      yield* exitMm();
+      yield* ended();
+    });
+  }
+
+  private readonly ended = function* (this: Stress): Op<void> {
+    this.tasks -= 1;
+    if (this.tasks !== 0) return;
+    this.living = [];
+    yield* shutdown([]);
+  }.bind(this);
+
+  private *writer(first: number): Op<void> {
+    for (let step = 0; step < (this.options.steps ?? 30); step++) {
+      const page = first + this.random.below(EACH);
+      const count = 1 + this.random.below(first + EACH - page);
+      switch (this.random.below(8)) {
+        case 0:
+        case 1:
+          yield* this.change(page, count, true, () => sysMadvise(START + page, count, MADV_DONTNEED));
+          break;
+        case 2:
+          yield* sysMprotect(START + first, EACH, PROT_READ);
+          yield* sysMprotect(START + first, EACH, RW);
+          break;
+        case 3:
+          yield* this.fork(page);
+          break;
+        default:
+          yield* this.change(page, 1, false, (version) => userWrite(START + page, { identity: -1 - page, version }));
+      }
+      const other = this.random.below(PAGES);
+      yield* this.look(other, function* () {
+        return (yield* userRead(START + other)).content;
+      });
+    }
+  }
+
+  /** A child with a copy of the memory, of which it overwrites a page. */
+  private *fork(page: number): Op<void> {
+    const mm = yield* dupMm(this.mm as Ptr<MmStruct>);
+    if (mm === NULL) return;
+    this.living.push(mm);
+    const forget = (): void => {
+      this.living = this.living.filter((other) => other !== mm);
+    };
+    this.thread(mm, function* () {
+      yield* userWrite(START + page, { identity: -9999, version: 1 });
+      forget();
+    });
+  }
+
+  /** One event of the history of each page. */
+  private *change(page: number, count: number, drop: boolean, act: (version: number) => Op<unknown>): Op<void> {
+    const histories = this.histories.slice(page, page + count);
+    const events = histories.map((history) => ++history.issued);
+    for (const [i, history] of histories.entries()) if (drop) history.drops.add(events[i]);
+    yield* act(events[0]);
+    yield* smpMb();
+    for (const [i, history] of histories.entries()) history.completed = events[i];
+  }
+
+  /** Reads a page, and compares with what may be there. */
+  private *look(page: number, read: () => Op<Content | null>): Op<void> {
+    const history = this.histories[page];
+    const oldest = history.completed;
+    yield* smpMb();
+    const seen = yield* read();
+    if (seen === null) return;
+    const zeros = [...history.drops].some((event) => event >= oldest);
+    const fresh = seen.identity === -1 - page && seen.version >= oldest && seen.version <= history.issued;
+    if (seen.identity === 0 ? !zeros : !fresh) {
+      this.wrong.push(`page ${page} reads as ${seen.identity} version ${seen.version}, expected ${oldest} or later`);
+    }
+  }
+
+  private *guest(writes: boolean): Op<void> {
+    for (let life = 0; life < 3; life++) {
+      const { kvm } = yield* kvmCreateVm(this.mm as Ptr<MmStruct>);
+      if (kvm === NULL) continue;
+      this.guests.add(kvm);
+      const vcpu = yield* kvmCreateVcpu(kvm);
+      yield* kvmSetMemoryRegion(kvm, 1, START, PAGES);
+      if (vcpu !== NULL) yield* this.guestLife(vcpu, writes);
+      if (vcpu !== NULL) yield* kvmReleaseVcpu(vcpu);
+      this.guests.delete(kvm);
+      yield* kvmDestroyVm(kvm);
+    }
+  }
+
+  private *guestLife(vcpu: Ptr<KvmVcpu>, writes: boolean): Op<void> {
+    for (let step = 0; step < (this.options.steps ?? 30); step++) {
+      const page = this.random.below(PAGES);
+      const own = WRITERS * EACH + this.random.below(EACH);
+      if (writes && this.random.below(3) === 0) {
+        yield* this.change(own, 1, false, (version) => guestWrite(vcpu, 32 + own, { identity: -1 - own, version }));
+      }
+      yield* this.look(page, function* () {
+        const { error, content } = yield* guestRead(vcpu, 32 + page);
+        return error === 0 ? content : null;
+      });
+      const wrong = this.guestsAgree(false);
+      if (wrong !== null) this.wrong.push(`I12: ${wrong}`);
+    }
+  }
+}
+
+/** *Returns* what went wrong, or null. */
+export const stress = (options: StressOptions): string | null => new Stress(options).run();
