@@ -112,6 +112,10 @@ export interface MmStruct {
   /** Resident pages by kind, under pageTableLock. */
   fileRss: number;
   anonRss: number;
+  /** Entries that name a place in a swap area, under pageTableLock. (2.6.34: MM_SWAPENTS.) */
+  swapents: number;
+  /** On the list of address spaces that may have such entries. */
+  mmlist: Embed<ListHead>;
   /** Page-table pages. */
   nrPtes: number;
   totalVm: number;
@@ -145,6 +149,8 @@ export interface MmStruct {
   faultsReuse: number;
   /** A write to a shared file page that was mapped read-only: made writable and dirty. */
   faultsMkwrite: number;
+  /** The page had been swapped out. */
+  faultsSwap: number;
   /** Another fault had resolved it, or the entry changed meanwhile: nothing done. */
   faultsSpurious: number;
   /** Of all these, those that waited for the disk. */
@@ -164,6 +170,8 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     pageTableLock: 1,
     fileRss: 1,
     anonRss: 1,
+    swapents: 1,
+    mmlist: ListHead,
     nrPtes: 1,
     totalVm: 1,
     lockedVm: 1,
@@ -181,6 +189,7 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     faultsCow: 1,
     faultsReuse: 1,
     faultsMkwrite: 1,
+    faultsSwap: 1,
     faultsSpurious: 1,
     faultsMajor: 1,
   },

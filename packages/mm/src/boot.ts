@@ -10,6 +10,7 @@ import {
   PAGEVEC_SIZE,
   releasePages,
   waitOnPageLocked,
+  waitOnPageWriteback,
 } from '@lockless/page';
 import {
   bioEndIo,
@@ -19,6 +20,8 @@ import {
   type PagecacheOptions,
   pagecacheInit,
   pdflush,
+  swapAreaInit,
+  swapperSpace,
   waitForKswapd,
 } from '@lockless/pagecache';
 import {
@@ -43,6 +46,8 @@ export interface BootOptions extends PagecacheOptions {
   readonly minFreeKbytes?: number;
   /** How pages know their entries; default anon-vma. */
   readonly rmap?: RmapDesign;
+  /** Places of the swap area, in use from boot; default 0: none. */
+  readonly swapPages?: number;
   /** What differs from {@link MODERN_MM}. */
   readonly mm?: Partial<MmOptions>;
   /** The build: SMP with preemption by default, and with the question who calls get_page_unless_zero(). */
@@ -55,12 +60,13 @@ export interface BootOptions extends PagecacheOptions {
  * *Context*: CPU 0, before another CPU runs. Attach the disk's block map, and an observer if one is wanted, before the first inode is made.
  */
 export function* boot(options: BootOptions): Op<void> {
-  const { cpus, memoryPages, minFreeKbytes, rmap = 'anon-vma', mm = {}, kernel = {} } = options;
+  const { cpus, memoryPages, minFreeKbytes, rmap = 'anon-vma', swapPages = 0, mm = {}, kernel = {} } = options;
   configureKernel({ proveRcu: true, ...kernel });
   bugOn(!configSmp() && cpus > 1, 'a build without CONFIG_SMP has one CPU');
   yield* rcuInit(cpus);
   yield* freeAreaInit({ pages: memoryPages, nrCpus: cpus, ...(minFreeKbytes === undefined ? {} : { minFreeKbytes }) });
   yield* pagecacheInit(options);
+  if (swapPages > 0) yield* swapAreaInit(0, swapPages);
   if (rmap !== 'anon-vma') yield* selectReverseMapping(rmap);
   yield* mmAllLocksInit();
   yield* mmOptionsInit({ ...MODERN_MM, ...mm });
@@ -110,6 +116,7 @@ export function* settle(inodes: readonly Ptr<Inode>[]): Op<number> {
     error ||= result;
     yield* waitForReads(Inode.data(inode));
   }
+  yield* waitForSwap();
   for (let cpu = 0; cpu < onlineCpus(); cpu++) yield* drainCpuPagevecs(cpu);
   return error;
 }
@@ -119,6 +126,20 @@ export function* shutdown(inodes: readonly Ptr<Inode>[]): Op<number> {
   const error = yield* settle(inodes);
   yield* rcuBarrier();
   return error;
+}
+
+/** Pages on their way to or from their places. */
+function* waitForSwap(): Op<void> {
+  for (let next = 0; ; ) {
+    const pages = yield* findGetPages(swapperSpace, next, PAGEVEC_SIZE);
+    if (pages.length === 0) return;
+    for (const page of pages) {
+      next = Math.max(next, (yield* readOnce(Page.private(page))) + 1);
+      yield* waitOnPageLocked(page);
+      yield* waitOnPageWriteback(page);
+    }
+    yield* releasePages(pages);
+  }
 }
 
 /** Read-ahead may be under way still: the disk holds the lock of its pages. */

@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { load, NULL, type Op, type Ptr, type Ref, readOnce, spinLock, spinUnlock, store } from '@lockless/cpu';
+import {
+  bugOn,
+  load,
+  NULL,
+  type Op,
+  type Ptr,
+  type Ref,
+  readOnce,
+  spinLock,
+  spinUnlock,
+  store,
+  writeOnce,
+} from '@lockless/cpu';
 import { ENOMEM, MmStruct, VM_MAYWRITE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { getPage, pageAnon } from '@lockless/page';
+import { swapDuplicate } from '@lockless/pagecache';
 import {
+  isMigrationEntry,
+  isSwapPte,
+  isWriteMigrationEntry,
+  makeMigrationEntryRead,
   mayHaveAnon,
+  mmlistAdd,
   nextPteRange,
   type Pte,
   type PteRange,
@@ -13,13 +31,17 @@ import {
   pteMkclean,
   pteMkold,
   pteNone,
+  ptePresent,
   ptepSetWrprotect,
+  pteToSwpEntry,
   pteWrprotect,
   type RmapSpare,
   rmapPrepare,
   rmapRefill,
   rmapRelease,
+  type SwpEntry,
   setPteAt,
+  swpEntryToPte,
   vmNormalPage,
 } from '@lockless/rmap';
 import { mmOption } from './mm-options.js';
@@ -84,6 +106,7 @@ function* copyPteRange(
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   let anon = 0;
   let file = 0;
+  let swapped = 0;
   yield* spinLock(MmStruct.pageTableLock(dst));
   yield* spinLock(MmStruct.pageTableLock(src));
   let i = begin;
@@ -91,6 +114,11 @@ function* copyPteRange(
     const source = (ptes + i) as Ref<Pte>;
     const entry = yield* readOnce(source);
     if (pteNone(entry)) continue;
+    if (!ptePresent(entry)) {
+      if (isSwapPte(entry)) swapped += yield* copySwapEntry(dst, src, source, pteToSwpEntry(entry), flags);
+      yield* setPteAt(dst, address + i, (to + i) as Ref<Pte>, yield* readOnce(source));
+      continue;
+    }
     const page = vmNormalPage(vma, address + i, entry);
     if (page !== NULL && !(yield* rmapRefill(spare))) break;
     // Hardware may be setting accessed and dirty in the parent's entry: the write bit goes atomically.
@@ -105,9 +133,31 @@ function* copyPteRange(
   }
   yield* store(MmStruct.anonRss(dst), (yield* load(MmStruct.anonRss(dst))) + anon);
   yield* store(MmStruct.fileRss(dst), (yield* load(MmStruct.fileRss(dst))) + file);
+  if (swapped > 0) yield* store(MmStruct.swapents(dst), (yield* load(MmStruct.swapents(dst))) + swapped);
   yield* spinUnlock(MmStruct.pageTableLock(src));
   yield* spinUnlock(MmStruct.pageTableLock(dst));
   return i;
+}
+
+/**
+ * An entry whose page is elsewhere. A swapped page's place has a user more; a migrating page's entry becomes one that cannot be written, on both
+ * sides, in private memory. *Returns* the places that the child names more.
+ */
+function* copySwapEntry(
+  dst: Ptr<MmStruct>,
+  src: Ptr<MmStruct>,
+  source: Ref<Pte>,
+  entry: SwpEntry,
+  flags: number,
+): Op<number> {
+  if (isMigrationEntry(entry)) {
+    if (isWriteMigrationEntry(entry) && isCowMapping(flags))
+      yield* writeOnce(source, swpEntryToPte(makeMigrationEntryRead(entry)));
+    return 0;
+  }
+  bugOn(!(yield* swapDuplicate(entry)), 'fork of an entry whose place is free');
+  yield* mmlistAdd(dst, src);
+  return 1;
 }
 
 /** Not referenced by the child yet; of shared memory the dirt stays the parent's to report. */

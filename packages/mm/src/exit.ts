@@ -3,7 +3,7 @@ import { atomicDecAndTest, current, load, NULL, type Op, type Ptr, store } from 
 import { MmStruct, taskMm } from '@lockless/mm-types';
 import { mmuNotifierRelease } from '@lockless/mmu-notifier';
 import { lruAddDrain } from '@lockless/page';
-import { mmdrop } from '@lockless/rmap';
+import { mmdrop, mmlistDel } from '@lockless/rmap';
 import { removeVma, unmapAreas } from './unmap-areas.js';
 import { TASK_PAGES } from './unmapped-area.js';
 
@@ -35,6 +35,7 @@ export function* exitMmap(mm: Ptr<MmStruct>): Op<void> {
 export function* mmput(mm: Ptr<MmStruct>): Op<void> {
   if (!(yield* atomicDecAndTest(MmStruct.mmUsers(mm)))) return;
   yield* exitMmap(mm);
+  yield* mmlistDel(mm);
   yield* mmdrop(mm);
 }
 

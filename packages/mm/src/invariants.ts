@@ -11,6 +11,7 @@ import {
   PG_DIRTY,
   PG_PRIVATE,
   PG_RESERVED,
+  PG_SWAPCACHE,
   VmAreaStruct,
 } from '@lockless/mm-types';
 import {
@@ -24,8 +25,9 @@ import {
   pfnToPage,
   zonePageState,
 } from '@lockless/page';
-import { cachedPages, pageCacheIsTidy, pagesLeftBusy } from '@lockless/pagecache';
+import { cachedPages, pageCacheIsTidy, pagesLeftBusy, swapperSpace } from '@lockless/pagecache';
 import { areasOf, ptePfn, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
+import { swapCacheIsTidy, swapMapAgrees } from './invariants-swap.js';
 
 /*
  * What must hold of a machine at rest: after `shutdown()`, with no task inside the kernel. Looked at from outside, without an access.
@@ -93,7 +95,8 @@ function holdersOf(universe: Universe): Map<number, Holders> {
     holders.set(page, found);
     return found;
   };
-  for (const mapping of mappingsOf(universe)) for (const { page } of cachedPages(mapping)) of(page).cache += 1;
+  for (const mapping of [swapperSpace, ...mappingsOf(universe)])
+    for (const { page } of cachedPages(mapping)) of(page).cache += 1;
   for (const mm of universe.mms) {
     walkMm(mm, (vpage, pte) => {
       if (!ptePresent(pte)) return;
@@ -151,7 +154,9 @@ function countersAgree(universe: Universe): string | null {
     const anon = (peek(Page.mapping(page)) & PAGE_MAPPING_ANON) !== 0;
     counted.nr_file_pages += cache;
     if (entries > 0) counted[anon ? 'nr_anon_pages' : 'nr_mapped'] += 1;
-    if (cache > 0 && (peek(Page.flags(page)) & (1 << PG_DIRTY)) !== 0) counted.nr_dirty += 1;
+    // Pages in the swap cache are not counted as dirty.
+    const dirty = (peek(Page.flags(page)) & ((1 << PG_DIRTY) | (1 << PG_SWAPCACHE))) === 1 << PG_DIRTY;
+    if (cache > 0 && dirty) counted.nr_dirty += 1;
   }
   for (const name of Object.keys(counted) as (keyof typeof counted)[]) {
     if (state[name] !== counted[name]) return `${name} is ${state[name]}, counted ${counted[name]}`;
@@ -197,6 +202,8 @@ export const mmInvariants: readonly MmInvariant[] = [
   { name: 'nothing-beyond-the-end', check: nothingBeyondTheEnd },
   { name: 'address-spaces-at-rest', check: mmsAtRest },
   { name: 'page-cache-tidy', check: (universe) => pageCacheIsTidy(mappingsOf(universe)) },
+  { name: 'swap-map-agrees', check: ({ mms }) => swapMapAgrees(mms) },
+  { name: 'swap-cache-tidy', check: () => swapCacheIsTidy() },
   { name: 'no-page-left-busy', check: (universe) => pagesLeftBusy(mappingsOf(universe)) },
   ...rmapInvariants.map(({ name, check }) => ({ name, check: ({ mms }: Universe) => check(mms) })),
 ];

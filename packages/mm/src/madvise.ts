@@ -18,6 +18,7 @@ import {
 } from '@lockless/mm-types';
 import { forcePageCacheReadahead } from '@lockless/pagecache';
 import { zapPageRange } from '@lockless/rmap';
+import { pageoutPiece } from './madvise-pageout.js';
 import { checkRange } from './unmapped-area.js';
 import { changeVmFlags } from './vma-flags.js';
 import { forEachPiece, type Piece } from './vma-range.js';
@@ -31,7 +32,8 @@ export const MADV_DONTNEED = 4;
 export const MADV_FREE = 8;
 export const MADV_DONTFORK = 10;
 export const MADV_DOFORK = 11;
-/** From here on: mergeable, huge pages, core dumps, cold, pageout; accepted, and without effect here. */
+export const MADV_PAGEOUT = 21;
+/** From here on: mergeable, huge pages, core dumps, cold; accepted, and without effect here. */
 const MADV_MERGEABLE = 12;
 const MADV_LAST = 25;
 
@@ -59,7 +61,8 @@ function advisedFlags(advice: number, flags: number): number | undefined {
  * *Context*: a task with an mm; mmap_sem for writing where flags change, else for reading.
  * *Returns* 0; -ENOMEM when a part is not mapped (the rest is advised); -EINVAL; -EBADF for MADV_WILLNEED of anonymous memory.
  * *Source*: `sys_madvise`, mm/madvise.c, 2.6.27.
- * *Differs*: MADV_FREE does nothing: it allows reclaim to drop the pages, and without swap nothing scans anonymous memory.
+ * MADV_PAGEOUT: 5.4.
+ * *Differs*: MADV_FREE does nothing: it allows reclaim to drop the pages.
  */
 export function* sysMadvise(start: number, pages: number, advice: number): Op<number> {
   const mm = yield* load(taskMm(current()));
@@ -87,6 +90,8 @@ function* madviseVma(mm: Ptr<MmStruct>, piece: Piece, advice: number): Op<number
       return yield* willneed(piece);
     case MADV_DONTNEED:
       return yield* dontneed(piece, flags);
+    case MADV_PAGEOUT:
+      return yield* pageoutPiece(mm, piece, flags, false);
     case MADV_FREE:
       return (flags & VM_SHARED) !== 0 || (yield* load(VmAreaStruct.vmFile(piece.vma))) !== NULL ? -EINVAL : 0;
     default:

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
-  bugOn,
   GFP_HIGHUSER_MOVABLE,
   load,
   NULL,
@@ -19,15 +18,13 @@ import {
   getPage,
   lruCacheAddActiveAnon,
   pageAnon,
-  pageLocked,
-  pageMapcount,
   putPage,
   setPageUptodate,
   trylockPage,
   unlockPage,
   waitOnPageLocked,
 } from '@lockless/page';
-import { VM_FAULT_OOM, VM_FAULT_SIGBUS } from '@lockless/pagecache';
+import { canShareSwapPage, VM_FAULT_OOM, VM_FAULT_SIGBUS } from '@lockless/pagecache';
 import {
   anonVmaPrepare,
   mkPte,
@@ -83,16 +80,6 @@ function* exclusivelyOurs(page: Ptr<Page>): Op<boolean> {
   const reuse = yield* canShareSwapPage(page);
   yield* unlockPage(page);
   return reuse;
-}
-
-/**
- * can_share_swap_page(): one mapping, and that is the caller's.
- *
- * *Context*: page locked. *Source*: mm/swapfile.c, 2.6.27. *Differs*: without swap there are no owners in the swap map.
- */
-export function* canShareSwapPage(page: Ptr<Page>): Op<boolean> {
-  bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
-  return (yield* pageMapcount(page)) === 1;
 }
 
 /** The entry becomes young, dirty and, if the area allows it, writable. *Context*: page-table lock held, entry unchanged. */

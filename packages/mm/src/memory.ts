@@ -5,6 +5,7 @@ import { countVmEvent, PGFAULT } from '@lockless/page';
 import { VM_FAULT_OOM } from '@lockless/pagecache';
 import {
   pteAllocMap,
+  pteFile,
   pteMkdirty,
   pteMkyoung,
   pteNone,
@@ -16,6 +17,7 @@ import {
 import { doAnonymousPage } from './memory-anonymous.js';
 import { doWpPage } from './memory-cow.js';
 import { doLinearFault } from './memory-fault.js';
+import { doSwapPage } from './memory-swap.js';
 import { countFault, type Fault } from './vm-fault.js';
 
 /**
@@ -38,13 +40,13 @@ export function* handleMmFault(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, addres
  * handle_pte_fault(): the entry decides which fault it is.
  *
  * The entry was read without the lock; whoever changes it re-reads it under the lock first (pte_same).
- * *Source*: `handle_pte_fault`, mm/memory.c, 2.6.27.
- * *Differs*: an entry that is neither present nor empty (swap, nonlinear, migration) cannot exist yet: those arrive with the swap cache.
+ * *Source*: `handle_pte_fault`, mm/memory.c, 2.6.27. *Differs*: no entries of nonlinear areas.
  */
 function* handlePteFault(fault: Fault): Op<number> {
   const { mm, vma, address, write, pte, origPte } = fault;
   if (!ptePresent(origPte)) {
-    if (!pteNone(origPte)) bug('a page table entry that is neither present nor empty');
+    if (pteFile(origPte)) bug('a page table entry with a file offset');
+    if (!pteNone(origPte)) return yield* doSwapPage(fault);
     if ((yield* load(VmAreaStruct.vmFile(vma))) !== NULL) return yield* doLinearFault(fault);
     return yield* doAnonymousPage(fault);
   }

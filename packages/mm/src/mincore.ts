@@ -2,8 +2,18 @@
 import { current, downRead, load, NULL, type Op, type Ptr, upRead } from '@lockless/cpu';
 import { EINVAL, MmStruct, taskMm, VmAreaStruct } from '@lockless/mm-types';
 import { pageUptodate, putPage } from '@lockless/page';
-import { findGetPage } from '@lockless/pagecache';
-import { pteOffsetMap, ptePresent, readPte, vmaMapping } from '@lockless/rmap';
+import { findGetPage, swapperSpace } from '@lockless/pagecache';
+import {
+  isMigrationEntry,
+  isSwapPte,
+  PTE_NONE,
+  pteOffsetMap,
+  ptePresent,
+  pteToSwpEntry,
+  readPte,
+  type SwpEntry,
+  vmaMapping,
+} from '@lockless/rmap';
 import { checkRange } from './unmapped-area.js';
 import { forEachPiece, type Piece } from './vma-range.js';
 
@@ -11,7 +21,7 @@ import { forEachPiece, type Piece } from './vma-range.js';
  * mincore(2), in pages: which pages could be touched without waiting for a disk.
  *
  * *Context*: a task with an mm; takes mmap_sem for reading.
- * *Returns* one truth per page: mapped (the zero page too), or in the page cache and uptodate; or -ENOMEM when a part is not mapped, -EINVAL.
+ * *Returns* one truth per page: mapped (the zero page too), or in the page cache, or the swap cache, and uptodate; or -ENOMEM when a part is not mapped, -EINVAL.
  * *Source*: `sys_mincore`, mm/mincore.c, 2.6.27. *Differs*: every file counts as writable by the caller (5.0 hides others).
  */
 export function* sysMincore(start: number, pages: number): Op<boolean[] | number> {
@@ -28,11 +38,18 @@ function* residency(mm: Ptr<MmStruct>, { vma, start, end }: Piece, resident: boo
   const mapping = yield* vmaMapping(vma);
   const shift = (yield* load(VmAreaStruct.vmPgoff(vma))) - (yield* load(VmAreaStruct.vmStart(vma)));
   for (let address = start; address < end; address++) {
-    const pte = yield* pteOffsetMap(mm, address);
-    const present = pte !== NULL && ptePresent(yield* readPte(pte));
-    resident.push(present || (mapping !== NULL && (yield* cached(mapping, address + shift))));
+    const at = yield* pteOffsetMap(mm, address);
+    const pte = at === NULL ? PTE_NONE : yield* readPte(at);
+    if (ptePresent(pte)) resident.push(true);
+    else if (isSwapPte(pte)) resident.push(yield* swapResident(pteToSwpEntry(pte)));
+    else resident.push(mapping !== NULL && (yield* cached(mapping, address + shift)));
   }
   return 0;
+}
+
+/** A swapped page: in the swap cache and uptodate. One that is being migrated is in memory all the time. */
+function* swapResident(entry: SwpEntry): Op<boolean> {
+  return isMigrationEntry(entry) || (yield* cached(swapperSpace, entry));
 }
 
 function* cached(mapping: Parameters<typeof findGetPage>[0], index: number): Op<boolean> {

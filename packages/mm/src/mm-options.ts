@@ -24,6 +24,8 @@ export interface MmOptions {
   stackLimit: number;
   /** stack_guard_gap in pages (4.12 and later); 0: none. */
   stackGuardGap: number;
+  /** 1: swapoff looks through an area with its page table lock held (before 2.6.14). */
+  unuseUnderLock: number;
 }
 const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   faultAroundPages: 1,
@@ -35,6 +37,7 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   gupSpeculative: 1,
   stackLimit: 1,
   stackGuardGap: 1,
+  unuseUnderLock: 1,
 });
 
 const options: Ptr<MmOptions> = defineStatic(MmOptions, 'mm_options');
@@ -50,6 +53,7 @@ export const MODERN_MM: MmOptions = {
   gupSpeculative: 1,
   stackLimit: 2048,
   stackGuardGap: 256,
+  unuseUnderLock: 0,
 };
 
 /** 2.6.27 as it was. */
@@ -63,6 +67,7 @@ export const ERA_MM: MmOptions = {
   gupSpeculative: 0,
   stackLimit: 2048,
   stackGuardGap: 0,
+  unuseUnderLock: 0,
 };
 
 /** One option's value; constant after boot. */

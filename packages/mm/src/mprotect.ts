@@ -8,6 +8,7 @@ import {
   type Ptr,
   type Ref,
   readOnce,
+  smpRmb,
   spinLock,
   spinUnlock,
   upWrite,
@@ -16,6 +17,7 @@ import {
   EACCES,
   EINVAL,
   MmStruct,
+  type Page,
   taskMm,
   VM_ACCOUNT,
   VM_EXEC,
@@ -28,7 +30,7 @@ import {
   VmAreaStruct,
 } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
-import { pageAnon, pageMapcount } from '@lockless/page';
+import { pageAnon, pageMapcount, pageSwapCache } from '@lockless/page';
 import {
   flushTlbMm,
   nextPteRange,
@@ -126,6 +128,17 @@ function* changedEntry(vma: Ptr<VmAreaStruct>, address: number, old: Pte, prot: 
   if (page === NULL) return entry;
   // A dirty page of a shared mapping is dirty in the file too: its next write needs no notice.
   if ((flags & VM_SHARED) !== 0) return pteMkwrite(entry);
-  const ours = mmOption('mprotectUpgrades') !== 0 && (yield* pageAnon(page)) && (yield* pageMapcount(page)) === 1;
+  const ours = mmOption('mprotectUpgrades') !== 0 && (yield* pageAnon(page)) && (yield* nobodyElses(page));
   return ours ? pteMkwrite(entry) : entry;
+}
+
+/**
+ * Nobody else maps the page, nor has an entry for its place, which would become a mapping.
+ * *Ordering*: the read barrier: whose mapping became such an entry had put the page into the swap cache before. Pairs with the full barrier
+ * in page_remove_rmap().
+ */
+function* nobodyElses(page: Ptr<Page>): Op<boolean> {
+  if ((yield* pageMapcount(page)) !== 1) return false;
+  yield* smpRmb();
+  return !(yield* pageSwapCache(page));
 }

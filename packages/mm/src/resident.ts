@@ -1,8 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, type Ptr, peek } from '@lockless/cpu';
-import { AddressSpace, File, Inode, MmStruct, PAGE_MAPPING_ANON, Page, VmAreaStruct } from '@lockless/mm-types';
+import {
+  AddressSpace,
+  File,
+  Inode,
+  MmStruct,
+  PAGE_MAPPING_ANON,
+  Page,
+  PG_UPTODATE,
+  VmAreaStruct,
+} from '@lockless/mm-types';
 import { mapcountOf, pfnToPage } from '@lockless/page';
-import { type Pte, pteDirty, ptePfn, ptePresent, pteWrite, pteYoung, vmNormalPage, walkMm } from '@lockless/rmap';
+import { cachedPages, swapAreas, swapperSpace } from '@lockless/pagecache';
+import {
+  isMigrationEntry,
+  isSwapPte,
+  type Pte,
+  pteDirty,
+  ptePfn,
+  ptePresent,
+  pteToSwpEntry,
+  pteWrite,
+  pteYoung,
+  swpOffset,
+  swpType,
+  vmNormalPage,
+  walkMm,
+} from '@lockless/rmap';
 import { shmemAops } from './shmem.js';
 
 /* What a tool reads of an address space, from outside the machine and without an access: the oracle's side of /proc. */
@@ -13,11 +37,42 @@ export interface Rss {
   readonly anon: number;
 }
 
+/** Entries that name a place in a swap area, as the mm counts them. */
+export const swapentsOf = (mm: Ptr<MmStruct>): number => peek(MmStruct.swapents(mm));
+
 /** rss_stat without shmem: two words. Of 2.6.27's counters, `file` contains shmem pages; {@link residentPages} tells them apart. */
 export const rssOf = (mm: Ptr<MmStruct>): Rss => ({
   file: peek(MmStruct.fileRss(mm)),
   anon: peek(MmStruct.anonRss(mm)),
 });
+
+/** One entry that names a place in a swap area, as /proc/PID/pagemap and smaps tell of it. */
+export interface SwappedPage {
+  readonly vpage: number;
+  /** Area and place. */
+  readonly type: number;
+  readonly offset: number;
+  /** Entries that name the place, of all processes: what SwapPss divides by. */
+  readonly swapcount: number;
+  /** The page is in the swap cache, uptodate: mincore() says that it is in memory. */
+  readonly cached: boolean;
+}
+
+/** Every entry that names a place in a swap area, in ascending order: VmSwap is their number. */
+export function swappedPages(mm: Ptr<MmStruct>): SwappedPage[] {
+  const cache = new Map(cachedPages(swapperSpace).map(({ index, page }) => [index, page]));
+  const users = new Map(swapAreas().flatMap((area) => [...area.users]));
+  const pages: SwappedPage[] = [];
+  walkMm(mm, (vpage, pte) => {
+    if (!isSwapPte(pte) || isMigrationEntry(pteToSwpEntry(pte))) return;
+    const entry = pteToSwpEntry(pte);
+    const page = cache.get(entry);
+    const cached = page !== undefined && (peek(Page.flags(page)) & (1 << PG_UPTODATE)) !== 0;
+    const swapcount = (users.get(entry) ?? 0) - (page === undefined ? 0 : 1);
+    pages.push({ vpage, type: swpType(entry), offset: swpOffset(entry), swapcount, cached });
+  });
+  return pages;
+}
 
 /** Page faults of an address space, each in one kind; `major` is a part of them. */
 export interface FaultCounts {
@@ -27,6 +82,7 @@ export interface FaultCounts {
   readonly cow: number;
   readonly reuse: number;
   readonly mkwrite: number;
+  readonly swap: number;
   readonly spurious: number;
   readonly major: number;
 }
@@ -39,6 +95,7 @@ export const faultsOf = (mm: Ptr<MmStruct>): FaultCounts => ({
   cow: peek(MmStruct.faultsCow(mm)),
   reuse: peek(MmStruct.faultsReuse(mm)),
   mkwrite: peek(MmStruct.faultsMkwrite(mm)),
+  swap: peek(MmStruct.faultsSwap(mm)),
   spurious: peek(MmStruct.faultsSpurious(mm)),
   major: peek(MmStruct.faultsMajor(mm)),
 });

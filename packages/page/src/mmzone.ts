@@ -64,6 +64,9 @@ export interface Zone {
   lru: Vec<number>;
   /** Scanning that was due and was too little to do yet, by list. */
   nrScan: Vec<number>;
+  /** struct zone_reclaim_stat: pages scanned lately, and those of them that were in use; anonymous, file. */
+  recentScanned: Vec<number>;
+  recentRotated: Vec<number>;
   /** Scanned since a page was last freed: how hopeless it is. */
   pagesScanned: number;
   /** Priority that the last reclaim ended with: how hard it was. */
@@ -88,6 +91,8 @@ export const Zone: StructOf<Zone> = struct<Zone>(
     lruLock: 1,
     lru: NR_LRU_LISTS * ListHead.$size,
     nrScan: NR_LRU_LISTS,
+    recentScanned: 2,
+    recentRotated: 2,
     pagesScanned: 1,
     prevPriority: 1,
   },

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Access, Null, Op, Ptr } from '@lockless/cpu';
+import type { Access, Null, Op, Ptr, Ref } from '@lockless/cpu';
 import {
   clearBit,
+  defineWord,
   NULL,
   nonAtomicClearBit,
   nonAtomicSetBit,
+  peek,
+  poke,
   readOnce,
   setBit,
   smpRmb,
@@ -176,13 +179,21 @@ export function* pageAnon(page: Ptr<Page>): Op<boolean> {
   return ((yield* readOnce(Page.mapping(page))) & PAGE_MAPPING_ANON) !== 0;
 }
 
+/** &swapper_space, which belongs to a package above. Written at boot. */
+const swapperSpace: Ref<Ptr<AddressSpace> | Null> = defineWord('swapper_space_pointer');
+
+/** Tells {@link pageMapping} of the swap cache. Boot. */
+export const setSwapperSpace = (mapping: Ptr<AddressSpace>): void => poke(swapperSpace, mapping);
+
 /**
- * page_mapping(): the address_space the page is in, or NULL for an anonymous or orphan page. Stable under the page lock.
- * *Source*: include/linux/mm.h, 2.6.27. *Differs*: no swap cache.
+ * page_mapping(): the address_space the page is in, that of the swap cache too; or NULL for another anonymous or an orphan page. Stable
+ * under the page lock. *Source*: include/linux/mm.h, 2.6.27. *Differs*: does not ask pages of files whether they are in the swap cache.
  */
 export function* pageMapping(page: Ptr<Page>): Op<Ptr<AddressSpace> | Null> {
   const mapping = yield* readOnce(Page.mapping(page));
-  return (mapping & PAGE_MAPPING_ANON) !== 0 ? NULL : (mapping as Ptr<AddressSpace> | Null);
+  if (mapping !== 0 && (mapping & PAGE_MAPPING_ANON) === 0) return mapping as Ptr<AddressSpace>;
+  const swapper = peek(swapperSpace);
+  return swapper !== NULL && (yield* pageSwapCache(page)) ? swapper : NULL;
 }
 
 /** page_index(): offset in the mapping, in pages. Stable under the page lock. */

@@ -36,6 +36,8 @@ const EVENTS = [
   'pgrotated',
   'pgpgin',
   'pgpgout',
+  'pswpin',
+  'pswpout',
   'pginvalidated',
   'find_get_page_lookups',
   'speculative_get_failed',
@@ -68,6 +70,9 @@ export const ALLOCSTALL: VmEventItem = event('allocstall');
 export const PGROTATED: VmEventItem = event('pgrotated');
 export const PGPGIN: VmEventItem = event('pgpgin');
 export const PGPGOUT: VmEventItem = event('pgpgout');
+/** Pages read from and written to swap areas. */
+export const PSWPIN: VmEventItem = event('pswpin');
+export const PSWPOUT: VmEventItem = event('pswpout');
 /* From here on ours: what the lookup protocol meets. */
 export const PGINVALIDATED: VmEventItem = event('pginvalidated');
 export const FIND_GET_PAGE_LOOKUPS: VmEventItem = event('find_get_page_lookups');

@@ -4,12 +4,25 @@ import { BIO_WRITE, Bio, Page } from '@lockless/mm-types';
 import type { BlockMap } from './block-map.js';
 import { contentOf } from './content.js';
 
+/** The number by which a bio names a swap area instead of a file. */
+export const swapDevice = (type: number): number => -1 - type;
+
+/** What a frame that was swapped out held. */
+interface SwappedContent {
+  readonly identity: number;
+  readonly version: number;
+}
+/** What a place of a swap area holds that was never written: nothing that anybody should see. */
+const GARBAGE: SwappedContent = { identity: -1, version: -1 };
+
 /**
  * The disk's platters, on the host's side: for each page of each file the version of its content. A page never written is a hole and
  * reads as version 0. Engines call {@link BackingStore.transfer} when their device is done with a request, before its interrupt.
  */
 export class BackingStore implements BlockMap {
   private readonly files = new Map<number, Map<number, number>>();
+  /** By device and place. */
+  private readonly swapped = new Map<number, Map<number, SwappedContent>>();
   /** Requests transferred, pages each. */
   readonly counts: { reads: number; writes: number; errors: number } = { reads: 0, writes: 0, errors: 0 };
 
@@ -46,13 +59,28 @@ export class BackingStore implements BlockMap {
     const page = words[Bio.page(bio)] as Ptr<Page>;
     const ino = words[Bio.ino(bio)];
     const index = words[Bio.index(bio)];
-    if (words[Bio.rw(bio)] === BIO_WRITE) {
-      this.counts.writes++;
-      this.write(ino, index, words[Page.contentVersion(page)]);
-      return;
-    }
-    this.counts.reads++;
+    const write = words[Bio.rw(bio)] === BIO_WRITE;
+    if (write) this.counts.writes++;
+    else this.counts.reads++;
+    if (ino < 0) return this.transferSwap(page, words, write, ino, index);
+    if (write) return this.write(ino, index, words[Page.contentVersion(page)]);
     words[Page.contentIdentity(page)] = contentOf(ino, index);
     words[Page.contentVersion(page)] = this.versionOf(ino, index);
+  }
+
+  /** A swap area holds anybody's bytes, so which datum it is goes along. */
+  private transferSwap(page: Ptr<Page>, words: Int32Array, write: boolean, device: number, place: number): void {
+    let area = this.swapped.get(device);
+    if (area === undefined) {
+      area = new Map();
+      this.swapped.set(device, area);
+    }
+    if (write) {
+      area.set(place, { identity: words[Page.contentIdentity(page)], version: words[Page.contentVersion(page)] });
+      return;
+    }
+    const { identity, version } = area.get(place) ?? GARBAGE;
+    words[Page.contentIdentity(page)] = identity;
+    words[Page.contentVersion(page)] = version;
   }
 }

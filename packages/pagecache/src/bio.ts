@@ -104,7 +104,7 @@ export function* mappingSetError(mapping: Ptr<AddressSpace>, error: number): Op<
   if (error !== 0) yield* setBit(error === -ENOSPC ? AS_ENOSPC : AS_EIO, AddressSpace.flags(mapping));
 }
 
-/** A read is done: uptodate or in error, and unlocked. *Source*: `mpage_end_io_read`, fs/mpage.c, 2.6.27. */
+/** A read is done: uptodate or in error, and unlocked. *Source*: `mpage_end_io_read`, fs/mpage.c, and `end_swap_bio_read`, mm/page_io.c, 2.6.27. */
 function* endRead(bio: Ptr<Bio>): Op<void> {
   const page = yield* readOnce(Bio.page(bio));
   if ((yield* readOnce(Bio.error(bio))) === 0) yield* setPageUptodate(page);
@@ -129,7 +129,7 @@ function* endWrite(bio: Ptr<Bio>): Op<void> {
   yield* endPageWriteback(page);
 }
 
-const END_READ: FunctionPointer<BioEndIo> = functionPointer<BioEndIo>('mpage_end_io_read', endRead);
+export const END_READ: FunctionPointer<BioEndIo> = functionPointer<BioEndIo>('mpage_end_io_read', endRead);
 const END_WRITE: FunctionPointer<BioEndIo> = functionPointer<BioEndIo>('mpage_end_io_write', endWrite);
 
 /**
@@ -146,14 +146,27 @@ export function* bioEndIo(bio: Ptr<Bio>): Op<void> {
  * Sends one page to or from the disk. *Context*: may sleep; page locked (read) or under writeback (write).
  * *Ordering*: submit_io is a full barrier: the device sees the page as it is now. *Source*: `submit_bio`, `mpage_bio_submit`, 2.6.27.
  */
-export function* submitPage(page: Ptr<Page>, rw: typeof BIO_READ | typeof BIO_WRITE): Op<void> {
+export function* submitPage(page: Ptr<Page>, rw: BioRw): Op<void> {
   const mapping = (yield* readOnce(Page.mapping(page))) as Ptr<AddressSpace>;
+  const block = { ino: inoOf(mapping), index: yield* readOnce(Page.index(page)) };
+  yield* submitBio(page, rw, block, rw === BIO_WRITE ? END_WRITE : END_READ);
+}
+
+export type BioRw = typeof BIO_READ | typeof BIO_WRITE;
+
+/** {@link submitPage} to or from any place of the disk; `endIo` is called in the interrupt. */
+export function* submitBio(
+  page: Ptr<Page>,
+  rw: BioRw,
+  block: { readonly ino: number; readonly index: number },
+  endIo: FunctionPointer<BioEndIo>,
+): Op<void> {
   const bio = yield* bioAlloc();
   yield* store(Bio.page(bio), page);
   yield* store(Bio.rw(bio), rw);
-  yield* store(Bio.ino(bio), inoOf(mapping));
-  yield* store(Bio.index(bio), yield* readOnce(Page.index(page)));
+  yield* store(Bio.ino(bio), block.ino);
+  yield* store(Bio.index(bio), block.index);
   yield* store(Bio.error(bio), 0);
-  yield* store(Bio.endIo(bio), rw === BIO_WRITE ? END_WRITE : END_READ);
+  yield* store(Bio.endIo(bio), endIo);
   yield* submitIo(DISK_DEVICE, bio);
 }

@@ -28,12 +28,20 @@ export interface WritebackOptions {
   readonly dirtyThresholdPages: number;
 }
 
+export interface SwapOptions {
+  /** page-cluster: a swap-in reads up to 2^n places; 0: one. Default 3. */
+  readonly pageCluster: number;
+  /** 0 to 100: how much rather anonymous pages are reclaimed than before. Default 60. */
+  readonly swappiness: number;
+}
+
 export interface PagecacheOptions {
   readonly generation?: Generation;
   /** Guards to leave out (cpu's guards()), so that a tool proves that it finds what they prevent. */
   readonly without?: readonly string[];
   readonly readahead?: Partial<ReadaheadOptions>;
   readonly writeback?: Partial<WritebackOptions>;
+  readonly swap?: Partial<SwapOptions>;
 }
 
 interface PagecacheConfig {
@@ -44,6 +52,8 @@ interface PagecacheConfig {
   largeFolios: number;
   backgroundThreshold: number;
   dirtyThreshold: number;
+  pageCluster: number;
+  swappiness: number;
 }
 const PagecacheConfig: StructOf<PagecacheConfig> = struct<PagecacheConfig>('pagecache_config', {
   generation: 1,
@@ -53,6 +63,8 @@ const PagecacheConfig: StructOf<PagecacheConfig> = struct<PagecacheConfig>('page
   largeFolios: 1,
   backgroundThreshold: 1,
   dirtyThreshold: 1,
+  pageCluster: 1,
+  swappiness: 1,
 });
 /** Written at boot, constant after it, so reading it is no access. */
 const config: Ptr<PagecacheConfig> = defineStatic(PagecacheConfig, 'pagecache_config');
@@ -62,7 +74,7 @@ export const DEFAULT_RA_PAGES = 32;
 
 /** Stores what the machine was booted with. */
 export function configure(options: PagecacheOptions): void {
-  const { readahead = {}, writeback = {} } = options;
+  const { readahead = {}, writeback = {}, swap = {} } = options;
   const raPages = readahead.raPages ?? DEFAULT_RA_PAGES;
   omitGuards(options.without ?? []);
   poke(PagecacheConfig.generation(config), GENERATIONS.indexOf(options.generation ?? 'freeze-refs'));
@@ -72,6 +84,8 @@ export function configure(options: PagecacheOptions): void {
   poke(PagecacheConfig.largeFolios(config), readahead.largeFolios ? 1 : 0);
   poke(PagecacheConfig.backgroundThreshold(config), writeback.backgroundThresholdPages ?? 256);
   poke(PagecacheConfig.dirtyThreshold(config), writeback.dirtyThresholdPages ?? 1024);
+  poke(PagecacheConfig.pageCluster(config), swap.pageCluster ?? 3);
+  poke(PagecacheConfig.swappiness(config), swap.swappiness ?? 60);
 }
 
 export const generation = (): Generation => GENERATIONS[peek(PagecacheConfig.generation(config))];
@@ -85,3 +99,5 @@ export const ioPages = (): number => peek(PagecacheConfig.ioPages(config));
 export const largeFolios = (): boolean => peek(PagecacheConfig.largeFolios(config)) !== 0;
 export const backgroundThreshold = (): number => peek(PagecacheConfig.backgroundThreshold(config));
 export const dirtyThreshold = (): number => peek(PagecacheConfig.dirtyThreshold(config));
+export const pageCluster = (): number => peek(PagecacheConfig.pageCluster(config));
+export const swappiness = (): number => peek(PagecacheConfig.swappiness(config));

@@ -52,7 +52,8 @@ import {
   tryToUnmap,
 } from '@lockless/rmap';
 import { migratePageCopy } from './migrate-copy.js';
-import { addToSwap, swapperSpace } from './swap-state.js';
+import { addToSwap } from './swap-state.js';
+import { swapperSpace } from './swapper-space.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 
 /*

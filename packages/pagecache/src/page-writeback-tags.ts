@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr } from '@lockless/cpu';
+import type { Access, Null, Op, Ptr } from '@lockless/cpu';
 import { bugOn, NULL, readOnce } from '@lockless/cpu';
 import { AddressSpace, PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_WRITEBACK, Page } from '@lockless/mm-types';
 import {
@@ -14,6 +14,7 @@ import {
 } from '@lockless/page';
 import { radixTreeTagClear, radixTreeTagSet } from '@lockless/radix-tree';
 import { markInodeDirty } from './inode-state.js';
+import { swapperSpace } from './swapper-space.js';
 import { lockTreeIrq, lockTreeIrqsave, unlockTreeIrq, unlockTreeIrqrestore } from './tree-lock.js';
 
 /*
@@ -44,12 +45,27 @@ export function* setPageDirtyNobuffers(page: Ptr<Page>): Op<boolean> {
 }
 
 /**
+ * PG_writeback of a page that has no tag: in no mapping, or in the swap cache, where nobody looks for pages by tag.
+ * *Source*: 2.6.27 tags pages in the swap cache too; without tags since 4.9.
+ */
+function* countedFlag(
+  page: Ptr<Page>,
+  mapping: Ptr<AddressSpace> | Null,
+  change: (page: Ptr<Page>) => Access<boolean>,
+  delta: number,
+): Op<boolean> {
+  const was = yield* change(page);
+  if (mapping !== NULL && was === delta < 0) yield* modZonePageState(NR_WRITEBACK, delta);
+  return was;
+}
+
+/**
  * Sets PG_writeback and its tag; drops the dirty tag unless the page is dirty again. *Context*: page locked.
  * *Returns* the old flag. *Source*: `test_set_page_writeback`, mm/page-writeback.c, 2.6.27.
  */
 export function* testSetPageWriteback(page: Ptr<Page>): Op<boolean> {
   const mapping = yield* pageMapping(page);
-  if (mapping === NULL) return yield* testSetWritebackFlag(page);
+  if (mapping === NULL || mapping === swapperSpace) return yield* countedFlag(page, mapping, testSetWritebackFlag, 1);
   const tree = AddressSpace.pageTree(mapping);
   const flags = yield* lockTreeIrqsave(mapping);
   const index = yield* readOnce(Page.index(page));
@@ -69,7 +85,8 @@ export function* testSetPageWriteback(page: Ptr<Page>): Op<boolean> {
  */
 export function* testClearPageWriteback(page: Ptr<Page>): Op<boolean> {
   const mapping = yield* pageMapping(page);
-  if (mapping === NULL) return yield* testClearWritebackFlag(page);
+  if (mapping === NULL || mapping === swapperSpace)
+    return yield* countedFlag(page, mapping, testClearWritebackFlag, -1);
   const flags = yield* lockTreeIrqsave(mapping);
   const was = yield* testClearWritebackFlag(page);
   if (was) {

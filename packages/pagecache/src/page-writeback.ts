@@ -21,6 +21,7 @@ import {
 import { pageMkclean } from '@lockless/rmap';
 import { findGetPagesTag, pageBelongsTo } from './filemap-lookup.js';
 import { setPageDirtyNobuffers } from './page-writeback-tags.js';
+import { swapperSpace } from './swapper-space.js';
 
 /**
  * Marks a page dirty in the way of its mapping. *Context*: page locked, or mapped, or held so that truncation cannot free the inode.
@@ -52,7 +53,7 @@ export function* clearPageDirtyForIo(page: Ptr<Page>): Op<boolean> {
   bugOn(!(yield* pageLocked(page)), 'clear_page_dirty_for_io of an unlocked page');
   yield* clearPageReclaim(page);
   const mapping = yield* pageMapping(page);
-  if (mapping === NULL) return yield* testClearPageDirty(page);
+  if (mapping === NULL || mapping === swapperSpace) return yield* testClearPageDirty(page);
   if (yield* pageMkclean(page)) yield* setPageDirty(page);
   if (!(yield* testClearPageDirty(page))) return false;
   yield* modZonePageState(NR_FILE_DIRTY, -1);

@@ -16,6 +16,8 @@ export interface ScanControl {
   nrScanned: number;
   /** Reclaim gets nowhere: wait for pages under writeback instead of passing them by. Set by the priority loops. */
   waitForWriteback: boolean;
+  /** The pages were chosen by somebody who knows: used or not, out with them. */
+  readonly ignoreReferences: boolean;
   /** Writes that failed at once. Their pages' locks are waited for when nothing is isolated any more. */
   readonly failedWrites: FailedWrite[];
 }
@@ -27,12 +29,18 @@ export interface FailedWrite {
   readonly error: number;
 }
 
-export const scanControl = (gfpMask: number, order: number, kswapd: boolean): ScanControl => ({
+export const scanControl = (
+  gfpMask: number,
+  order: number,
+  kswapd: boolean,
+  ignoreReferences = false,
+): ScanControl => ({
   gfpMask,
   order,
   kswapd,
   nrScanned: 0,
   waitForWriteback: false,
+  ignoreReferences,
   failedWrites: [],
 });
 

@@ -3,7 +3,6 @@ import type { Null, Op, Ptr } from '@lockless/cpu';
 import {
   bugOn,
   defineGuard,
-  defineStatic,
   GFP_ATOMIC,
   GFP_NOMEMALLOC,
   GFP_NOWARN,
@@ -43,6 +42,7 @@ import {
 import type { SwpEntry } from '@lockless/rmap';
 import { findGetPage } from './filemap-lookup.js';
 import { getSwapPage, swapFree } from './swap-map.js';
+import { swapperSpace } from './swapper-space.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 
 /*
@@ -52,7 +52,6 @@ import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
  * A page leaves while others hold references: whoever looked it up without a lock must lock it and ask again, see lockSwapCachePage().
  */
 
-export const swapperSpace: Ptr<AddressSpace> = defineStatic(AddressSpace, 'swapper_space');
 const tree = AddressSpace.pageTree(swapperSpace);
 
 const swapCacheRecheck = defineGuard(

@@ -17,7 +17,8 @@ import {
 import { isMigrationEntry, type SwpEntry } from '@lockless/rmap';
 import { findGetPage } from './filemap-lookup.js';
 import { lockSwap, swapEntryFree, swapFree, swapUsers, unlockSwap, vmSwapFull } from './swap-map.js';
-import { deleteFromSwapCache, deleteFromSwapCacheLocked, pageSwapEntry, swapperSpace } from './swap-state.js';
+import { deleteFromSwapCache, deleteFromSwapCacheLocked, pageSwapEntry } from './swap-state.js';
+import { swapperSpace } from './swapper-space.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 
 /*
@@ -100,6 +101,16 @@ export function* tryToFreeSwap(page: Ptr<Page>): Op<boolean> {
   yield* deleteFromSwapCache(page);
   yield* setPageDirty(page);
   return true;
+}
+
+/**
+ * free_swap_cache(): the holder of a reference is about to drop it; if he and the cache are the last, the page leaves the cache.
+ * *Context*: a reference held; page not locked by the caller. *Source*: mm/swap_state.c, 2.6.27.
+ */
+export function* freeSwapCache(page: Ptr<Page>): Op<void> {
+  if (!(yield* trylockPage(page))) return;
+  yield* removeExclusiveSwapPage(page);
+  yield* unlockPage(page);
 }
 
 /** The page of an entry that only the cache uses now, locked and with a reference, unless somebody has it locked. *Context*: swap_lock. */

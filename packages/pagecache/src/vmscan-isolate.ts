@@ -28,6 +28,7 @@ import {
   clearPageLru,
   getPageUnlessZeroExempt,
   LRU_ACTIVE,
+  LRU_FILE,
   lruList,
   lruOf,
   lruStat,
@@ -92,6 +93,22 @@ export interface Isolated {
   readonly scanned: number;
 }
 
+/** Pages of a kind that were found in use: scanning them was in vain. *Context*: lru_lock. */
+export function* countRotated(lru: number, pages: number): Op<void> {
+  const rotated = Zone.recentRotated(zone, lru & LRU_FILE ? 1 : 0);
+  yield* store(rotated, (yield* load(rotated)) + pages);
+}
+
+/** *Context*: lru_lock. */
+function* countScanned(lru: number, pages: number): Op<void> {
+  yield* store(Zone.pagesScanned(zone), (yield* load(Zone.pagesScanned(zone))) + pages);
+  const recent = Zone.recentScanned(zone, lru & LRU_FILE ? 1 : 0);
+  yield* store(recent, (yield* load(recent)) + pages);
+}
+
+/** An isolation of single pages begins, which {@link putbackLruPages} ends. */
+export const beginIsolation = (): Access<void> => atomicInc(isolations);
+
 /**
  * Takes pages off the tail of a list, the longest unused first, so that work on them needs no lru_lock.
  * *Context*: interrupts on. *Returns* the pages, each with a reference and without PG_lru.
@@ -117,9 +134,9 @@ export function* isolateLruPages(nrToScan: number, lru: number): Op<Isolated> {
       yield* listMove(entry, list);
     }
   }
-  if (pages.length > 0) yield* atomicInc(isolations);
+  if (pages.length > 0) yield* beginIsolation();
   yield* modZonePageState(lruStat(lru), -pages.length);
-  yield* store(Zone.pagesScanned(zone), (yield* load(Zone.pagesScanned(zone))) + scanned);
+  yield* countScanned(lru, scanned);
   yield* spinUnlockIrq(lruLock);
   return { pages, scanned };
 }
@@ -135,7 +152,9 @@ export function* putbackLruPages(pages: readonly Ptr<Page>[]): Op<void> {
     for (const page of pages) {
       vmBugOn(yield* pageLru(page), 'isolated page is on a list');
       yield* setPageLru(page);
-      yield* addPageToLruList(page, yield* lruOf(page));
+      const lru = yield* lruOf(page);
+      yield* addPageToLruList(page, lru);
+      if ((lru & LRU_ACTIVE) !== 0) yield* countRotated(lru, 1);
     }
     yield* spinUnlockIrq(lruLock);
     yield* releasePages(pages);

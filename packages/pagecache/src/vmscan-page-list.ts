@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
-import { atomicDec, condResched, defineGuard, ListHead, NULL, pointedFunction, readOnce, vmBugOn } from '@lockless/cpu';
+import {
+  atomicDec,
+  condResched,
+  defineGuard,
+  GFP_ATOMIC,
+  GFP_IO,
+  ListHead,
+  NULL,
+  pointedFunction,
+  readOnce,
+  vmBugOn,
+} from '@lockless/cpu';
 import { AddressSpace, Page } from '@lockless/mm-types';
 import {
   countVmEvent,
@@ -9,11 +20,13 @@ import {
   PAGE_ALLOC_COSTLY_ORDER,
   PGACTIVATE,
   pageActive,
+  pageAnon,
   pageCount,
   pageDirty,
   pageMapped,
   pageMapping,
   pagePrivate,
+  pageSwapCache,
   pageWriteback,
   putPageTestzero,
   REMOVE_MAPPING_FAILED,
@@ -26,6 +39,10 @@ import { pageReferenced, SWAP_AGAIN, SWAP_FAIL, tryToUnmap } from '@lockless/rma
 import { noNewRefsGeneration } from './config.js';
 import { removeMapping, removeMappingFrozen } from './remove-mapping.js';
 import { mayEnterFs, type ScanControl } from './scan-control.js';
+import { vmSwapFull } from './swap-map.js';
+import { addToSwap, removeFromSwapCacheFrozen } from './swap-state.js';
+import { removeExclusiveSwapPage } from './swapfile.js';
+import { swapperSpace } from './swapper-space.js';
 import { pageout } from './vmscan-pageout.js';
 
 /** Kernel-facts A12 (b). */
@@ -55,6 +72,8 @@ function* mappingMapped(mapping: Ptr<AddressSpace>): Op<boolean> {
 export function* pageMappingInuse(page: Ptr<Page>): Op<boolean> {
   if (yield* pageMapped(page)) return true;
   const mapping = yield* pageMapping(page);
+  // Whose entries name a page's place has been deprived of it already.
+  if (mapping === swapperSpace) return true;
   return mapping !== NULL && (yield* mappingMapped(mapping));
 }
 
@@ -62,7 +81,7 @@ export function* pageMappingInuse(page: Ptr<Page>): Op<boolean> {
  * Frees what can be freed of a list of isolated pages.
  * *Context*: may sleep; each page has a reference of the caller and no PG_lru.
  * *Returns* how many pages memory gained. `pages` keeps those that must go back to a list, none of them locked.
- * *Source*: `shrink_page_list`, mm/vmscan.c, 2.6.27. *Differs*: no swap, so no anonymous page comes here.
+ * *Source*: `shrink_page_list`, mm/vmscan.c, 2.6.27.
  */
 export function* shrinkPageList(pages: Ptr<Page>[], sc: ScanControl, sync: boolean): Op<number> {
   const kept: Ptr<Page>[] = [];
@@ -77,6 +96,8 @@ export function* shrinkPageList(pages: Ptr<Page>[], sc: ScanControl, sync: boole
       continue;
     }
     if (fate === 'activate') {
+      // It will not be swapped out now, and places are scarce.
+      if ((yield* pageSwapCache(page)) && (yield* vmSwapFull())) yield* removeExclusiveSwapPage(page);
       vmBugOn(yield* pageActive(page), 'inactive page is active');
       yield* setPageActive(page);
       activated++;
@@ -94,11 +115,15 @@ function* shrinkPage(page: Ptr<Page>, sc: ScanControl, sync: boolean): Op<Fate> 
   const mapped = yield* pageMapped(page);
   sc.nrScanned += mapped ? 2 : 1;
   if (yield* pageWriteback(page)) {
-    if (!sync || !mayEnterFs(sc)) return 'keep';
+    if (!sync || !(yield* mayWrite(page, sc))) return 'keep';
     yield* waitOnPageWriteback(page);
   }
-  const referenced = (yield* pageReferenced(page, true)) > 0;
+  const referenced = !sc.ignoreReferences && (yield* pageReferenced(page, true)) > 0;
   if (sc.order <= PAGE_ALLOC_COSTLY_ORDER && referenced && (yield* pageMappingInuse(page))) return 'activate';
+  if ((yield* pageAnon(page)) && !(yield* pageSwapCache(page))) {
+    if ((sc.gfpMask & GFP_IO) === 0) return 'keep';
+    if (!(yield* addToSwap(page, GFP_ATOMIC))) return 'activate';
+  }
   if (mapped && (yield* pageMapping(page)) !== NULL) {
     const unmapped = yield* tryToUnmap(page, false);
     if (unmapped === SWAP_FAIL) return 'activate';
@@ -111,10 +136,15 @@ function* shrinkPage(page: Ptr<Page>, sc: ScanControl, sync: boolean): Op<Fate> 
   return yield* freePage(page, sc);
 }
 
+/** Whether reclaim may write a page and wait for its writeback: the swap cache takes no lock of a file system. */
+function* mayWrite(page: Ptr<Page>, sc: ScanControl): Op<boolean> {
+  return mayEnterFs(sc) || ((sc.gfpMask & GFP_IO) !== 0 && (yield* pageSwapCache(page)));
+}
+
 /** Writes a dirty page; 'clean' when it is locked and clean at the end. */
 function* cleanPage(page: Ptr<Page>, sc: ScanControl, referenced: boolean): Op<Fate | 'clean'> {
   if (sc.order <= PAGE_ALLOC_COSTLY_ORDER && referenced) return 'keep';
-  if (!mayEnterFs(sc)) return 'keep';
+  if (!(yield* mayWrite(page, sc))) return 'keep';
   const result = yield* pageout(page, yield* pageMapping(page), sc);
   if (result !== 'success') return result;
   if ((yield* pageWriteback(page)) || (yield* pageDirty(page))) return 'keep-unlocked';
@@ -128,8 +158,16 @@ function* freePage(page: Ptr<Page>, sc: ScanControl): Op<Fate> {
   const mapping = yield* pageMapping(page);
   if ((yield* pagePrivate(page)) && !(yield* tryToReleasePage(page, mapping, sc.gfpMask))) return 'activate';
   if (mapping === NULL) return (yield* pageCount(page)) === 1 ? yield* dropLast(page) : 'keep';
-  const freezes = !noNewRefsGeneration();
-  if (!(yield* freezes ? removeMappingFrozen(mapping, page) : removeMapping(mapping, page))) {
+  // The swap cache freezes in every generation: what a lookup waits for there, it waits for with a count of 0 as well.
+  const swapped = mapping === swapperSpace;
+  const freezes = swapped || !noNewRefsGeneration();
+  if (
+    !(yield* swapped
+      ? removeFromSwapCacheFrozen(page)
+      : freezes
+        ? removeMappingFrozen(mapping, page)
+        : removeMapping(mapping, page))
+  ) {
     yield* countVmEvent(REMOVE_MAPPING_FAILED);
     return 'keep';
   }

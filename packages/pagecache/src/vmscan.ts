@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { condResched, load, readOnce, store, vmBugOn, writeOnce } from '@lockless/cpu';
+import { condResched, load, readOnce, spinLockIrq, spinUnlockIrq, store, vmBugOn, writeOnce } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import {
   ALLOCSTALL,
@@ -10,7 +10,11 @@ import {
   DEF_PRIORITY,
   globalPageState,
   KSWAPD_STEAL,
+  LRU_ACTIVE,
+  LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
+  LRU_FILE,
+  LRU_INACTIVE_ANON,
   LRU_INACTIVE_FILE,
   lruAddDrain,
   lruStat,
@@ -26,17 +30,19 @@ import {
 import { pageReferenced } from '@lockless/rmap';
 import { wakeupPdflush } from './pdflush.js';
 import { mayEnterFs, type ScanControl, SWAP_CLUSTER_MAX, scanControl } from './scan-control.js';
-import { isolateLruPages, isolationEnds, putbackLruPages, waitForIsolation } from './vmscan-isolate.js';
+import { getScanRatio, inactiveAnonIsLow, lruPages } from './scan-ratio.js';
+import { freeSwapPlaces } from './swap-map.js';
+import { countRotated, isolateLruPages, isolationEnds, putbackLruPages, waitForIsolation } from './vmscan-isolate.js';
 import { pageMappingInuse, shrinkPageList } from './vmscan-page-list.js';
 import { handleWriteErrors } from './vmscan-pageout.js';
 
 /*
  * Page reclaim, mm/vmscan.c. 2.6.27, with the split of the LRU lists into anonymous and file pages of 2.6.28 (4f98a2fee8).
  *
- * How much is scanned: priority p, from 12 down to 0, looks at 1/2^p of each file list, in batches of 32 pages; what is less than a batch
- * is remembered. The active list is scanned in the same proportion as the inactive one, so a page needs two unused passes to go.
- * *Differs*: without swap the anonymous lists are not scanned at all; their share comes in shrinkZone() when there is swap. There is no
- * lumpy reclaim, no slab to shrink, no cgroup, and one zone.
+ * How much is scanned: priority p, from 12 down to 0, looks at 1/2^p of each list, in batches of 32 pages; what is less than a batch
+ * is remembered. The active list is scanned in the same proportion as the inactive one, so a page needs two unused passes to go. How much of
+ * that for anonymous pages and how much for those of files: scan-ratio.ts; without swap only those of files.
+ * *Differs*: there is no lumpy reclaim, no slab to shrink, no cgroup, and one zone.
  */
 
 /**
@@ -45,12 +51,12 @@ import { handleWriteErrors } from './vmscan-pageout.js';
  * pass over what is left and waits for its writeback, as the kernel does for large blocks: the wait ends when there is a reason. And
  * at the end of the list it stops, where the kernel scans again what it has just put back.
  */
-export function* shrinkInactiveList(maxScan: number, sc: ScanControl): Op<number> {
+export function* shrinkInactiveList(maxScan: number, sc: ScanControl, lru: number = LRU_INACTIVE_FILE): Op<number> {
   yield* lruAddDrain();
   let reclaimed = 0;
   let scanned = 0;
   do {
-    const batch = yield* isolateLruPages(SWAP_CLUSTER_MAX, LRU_INACTIVE_FILE);
+    const batch = yield* isolateLruPages(SWAP_CLUSTER_MAX, lru);
     const { pages } = batch;
     const isolated = pages.length;
     scanned += batch.scanned;
@@ -85,15 +91,19 @@ function* clearActiveFlags(pages: readonly Ptr<Page>[]): Op<void> {
  * Moves pages from the tail of the active to the inactive list, where they must be used again to stay: their marks of use are cleared.
  * *Context*: may sleep. *Source*: `shrink_active_list`, mm/vmscan.c, 2.6.28.
  */
-export function* shrinkActiveList(nrToScan: number): Op<void> {
+export function* shrinkActiveList(nrToScan: number, lru: number = LRU_ACTIVE_FILE): Op<void> {
   yield* lruAddDrain();
-  const { pages, scanned } = yield* isolateLruPages(nrToScan, LRU_ACTIVE_FILE);
+  const { pages, scanned } = yield* isolateLruPages(nrToScan, lru);
   yield* countVmEvents(PGREFILL, scanned);
   if (pages.length === 0) return;
+  let used = 0;
   for (const page of pages) {
     yield* condResched();
-    if (yield* pageMappingInuse(page)) yield* pageReferenced(page, false);
+    if ((yield* pageMappingInuse(page)) && (yield* pageReferenced(page, false)) > 0) used++;
   }
+  yield* spinLockIrq(Zone.lruLock(zone));
+  yield* countRotated(lru, used);
+  yield* spinUnlockIrq(Zone.lruLock(zone));
   for (const page of pages) {
     vmBugOn(!(yield* pageActive(page)), 'page of the active list is not active');
     // Nobody but us: lru_lock protects the flag of pages that have PG_lru, and this one has not.
@@ -104,33 +114,49 @@ export function* shrinkActiveList(nrToScan: number): Op<void> {
 }
 
 /** How much of a list is due at this priority; less than a batch waits for the next time, but not when nothing else is left to try. */
-function* dueScan(lru: number, priority: number): Op<number> {
+function* dueScan(lru: number, priority: number, percent: number): Op<number> {
+  if (percent === 0) return 0;
   const nrScan = Zone.nrScan(zone, lru);
-  const due = (yield* load(nrScan)) + ((yield* globalPageState(lruStat(lru))) >> priority) + 1;
+  const share = (yield* globalPageState(lruStat(lru))) >> priority;
+  const due = (yield* load(nrScan)) + (priority > 0 ? Math.floor((share * percent) / 100) : share) + 1;
   const enough = due >= SWAP_CLUSTER_MAX || priority === 0;
   yield* store(nrScan, enough ? 0 : due);
   return enough ? due : 0;
 }
 
+/** A list, and how much of it is due. */
+interface Due {
+  readonly lru: number;
+  left: number;
+}
+
 /**
- * Scans the file lists as much as the priority demands. *Context*: may sleep. *Returns* pages freed.
- * *Source*: `shrink_zone`, mm/vmscan.c, 2.6.27.
+ * Scans the lists as much as the priority demands. *Context*: may sleep. *Returns* pages freed.
+ * *Source*: `shrink_zone`, mm/vmscan.c, 2.6.28.
  */
 export function* shrinkZone(priority: number, sc: ScanControl): Op<number> {
-  let active = yield* dueScan(LRU_ACTIVE_FILE, priority);
-  let inactive = yield* dueScan(LRU_INACTIVE_FILE, priority);
+  const { anon, file } = yield* getScanRatio();
+  const dues: Due[] = [];
+  for (const lru of [LRU_ACTIVE_ANON, LRU_INACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_FILE])
+    dues.push({ lru, left: yield* dueScan(lru, priority, (lru & LRU_FILE) !== 0 ? file : anon) });
   let reclaimed = 0;
-  while (active > 0 || inactive > 0) {
-    if (active > 0) {
-      yield* shrinkActiveList(Math.min(active, SWAP_CLUSTER_MAX));
-      active -= SWAP_CLUSTER_MAX;
-    }
-    if (inactive > 0) {
-      reclaimed += yield* shrinkInactiveList(Math.min(inactive, SWAP_CLUSTER_MAX), sc);
-      inactive -= SWAP_CLUSTER_MAX;
+  while (dues.some(({ left }) => left > 0)) {
+    for (const due of dues) {
+      if (due.left <= 0) continue;
+      reclaimed += yield* shrinkList(due.lru, Math.min(due.left, SWAP_CLUSTER_MAX), sc);
+      due.left -= SWAP_CLUSTER_MAX;
     }
   }
+  // Inactive anonymous pages are a stock for when they are needed at once.
+  if (anon > 0 && (yield* inactiveAnonIsLow())) yield* shrinkActiveList(SWAP_CLUSTER_MAX, LRU_ACTIVE_ANON);
   return reclaimed;
+}
+
+/** shrink_list(). *Source*: mm/vmscan.c, 2.6.28. */
+function* shrinkList(lru: number, nrToScan: number, sc: ScanControl): Op<number> {
+  if ((lru & LRU_ACTIVE) === 0) return yield* shrinkInactiveList(nrToScan, sc, lru);
+  if (lru === LRU_ACTIVE_FILE || (yield* inactiveAnonIsLow())) yield* shrinkActiveList(nrToScan, lru);
+  return 0;
 }
 
 /**
@@ -162,7 +188,8 @@ export function* tryToFreePages(order: number, gfp: number): Op<number> {
 
 /** Pages that reclaim can look for. */
 export function* reclaimablePages(): Op<number> {
-  return (yield* globalPageState(lruStat(LRU_ACTIVE_FILE))) + (yield* globalPageState(lruStat(LRU_INACTIVE_FILE)));
+  const file = yield* lruPages(LRU_ACTIVE_FILE, LRU_INACTIVE_FILE);
+  return (yield* freeSwapPlaces()) > 0 ? file + (yield* lruPages(LRU_ACTIVE_ANON, LRU_INACTIVE_ANON)) : file;
 }
 
 /**

@@ -135,12 +135,17 @@ describe('the swap map', () => {
         system = bootSequential({ pages: 16 });
         run(swapAreaInit(0, PLACES));
         const model = new Array<number>(PLACES).fill(0);
+        let next = 0;
         const entryOf = (which: number): SwpEntry => swpEntry(0, which + 1);
         for (const step of commands) {
           if (step.what === 'get') {
-            const first = model.indexOf(0);
+            // The first free one behind the last that was given out, from the start again after the end.
+            const behind = model.indexOf(0, next);
+            const first = behind < 0 ? model.indexOf(0) : behind;
             expect(run(getSwapPage())).toBe(first < 0 ? NULL : entryOf(first));
-            if (first >= 0) model[first] = 1;
+            if (first < 0) continue;
+            model[first] = 1;
+            next = first + 1;
           } else if (step.what === 'duplicate') {
             expect(run(swapDuplicate(entryOf(step.which)))).toBe(model[step.which] > 0);
             if (model[step.which] > 0) model[step.which]++;

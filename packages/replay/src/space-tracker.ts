@@ -18,7 +18,17 @@ export interface SpaceOutcome {
   readonly peak: { file: number; anon: number };
 }
 
-const NO_FAULTS: FaultCounts = { anonymous: 0, zero: 0, file: 0, cow: 0, reuse: 0, mkwrite: 0, spurious: 0, major: 0 };
+const NO_FAULTS: FaultCounts = {
+  anonymous: 0,
+  zero: 0,
+  file: 0,
+  cow: 0,
+  reuse: 0,
+  mkwrite: 0,
+  swap: 0,
+  spurious: 0,
+  major: 0,
+};
 
 const minus = (a: FaultCounts, b: FaultCounts): FaultCounts =>
   Object.fromEntries(

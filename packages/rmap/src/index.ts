@@ -6,6 +6,7 @@ export * from './i-mmap.js';
 export * from './invariants.js';
 export { leavesMigrationEntries, removeMigrationPtes } from './migration-ptes.js';
 export * from './mm.js';
+export * from './mmlist.js';
 export * from './mmu-gather.js';
 export * from './page-lock-anon-vma.js';
 export * from './pgtable.js';

@@ -6,6 +6,7 @@ import {
   atomicSet,
   bugOn,
   GFP_KERNEL,
+  initListHead,
   initRwsem,
   kmemCacheAlloc,
   kmemCacheCreate,
@@ -47,9 +48,10 @@ export function* mmInit(mm: Ptr<MmStruct>): Op<Ptr<MmStruct> | Null> {
   yield* store(MmStruct.mmRb(mm), NULL);
   yield* store(MmStruct.mmapCache(mm), NULL);
   yield* store(MmStruct.mmuNotifierMm(mm), NULL);
-  for (const field of ['mapCount', 'fileRss', 'anonRss', 'nrPtes', 'totalVm', 'lockedVm'] as const) {
+  for (const field of ['mapCount', 'fileRss', 'anonRss', 'swapents', 'nrPtes', 'totalVm', 'lockedVm'] as const) {
     yield* store(MmStruct[field](mm), 0);
   }
+  yield* initListHead(MmStruct.mmlist(mm));
   const pgd = yield* pgdAlloc();
   if (pgd === NULL) {
     yield* kmemCacheFree(mmCachep, mm);

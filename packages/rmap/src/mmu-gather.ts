@@ -3,6 +3,7 @@ import type { Op, Ptr } from '@lockless/cpu';
 import type { MmStruct, Page } from '@lockless/mm-types';
 import { releasePages } from '@lockless/page';
 import { freeTable } from './pgtable.js';
+import { freeSwapCaches } from './swap-hooks.js';
 import { flushTlbMm } from './tlb.js';
 
 /** Pages collected before they are freed: FREE_PTE_NR. */
@@ -58,6 +59,7 @@ export function* tlbFlushMmu(tlb: MmuGather): Op<void> {
   const { pages, tables } = tlb;
   tlb.pages = [];
   tlb.tables = [];
+  yield* freeSwapCaches(pages);
   if (pages.length > 0) yield* releasePages(pages);
   for (const { table, level } of tables) yield* freeTable(table, level);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr, Ref } from '@lockless/cpu';
-import { load, readOnce, store } from '@lockless/cpu';
+import { bugOn, load, readOnce, store } from '@lockless/cpu';
 import { MmStruct, Page } from '@lockless/mm-types';
 import { pageAnon, pageSwapCache } from '@lockless/page';
+import { mmlistAdd } from './mmlist.js';
 import type { Pte } from './pte.js';
 import { PTE_NONE, pteDirty, pteWrite } from './pte.js';
 import { setPteAt } from './pte-access.js';
@@ -35,14 +36,16 @@ export function* unmapEntry(
   const anon = yield* pageAnon(page);
   const rss = anon ? MmStruct.anonRss(mm) : MmStruct.fileRss(mm);
   yield* store(rss, (yield* load(rss)) - 1);
-  const standIn = yield* standInFor(page, anon, pte, migration);
+  const standIn = yield* standInFor(page, mm, anon, pte, migration);
   if (standIn !== PTE_NONE) yield* setPteAt(mm, address, ptep, standIn);
 }
 
-function* standInFor(page: Ptr<Page>, anon: boolean, pte: Pte, migration: boolean): Op<Pte> {
+function* standInFor(page: Ptr<Page>, mm: Ptr<MmStruct>, anon: boolean, pte: Pte, migration: boolean): Op<Pte> {
   if (anon && (yield* pageSwapCache(page))) {
     const entry = (yield* readOnce(Page.private(page))) as SwpEntry;
-    yield* duplicateSwapEntry(entry);
+    bugOn(!(yield* duplicateSwapEntry(entry)), 'try_to_unmap of a page whose place is free');
+    yield* mmlistAdd(mm);
+    yield* store(MmStruct.swapents(mm), (yield* load(MmStruct.swapents(mm))) + 1);
     return swpEntryToPte(entry);
   }
   return migration ? swpEntryToPte(makeMigrationEntry(page, pteWrite(pte))) : PTE_NONE;

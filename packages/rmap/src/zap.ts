@@ -14,6 +14,8 @@ import { pteDirty, pteNone, ptePresent, pteYoung } from './pte.js';
 import { pteClear, ptepGetAndClear, readPte, vmNormalPage } from './pte-access.js';
 import { pageRemoveRmap } from './reverse-mapping.js';
 import { dirtyPageOfPte } from './set-page-dirty.js';
+import { freeSwapEntry } from './swap-hooks.js';
+import { isMigrationEntry, isSwapPte, pteToSwpEntry } from './swapops.js';
 
 /** struct zap_details: a zap on behalf of a file, that must leave some entries. */
 export interface ZapDetails {
@@ -35,6 +37,7 @@ const ZAP_BLOCK_PAGES = 1024;
 interface RssChange {
   file: number;
   anon: number;
+  swap: number;
 }
 
 /**
@@ -42,23 +45,35 @@ interface RssChange {
  *
  * *Context*: mmap_sem or i_mmap_lock; takes the page table lock.
  * The page of a removed entry keeps the entry's reference until the TLB is flushed (mmu_gather): until then another CPU may write it.
- * *Source*: zap_pte_range(), mm/memory.c, 2.6.27. *Differs*: no swap entries, no nonlinear areas.
+ * *Source*: zap_pte_range(), mm/memory.c, 2.6.27. *Differs*: no nonlinear areas.
  */
 function* zapPteRange(tlb: MmuGather, vma: Ptr<VmAreaStruct>, range: PteRange, details: ZapDetails | null): Op<void> {
   const { mm } = tlb;
   const lock = pteLockptr(mm, range.ptes);
-  const rss: RssChange = { file: 0, anon: 0 };
+  const rss: RssChange = { file: 0, anon: 0, swap: 0 };
+  // Private copies of a file's pages that were swapped out go with even_cows, and stay without.
+  const keepSwapped = details !== null && details.checkMapping !== NULL;
   yield* spinLock(lock);
   for (let address = range.address; address < range.end; address++) {
     const ptep = (range.ptes + (address - range.address)) as Ref<Pte>;
     const pte = yield* readPte(ptep);
     if (pteNone(pte)) continue;
     if (ptePresent(pte)) yield* zapPresent(tlb, vma, address, ptep, pte, details, rss);
-    else if (details === null) yield* pteClear(mm, address, ptep);
+    else if (!keepSwapped) yield* zapAbsent(mm, address, ptep, pte, rss);
   }
   if (rss.file !== 0) yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) + rss.file);
   if (rss.anon !== 0) yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + rss.anon);
+  if (rss.swap !== 0) yield* store(MmStruct.swapents(mm), (yield* load(MmStruct.swapents(mm))) + rss.swap);
   yield* spinUnlock(lock);
+}
+
+/** An entry that is neither empty nor present: a swapped page goes, a migrating one and a file offset are forgotten. */
+function* zapAbsent(mm: Ptr<MmStruct>, address: number, ptep: Ref<Pte>, pte: Pte, rss: RssChange): Op<void> {
+  if (isSwapPte(pte) && !isMigrationEntry(pteToSwpEntry(pte))) {
+    rss.swap--;
+    yield* freeSwapEntry(pteToSwpEntry(pte));
+  }
+  yield* pteClear(mm, address, ptep);
 }
 
 function* zapPresent(

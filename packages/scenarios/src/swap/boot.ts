@@ -26,6 +26,8 @@ import { mmAlloc, type Pte, pteAllocMap, type SwpEntry } from '@lockless/rmap';
 /* A machine with a few frames, one file, one swap area, and one address space with a page table for one address. */
 
 export const mapping: Ptr<AddressSpace> = defineStatic(AddressSpace, 'mapping');
+/** Places of the swap area. */
+export const SWAP_PLACES = 8;
 /** Where the process has its page. */
 export const ADDRESS = 0;
 
@@ -35,7 +37,7 @@ export function* bootMemory(): Op<void> {
   yield* freeAreaInit({ pages: 16, nrCpus: 4, minFreeKbytes: 0 });
   yield* radixTreeInit(AddressSpace.pageTree(mapping), GFP_ATOMIC);
   yield* swapStateInit();
-  yield* swapAreaInit(0, 8);
+  yield* swapAreaInit(0, SWAP_PLACES);
 }
 
 function given<T>(pointer: Ptr<T> | Null): Ptr<T> {

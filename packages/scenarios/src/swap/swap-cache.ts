@@ -5,6 +5,7 @@ import type { Page } from '@lockless/mm-types';
 import { freeHotColdPage, getPage, lockPage, pageCount, pageSwapCache, putPage, unlockPage } from '@lockless/page';
 import {
   addToSwap,
+  getSwapPage,
   lockSwapCachePage,
   lookupSwapCache,
   pageSwapEntry,
@@ -26,11 +27,21 @@ import {
   type SwpEntry,
   setPteAt,
   swpEntryToPte,
+  swpOffset,
 } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
 import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { ADDRESS, bootMemory, newPage, newProcess, newSwappedPage, type Process, type SwappedPage } from './boot.js';
+import {
+  ADDRESS,
+  bootMemory,
+  newPage,
+  newProcess,
+  newSwappedPage,
+  type Process,
+  SWAP_PLACES,
+  type SwappedPage,
+} from './boot.js';
 import { type FoundPage, lookUpSwapPage, mapSwapPage, zapPte } from './do-swap-page.js';
 
 const WRITABLE = (PTE_PRESENT | PTE_USER | PTE_RW) as Pgprot;
@@ -44,6 +55,13 @@ function* bootSwapped(entries: number): Op<Process & SwappedPage> {
   const process = yield* newProcess();
   poke(process.ptep, swpEntryToPte(swapped.entry));
   return { ...process, ...swapped };
+}
+
+function* takeAndFree(): Op<SwpEntry> {
+  const entry = yield* getSwapPage();
+  if (entry === NULL) throw new RangeError('the swap area is full');
+  yield* swapFree(entry);
+  return entry;
 }
 
 /** Reclaim looks at a page of the LRU that is in the swap cache. */
@@ -67,6 +85,8 @@ interface Family extends Process, SwappedPage {
 
 function* bootFamily(): Op<Family> {
   const swapped = yield* bootSwapped(1);
+  // The search for free places has come to the end of the area: the next place that is given out is the first that is free.
+  for (let at = 0; at < SWAP_PLACES; at = swpOffset(yield* takeAndFree()));
   const found = yield* lookUpSwapPage(swapped);
   yield* getPage(swapped.page); // The other threads', for the same reason.
   if (found === NULL) throw new RangeError('the page is not in the swap cache');
