@@ -34,7 +34,17 @@ import { anonymous, RW, SequentialMachine } from './sequential-machine.js';
 
 /* The worked vectors of kernel-facts 5.6, measured on Linux 6.18. */
 
-const NONE: FaultCounts = { anonymous: 0, zero: 0, file: 0, cow: 0, reuse: 0, mkwrite: 0, spurious: 0, major: 0 };
+const NONE: FaultCounts = {
+  anonymous: 0,
+  zero: 0,
+  file: 0,
+  cow: 0,
+  reuse: 0,
+  mkwrite: 0,
+  swap: 0,
+  spurious: 0,
+  major: 0,
+};
 
 /** Faults of an mm while `action` runs, those that are not 0. */
 function faultsDuring(machine: SequentialMachine, mm: Ptr<MmStruct>, action: () => void): Partial<FaultCounts> {
