@@ -11,4 +11,5 @@ export * from './page-ref.js';
 export * from './page-ref-rcu.js';
 export * from './pagevec.js';
 export * from './swap.js';
+export * from './swap-deactivate.js';
 export * from './vmstat.js';

@@ -19,6 +19,7 @@ import {
 } from './mmzone.js';
 import { mapcountOf } from './page-mapcount.js';
 import { lruAddPagevec, Pagevec, rotatePagevec } from './pagevec.js';
+import { deactivatePagevec } from './swap-deactivate.js';
 import { zonePageState } from './vmstat.js';
 
 /*
@@ -169,6 +170,7 @@ export function zoneCounterInvariant(): string | null {
 export function framesInPagevecs(): number[] {
   const pagevecs = Array.from({ length: NR_CPUS }, (_, cpu) => [
     rotatePagevec(cpu),
+    deactivatePagevec(cpu),
     ...Array.from({ length: NR_LRU_LISTS }, (__, lru) => lruAddPagevec(cpu, lru)),
   ]).flat();
   return pagevecs.flatMap((pagevec) =>

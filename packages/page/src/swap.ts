@@ -44,8 +44,9 @@ import {
   setPageReferenced,
   setPageSwapBacked,
 } from './page-flags.js';
-import { getPage, putPageTestzero } from './page-ref.js';
-import { lruAddPagevec, pagevecAdd, pagevecTakeAll, rotatePagevec } from './pagevec.js';
+import { getPage, getPageUnlessZero, putPageTestzero } from './page-ref.js';
+import { lruAddPagevec, type Pagevec, pagevecAdd, pagevecTakeAll, rotatePagevec } from './pagevec.js';
+import { deactivatePagevec, lruDeactivate } from './swap-deactivate.js';
 import { countVmEvent, countVmEvents, PGACTIVATE, PGROTATED } from './vmstat.js';
 
 const lruLock = Zone.lruLock(zone);
@@ -53,6 +54,11 @@ const lruLock = Zone.lruLock(zone);
 const staysOnCpu = defineGuard(
   'lruCacheAdd.preemptDisable',
   'a task can be preempted, or moved to another CPU, while it puts a page on the pagevec of its CPU',
+);
+
+const callerReference = defineGuard(
+  'deactivatePage.callerReference',
+  'deactivate_page takes its reference with get_page_unless_zero(), and is no RCU reader (3.1)',
 );
 
 /**
@@ -170,6 +176,7 @@ export function* drainCpuPagevecs(cpu: number): Op<void> {
   const flags = localIrqSave();
   yield* pagevecMoveTail(yield* pagevecTakeAll(rotatePagevec(cpu)));
   localIrqRestore(flags);
+  yield* drainDeactivated(deactivatePagevec(cpu));
 }
 
 /**
@@ -214,6 +221,26 @@ export function* rotateReclaimablePage(page: Ptr<Page>): Op<void> {
   const pagevec = rotatePagevec(smpProcessorId());
   if (!(yield* pagevecAdd(pagevec, page))) yield* pagevecMoveTail(yield* pagevecTakeAll(pagevec));
   localIrqRestore(flags);
+}
+
+/**
+ * deactivate_page(): the page is not needed any more, and could not be freed at once: reclaim is to look at it first.
+ * *Context*: interrupts on; the caller has a reference, which is why get_page() does.
+ * *Source*: mm/swap.c, 3.1, with "mm: use get_page in deactivate_page()" (patch 4 of 9, 2011-08-19). *Differs*: no page is unevictable.
+ */
+export function* deactivatePage(page: Ptr<Page>): Op<void> {
+  if (callerReference()) yield* getPage(page);
+  else if (!(yield* getPageUnlessZero(page))) return;
+  preemptDisable();
+  const pagevec = deactivatePagevec(smpProcessorId());
+  if (!(yield* pagevecAdd(pagevec, page))) yield* drainDeactivated(pagevec);
+  preemptEnable();
+}
+
+function* drainDeactivated(pagevec: Ptr<Pagevec>): Op<void> {
+  const pages = yield* pagevecTakeAll(pagevec);
+  yield* lruDeactivate(pages);
+  yield* releasePages(pages);
 }
 
 /** pagevec_move_tail(). *Context*: interrupts off. */

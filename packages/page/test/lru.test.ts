@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu';
 import { clearBit, GFP_KERNEL, NULL, setBit } from '@lockless/cpu';
-import { Page, PG_ACTIVE, PG_DIRTY, PG_LRU, PG_REFERENCED, PG_SWAPBACKED } from '@lockless/mm-types';
+import { Page, PG_ACTIVE, PG_DIRTY, PG_LRU, PG_RECLAIM, PG_REFERENCED, PG_SWAPBACKED } from '@lockless/mm-types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   activatePage,
   allocPage,
+  deactivatePage,
   drainLocalPages,
   frameInvariant,
   framesInPagevecs,
@@ -145,10 +146,34 @@ describe('rotate_reclaimable_page', () => {
     expect(machine.look(() => vmEvents().pgrotated)).toBe(1);
     expect(pages.map((page) => countOf(machine, page))).toEqual([1, 1, 1, 1]);
   });
+
+  it('deactivate_page: to the tail of the inactive list, used or not; a dirty page to its head, marked', () => {
+    const machine = bootOneCpu();
+    const pages = Array.from({ length: 4 }, () => newPage(machine));
+    for (const [i, page] of pages.entries()) machine.run(i === 2 ? lruCacheAddActive(page) : lruCacheAdd(page));
+    machine.run(function* () {
+      yield* lruAddDrain();
+      yield* setBit(PG_REFERENCED, Page.flags(pages[2]!));
+      yield* setBit(PG_DIRTY, Page.flags(pages[0]!));
+      yield* deactivatePage(pages[2]!);
+      yield* deactivatePage(pages[0]!);
+      yield* lruAddDrain();
+      yield* clearBit(PG_DIRTY, Page.flags(pages[0]!));
+    });
+    expect(inactiveOrder(machine, pages)).toEqual([2, 1, 3, 0]);
+    expect(has(flagsOf(machine, pages[2]!), PG_ACTIVE) || has(flagsOf(machine, pages[2]!), PG_REFERENCED)).toBe(false);
+    expect(has(flagsOf(machine, pages[0]!), PG_RECLAIM)).toBe(true);
+    expect(machine.look(() => [vmEvents().pgdeactivate, vmEvents().pgrotated])).toEqual([1, 1]);
+    expect(pages.map((page) => countOf(machine, page))).toEqual([1, 1, 1, 1]);
+  });
 });
 
 const steps = fc.array(
-  fc.tuple(fc.constantFrom('add', 'use', 'activate', 'rotate', 'get', 'put', 'release', 'drain'), fc.nat(9), fc.nat(3)),
+  fc.tuple(
+    fc.constantFrom('add', 'use', 'activate', 'rotate', 'deactivate', 'get', 'put', 'release', 'drain'),
+    fc.nat(9),
+    fc.nat(3),
+  ),
   {
     maxLength: 150,
   },
@@ -178,6 +203,7 @@ describe('any sequence of operations', () => {
           else if (kind === 'use') machine.run(markPageAccessed(page));
           else if (kind === 'activate') machine.run(activatePage(page));
           else if (kind === 'rotate') machine.run(rotateReclaimablePage(page));
+          else if (kind === 'deactivate') machine.run(deactivatePage(page));
           else if (kind === 'get') {
             machine.run(getPage(page));
             held[i]!.refs++;

@@ -42,6 +42,8 @@ export interface PagecacheOptions {
   readonly readahead?: Partial<ReadaheadOptions>;
   readonly writeback?: Partial<WritebackOptions>;
   readonly swap?: Partial<SwapOptions>;
+  /** Pages that invalidation has to leave in the cache go to the end of the inactive list, as since 2.6.39. Default false. */
+  readonly deactivate?: boolean;
 }
 
 interface PagecacheConfig {
@@ -54,6 +56,7 @@ interface PagecacheConfig {
   dirtyThreshold: number;
   pageCluster: number;
   swappiness: number;
+  deactivate: number;
 }
 const PagecacheConfig: StructOf<PagecacheConfig> = struct<PagecacheConfig>('pagecache_config', {
   generation: 1,
@@ -65,6 +68,7 @@ const PagecacheConfig: StructOf<PagecacheConfig> = struct<PagecacheConfig>('page
   dirtyThreshold: 1,
   pageCluster: 1,
   swappiness: 1,
+  deactivate: 1,
 });
 /** Written at boot, constant after it, so reading it is no access. */
 const config: Ptr<PagecacheConfig> = defineStatic(PagecacheConfig, 'pagecache_config');
@@ -86,6 +90,7 @@ export function configure(options: PagecacheOptions): void {
   poke(PagecacheConfig.dirtyThreshold(config), writeback.dirtyThresholdPages ?? 1024);
   poke(PagecacheConfig.pageCluster(config), swap.pageCluster ?? 3);
   poke(PagecacheConfig.swappiness(config), swap.swappiness ?? 60);
+  poke(PagecacheConfig.deactivate(config), options.deactivate === true ? 1 : 0);
 }
 
 export const generation = (): Generation => GENERATIONS[peek(PagecacheConfig.generation(config))];
@@ -98,6 +103,7 @@ export const defaultRaPages = (): number => peek(PagecacheConfig.raPages(config)
 export const ioPages = (): number => peek(PagecacheConfig.ioPages(config));
 export const largeFolios = (): boolean => peek(PagecacheConfig.largeFolios(config)) !== 0;
 export const backgroundThreshold = (): number => peek(PagecacheConfig.backgroundThreshold(config));
+export const deactivatesInvalidated = (): boolean => peek(PagecacheConfig.deactivate(config)) !== 0;
 export const dirtyThreshold = (): number => peek(PagecacheConfig.dirtyThreshold(config));
 export const pageCluster = (): number => peek(PagecacheConfig.pageCluster(config));
 export const swappiness = (): number => peek(PagecacheConfig.swappiness(config));

@@ -4,6 +4,7 @@ import { bugOn, condResched, defineGuard, pointedFunction, readOnce } from '@loc
 import { AddressSpace, PAGE_SHIFT, PAGE_SIZE, Page } from '@lockless/mm-types';
 import {
   clearPageMappedToDisk,
+  deactivatePage,
   lockPage,
   modZonePageState,
   NR_FILE_DIRTY,
@@ -20,6 +21,7 @@ import {
   waitOnPageWriteback,
 } from '@lockless/page';
 import { unmapMappingRange } from '@lockless/rmap';
+import { deactivatesInvalidated } from './config.js';
 import { removeFromPageCache, removeFromPageCacheLocked } from './filemap.js';
 import { findGetPages, findLockPage } from './filemap-lookup.js';
 import { removeMapping } from './remove-mapping.js';
@@ -180,12 +182,15 @@ function* invalidateOne(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<boolean
   const busy = (yield* pageDirty(page)) || (yield* pageWriteback(page)) || (yield* pageMapped(page));
   const removed = !busy && (yield* invalidateCompletePage(mapping, page));
   yield* unlockPage(page);
+  // The lookup's reference is ours still.
+  if (!removed && deactivatesInvalidated()) yield* deactivatePage(page);
   return removed;
 }
 
 /**
  * Takes pages `start` to `end` out of the cache as far as they are clean, unlocked, unmapped and unused. Waits for nothing.
- * *Returns* how many. *Source*: `invalidate_mapping_pages`, mm/truncate.c, 2.6.27.
+ * *Returns* how many. *Source*: `invalidate_mapping_pages`, mm/truncate.c, 2.6.27; with option `deactivate` 3.1, which has reclaim look first
+ * at those that it must leave.
  */
 export function* invalidateMappingPages(mapping: Ptr<AddressSpace>, start: number, end: number): Op<number> {
   let next = start;
