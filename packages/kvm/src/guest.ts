@@ -4,18 +4,9 @@ import { atomicCmpxchg, condResched, load, NULL } from '@lockless/cpu';
 import { type Content, readContent, writeContent } from '@lockless/mm';
 import type { Page } from '@lockless/mm-types';
 import { pfnToPage } from '@lockless/page';
-import {
-  beginTranslation,
-  endTranslation,
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_PRESENT,
-  PTE_RW,
-  type Pte,
-  ptePfn,
-  readPte,
-} from '@lockless/rmap';
-import { Kvm, KvmVcpu } from './kvm-host.js';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_RW, type Pte, ptePfn, readPte } from '@lockless/rmap';
+import { enterGuest, exitGuest } from './guest-mode.js';
+import { type Kvm, KvmVcpu } from './kvm-host.js';
 import { sptepOf, tdpPageFault } from './mmu.js';
 
 /** What an instruction of the guest ended in. */
@@ -38,30 +29,28 @@ type Instruction = (page: Ptr<Page>) => Op<Content>;
 /**
  * One instruction of the guest that touches memory: the walk of the shadow tables by the CPU that is in the guest, and a fault, as often as it takes.
  *
- * The walk takes no lock. It is done while the CPU translates for the process: whoever gives up a shadow entry flushes and so waits for its end
- * ({@link kvmFlushRemoteTlbs}).
+ * The walk takes no lock: whoever gives up a shadow entry flushes, and so waits for its end (guest-mode.ts).
  *
  * *Context*: a task of the process; no locks. Sleeps. *Source*: vcpu_enter_guest(), arch/x86/kvm/x86.c, 2.6.27, around one instruction.
  */
 function* guestAccess(vcpu: Ptr<KvmVcpu>, gfn: number, write: boolean, instruction: Instruction): Op<GuestAccess> {
   const kvm = yield* load(KvmVcpu.kvm(vcpu));
-  const mm = yield* load(Kvm.mm(kvm));
   for (let faults = 0; ; faults++) {
-    yield* beginTranslation(mm);
+    yield* enterGuest(vcpu);
     const page = yield* walk(kvm, gfn, write);
     if (page !== NULL) {
       const content = yield* instruction(page);
-      yield* endTranslation();
+      yield* exitGuest(vcpu);
       return { error: 0, faults, page, content };
     }
-    yield* endTranslation();
+    yield* exitGuest(vcpu);
     const error = yield* tdpPageFault(vcpu, gfn, write);
     if (error !== 0) return { error, faults: faults + 1, page: NULL, content: NOTHING };
     if (faults > 0) yield* condResched();
   }
 }
 
-/** The MMU's walk. NULL: a fault. *Context*: translation begun. */
+/** The MMU's walk. NULL: a fault. *Context*: in the guest. */
 function* walk(kvm: Ptr<Kvm>, gfn: number, write: boolean): Op<Ptr<Page> | Null> {
   const sptep = yield* sptepOf(kvm, gfn);
   if (sptep === NULL) return NULL;

@@ -5,6 +5,8 @@ import type { MmStruct } from '@lockless/mm-types';
 import { MmuNotifier } from '@lockless/mmu-notifier';
 import type { Pte } from '@lockless/rmap';
 
+/** CPUs of a guest. */
+export const KVM_MAX_VCPUS = 4;
 /** Memory slots of a guest. */
 export const KVM_MEMORY_SLOTS = 32;
 /** Guest pages of a slot: what one shadow page maps. 2.6.27 has 512 in a table, and slots of any size. */
@@ -41,6 +43,10 @@ export interface Kvm {
   mmuNotifier: Embed<MmuNotifier>;
   /** Whose mm_count the guest raised, and the notifier. */
   mm: Ptr<MmStruct>;
+  /** Ptr<KvmVcpu>, or NULL. */
+  vcpus: Vec<number>;
+  /** Slots below this one may be in use. */
+  nmemslots: number;
   /** KvmMemorySlot, one after the other. */
   memslots: Vec<number>;
   /** The root of the shadow page tables, which the guest's MMU walks: Ptr<KvmMmuPage>, by slot. Once set, an entry stays. */
@@ -58,6 +64,8 @@ export const Kvm: StructOf<Kvm> = struct<Kvm>(
     mmuNotifierCount: 1,
     mmuNotifier: MmuNotifier,
     mm: 1,
+    vcpus: KVM_MAX_VCPUS,
+    nmemslots: 1,
     memslots: KVM_MEMORY_SLOTS * KvmMemorySlot.$size,
     root: KVM_MEMORY_SLOTS,
     installed: 1,
@@ -73,8 +81,10 @@ export interface KvmVcpu {
   kvm: Ptr<Kvm>;
   /** mmu_page_cache: for a fault, which may not allocate under mmu_lock. */
   mmuPageCache: Ptr<KvmMmuPage> | Null;
+  /** Odd while the CPU is in the guest. */
+  guestMode: number;
 }
-export const KvmVcpu: StructOf<KvmVcpu> = struct<KvmVcpu>('kvm_vcpu', { kvm: 1, mmuPageCache: 1 }, 16);
+export const KvmVcpu: StructOf<KvmVcpu> = struct<KvmVcpu>('kvm_vcpu', { kvm: 1, mmuPageCache: 1, guestMode: 1 }, 16);
 export const vcpuCachep: KmemCache<KvmVcpu> = kmemCacheCreate(KvmVcpu);
 
 /** A slot of a guest. */

@@ -4,7 +4,9 @@ import { GFP_KERNEL, kmemCacheAlloc, kmemCacheFree, load, NULL, spinLock, spinUn
 import { EINVAL, ENOMEM, type MmStruct } from '@lockless/mm-types';
 import { MmuNotifier, mmuNotifierRegister, mmuNotifierUnregister } from '@lockless/mmu-notifier';
 import { mmdrop, mmGrab } from '@lockless/rmap';
+import { kvmFlushRemoteTlbs } from './guest-mode.js';
 import {
+  KVM_MAX_VCPUS,
   KVM_MEMORY_SLOTS,
   Kvm,
   KvmMemorySlot,
@@ -16,7 +18,7 @@ import {
   PAGES_PER_SLOT,
   vcpuCachep,
 } from './kvm-host.js';
-import { kvmFlushRemoteTlbs, kvmUnmapHva } from './mmu.js';
+import { kvmUnmapHva } from './mmu.js';
 import { kvmMmuNotifierOps } from './mmu-notifier-ops.js';
 
 /**
@@ -54,15 +56,30 @@ export function* kvmDestroyVm(kvm: Ptr<Kvm>): Op<void> {
   yield* kmemCacheFree(kvmCachep, kvm);
 }
 
-/** kvm_vm_ioctl_create_vcpu(). *Returns* NULL when memory is short. */
+/** kvm_vm_ioctl_create_vcpu(). *Returns* NULL when memory is short, or the guest has {@link KVM_MAX_VCPUS}. */
 export function* kvmCreateVcpu(kvm: Ptr<Kvm>): Op<Ptr<KvmVcpu> | Null> {
   const vcpu = yield* kmemCacheAlloc(vcpuCachep, GFP_KERNEL);
-  if (vcpu !== NULL) yield* store(KvmVcpu.kvm(vcpu), kvm);
-  return vcpu;
+  if (vcpu === NULL) return NULL;
+  yield* store(KvmVcpu.kvm(vcpu), kvm);
+  if (yield* replaceVcpu(kvm, NULL, vcpu)) return vcpu;
+  yield* kmemCacheFree(vcpuCachep, vcpu);
+  return NULL;
+}
+
+function* replaceVcpu(kvm: Ptr<Kvm>, from: Ptr<KvmVcpu> | Null, to: Ptr<KvmVcpu> | Null): Op<boolean> {
+  let found = false;
+  yield* spinLock(Kvm.mmuLock(kvm));
+  for (let i = 0; i < KVM_MAX_VCPUS && !found; i++) {
+    found = (yield* load(Kvm.vcpus(kvm, i))) === from;
+    if (found) yield* store(Kvm.vcpus(kvm, i), to);
+  }
+  yield* spinUnlock(Kvm.mmuLock(kvm));
+  return found;
 }
 
 /** kvm_vcpu_release(). */
 export function* kvmReleaseVcpu(vcpu: Ptr<KvmVcpu>): Op<void> {
+  yield* replaceVcpu(yield* load(KvmVcpu.kvm(vcpu)), vcpu, NULL);
   const cached = yield* load(KvmVcpu.mmuPageCache(vcpu));
   if (cached !== NULL) yield* kmemCacheFree(mmuPageCachep, cached);
   yield* kmemCacheFree(vcpuCachep, vcpu);
@@ -84,6 +101,7 @@ export function* kvmSetMemoryRegion(kvm: Ptr<Kvm>, slot: number, userspaceAddr: 
   if (yield* kvmUnmapHva(kvm, before, end)) yield* kvmFlushRemoteTlbs(kvm);
   yield* store(KvmMemorySlot.userspaceAddr(at), userspaceAddr);
   yield* store(KvmMemorySlot.npages(at), npages);
+  if (slot >= (yield* load(Kvm.nmemslots(kvm)))) yield* store(Kvm.nmemslots(kvm), slot + 1);
   yield* spinUnlock(Kvm.mmuLock(kvm));
   return 0;
 }

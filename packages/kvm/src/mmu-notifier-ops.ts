@@ -13,8 +13,9 @@ import {
 } from '@lockless/cpu';
 import { TASK_PAGES } from '@lockless/mm';
 import type { MmuNotifier, MmuNotifierOps } from '@lockless/mmu-notifier';
+import { kvmFlushRemoteTlbs } from './guest-mode.js';
 import { Kvm } from './kvm-host.js';
-import { kvmAgeHva, kvmFlushRemoteTlbs, kvmUnmapHva } from './mmu.js';
+import { kvmAgeHva, kvmUnmapHva } from './mmu.js';
 
 const seqUnderLock = defineGuard(
   'kvmMmuNotifier.seqUnderLock',

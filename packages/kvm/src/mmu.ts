@@ -18,7 +18,6 @@ import {
 import { EFAULT, ENOMEM, type Page } from '@lockless/mm-types';
 import { setPageReferenced } from '@lockless/page';
 import {
-  flushTlbMm,
   mkPte,
   type Pgprot,
   PTE_PRESENT,
@@ -34,17 +33,7 @@ import {
   vmNormalPage,
 } from '@lockless/rmap';
 import { gfnToPfn, kvmReleasePfnClean } from './gfn-to-pfn.js';
-import {
-  KVM_MEMORY_SLOTS,
-  Kvm,
-  KvmMemorySlot,
-  KvmMmuPage,
-  KvmVcpu,
-  memslot,
-  mmuPageCachep,
-  offsetOf,
-  slotOf,
-} from './kvm-host.js';
+import { Kvm, KvmMemorySlot, KvmMmuPage, KvmVcpu, memslot, mmuPageCachep, offsetOf, slotOf } from './kvm-host.js';
 
 const countTest = defineGuard(
   'mmuNotifierRetry.count',
@@ -144,7 +133,8 @@ export function* sptepOf(kvm: Ptr<Kvm>, gfn: number): Op<Ref<Pte> | Null> {
 
 /** Visits the shadow entries that are there for the process's pages [start, end). *Context*: mmu_lock. */
 function* visitHva(kvm: Ptr<Kvm>, start: number, end: number, visit: (sptep: Ref<Pte>) => Op<void>): Op<void> {
-  for (let slot = 0; slot < KVM_MEMORY_SLOTS; slot++) {
+  const slots = yield* load(Kvm.nmemslots(kvm));
+  for (let slot = 0; slot < slots; slot++) {
     const table = (yield* load(Kvm.root(kvm, slot))) as Ptr<KvmMmuPage>;
     if (table === NULL) continue;
     const npages = yield* load(KvmMemorySlot.npages(memslot(kvm, slot)));
@@ -184,14 +174,4 @@ export function* kvmAgeHva(kvm: Ptr<Kvm>, hva: number): Op<boolean> {
     if (yield* ptepTestAndClearYoung(mm, hva, sptep)) young = true;
   });
   return young;
-}
-
-/**
- * kvm_flush_remote_tlbs(): no CPU of the guest uses a translation that the shadow tables do not have any more.
- *
- * *Source*: `kvm_flush_remote_tlbs`, virt/kvm/kvm_main.c, 2.6.27. *Differs*: a CPU that is in the guest counts as one that translates an address of
- * the process: waits for these as flush_tlb_mm() does.
- */
-export function* kvmFlushRemoteTlbs(kvm: Ptr<Kvm>): Op<void> {
-  yield* flushTlbMm(yield* load(Kvm.mm(kvm)));
 }

@@ -63,6 +63,7 @@ const takeAllLocks = defineGuard(
   'mmuNotifierRegister.takeAllLocks',
   'a notifier is registered while entries are being changed, between invalidate_range_start and invalidate_range_end',
 );
+const holdMmapSem = defineGuard('mmuNotifierRegister.mmapSem', 'a notifier is registered without mmap_sem');
 const delInit = defineGuard(
   'mmuNotifierRelease.delInit',
   'a notifier that was taken off for release still looks registered',
@@ -117,15 +118,16 @@ function* doMmuNotifierRegister(notifier: Ptr<MmuNotifier>, mm: Ptr<MmStruct>, t
   bugOn((yield* atomicRead(MmStruct.mmUsers(mm))) <= 0, 'mmu_notifier_register: the mm has no users');
   const fresh = yield* kmemCacheAlloc(mmuNotifierMmCachep, GFP_KERNEL); // 1
   if (fresh === NULL) return -ENOMEM;
+  const own = takeMmapSem && holdMmapSem();
   const locked = takeAllLocks();
-  if (takeMmapSem && locked) yield* downWrite(MmStruct.mmapSem(mm)); // 2
+  if (own) yield* downWrite(MmStruct.mmapSem(mm)); // 2
   const error = locked ? yield* mmTakeAllLocks(mm) : 0;
   let unused: Ptr<MmuNotifierMm> | Null = fresh;
   if (error === 0) {
     unused = yield* joinList(notifier, mm, fresh);
     if (locked) yield* mmDropAllLocks(mm);
   }
-  if (takeMmapSem && locked) yield* upWrite(MmStruct.mmapSem(mm));
+  if (own) yield* upWrite(MmStruct.mmapSem(mm));
   if (unused !== NULL) yield* kmemCacheFree(mmuNotifierMmCachep, unused);
   bugOn((yield* atomicRead(MmStruct.mmUsers(mm))) <= 0, 'mmu_notifier_register: the mm has no users');
   return error;
