@@ -6,7 +6,7 @@ import type { Checkpoint } from './explore/checkpoint.js';
 import type { AccessSite, Execution } from './explore/execution.js';
 import { type ExploreCounts, type Explorer, explore } from './explore/explorer.js';
 import { Nondeterminism } from './explore/thread-engine.js';
-import { describeThrown, errorFinding, outcomeFinding, stuckFinding } from './finding.js';
+import { describeThrown, errorFinding, openLoopWords, outcomeFinding, stuckFinding } from './finding.js';
 import { leakFinding } from './leak.js';
 import type { Program } from './program.js';
 import { Replay } from './replay.js';
@@ -27,6 +27,8 @@ export interface Tally {
   readonly reached: Readonly<Record<string, number>>;
   readonly guards: readonly Guard[];
   readonly sites: readonly AccessSite[];
+  /** In words: of which loops not all rounds that matter were looked at. */
+  readonly openLoops: readonly string[];
 }
 
 /** One exploration of a program, or a part of it, and what is found. */
@@ -100,7 +102,8 @@ export class Exploring {
 
   tally(): Tally {
     const { explorer, reached, guards } = this;
-    return { counts: explorer.counts, reached, guards: [...guards.values()], sites: explorer.sites() };
+    const openLoops = explorer.openLoops().map(openLoopWords);
+    return { counts: explorer.counts, reached, guards: [...guards.values()], sites: explorer.sites(), openLoops };
   }
 
   /** With the names that sites have now: a number may change as more are met. */

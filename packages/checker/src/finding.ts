@@ -3,6 +3,8 @@ import { KernelBug } from '@lockless/cpu';
 import type { Finding } from './counterexample.js';
 import { CheckError } from './errors.js';
 import type { AccessSite, ExplorationError } from './explore/execution.js';
+import type { Explorer } from './explore/explorer.js';
+import { MOST_ROUNDS } from './explore/loops.js';
 import type { Snapshot, SnapshotBlocked, SnapshotEvent } from './snapshot.js';
 import { isWrapper, withoutWrappers } from './wrappers.js';
 
@@ -64,6 +66,14 @@ export function errorFinding(error: ExplorationError, snapshot: Snapshot): Findi
 /** What `finally` threw. */
 export function outcomeFinding(cause: unknown, snapshot: Snapshot): Finding {
   return { ...describeThrown(cause), at: 'finally', snapshot, keys: [], last: null };
+}
+
+/** Why a loop was not explored to its end. */
+export function openLoopWords({ site, open }: ReturnType<Explorer['openLoops']>[number]): string {
+  const at = kernelFunction(site);
+  return open === 'counts'
+    ? `the loop in ${at} counts its rounds in vain, cut after ${MOST_ROUNDS} alike`
+    : `the loop in ${at} gives up after very many rounds in vain, cut before`;
 }
 
 /** Why threads that wait for ever do. */

@@ -47,7 +47,7 @@ export async function checkInParallel(
     if (outcome === 'violated' || outcome === 'moved') return check(program, options);
     if (outcome !== 'done' && outcome !== 'interrupted') {
       first = outcome.voided;
-      tally = { counts: NO_COUNTS, reached: {}, guards: [], sites: [] };
+      tally = { counts: NO_COUNTS, reached: {}, guards: [], sites: [], openLoops: [] };
       continue;
     }
     const checked = { program: booted, options, table, tally: team.total(), counterexamples: [] };
@@ -215,6 +215,7 @@ function sum(a: Tally, b: Tally): Tally {
   counts.events = Math.max(a.counts.events, b.counts.events);
   const reached = { ...a.reached };
   for (const [label, n] of Object.entries(b.reached)) reached[label] = (reached[label] ?? 0) + n;
+  const openLoops = [...new Set([...a.openLoops, ...b.openLoops])];
   const guards = new Map([...a.guards, ...b.guards].map((guard) => [guard.name, guard]));
-  return { counts, reached, guards: [...guards.values()], sites: a.sites };
+  return { counts, reached, guards: [...guards.values()], sites: a.sites, openLoops };
 }

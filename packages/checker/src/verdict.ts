@@ -46,10 +46,11 @@ export function resultOf(checked: Checked): CheckResult {
 }
 
 /** What kept the exploration itself from looking at everything. */
-function boundOf({ tally: { counts }, options, counterexamples }: Checked): string | null {
+function boundOf({ tally: { counts, openLoops }, options, counterexamples }: Checked): string | null {
   const most = (options.maxEvents ?? 10_000).toLocaleString('en-US');
   if (counts.bounded > 0)
     return `${counts.bounded.toLocaleString('en-US')} ${counts.bounded === 1 ? 'execution had' : 'executions had'} a thread of more than ${most} events, cut there`;
+  if (openLoops.length > 0) return openLoops.join('; ');
   return counts.executions === 0 && counterexamples.length === 0 ? 'no execution was complete' : null;
 }
 

@@ -28,6 +28,7 @@ interface CheckFlags {
   list?: true;
   replay?: string;
   maxExecutions?: number;
+  maxEvents?: number;
   jobs: number;
   checkpoint?: string;
   resume?: true;
@@ -64,6 +65,11 @@ export function checkCommand(io: Io, exit: Exit): Command {
     .addOption(
       new Option('--max-executions <n>', 'stop after that many executions of a scenario').argParser(
         wholeNumber(1, 2 ** 48),
+      ),
+    )
+    .addOption(
+      new Option('--max-events <n>', 'cut executions in which a thread has more events (10,000)').argParser(
+        wholeNumber(1, 2 ** 24),
       ),
     )
     .addOption(new Option('--jobs <n>', 'threads that share the work').argParser(wholeNumber(1, 256)).default(1))
@@ -203,7 +209,7 @@ async function checkOne(
   signal: AbortSignal,
   io: Io,
 ): Promise<CheckResult> {
-  const { model, without, replay, maxExecutions, jobs } = flags;
+  const { model, without, replay, maxExecutions, maxEvents, jobs } = flags;
   const progress = new CheckProgress(io.stderr);
   const options: CheckOptions = {
     model,
@@ -213,6 +219,7 @@ async function checkOne(
     ...(replay === undefined ? {} : { replay }),
     ...(resume === undefined ? {} : { resume }),
     ...(maxExecutions === undefined ? {} : { maxExecutions }),
+    ...(maxEvents === undefined ? {} : { maxEvents }),
   };
   try {
     return jobs > 1 ? await checkInParallel(sourceOf(program), jobs, options) : await check(program, options);

@@ -15,6 +15,8 @@ export interface Wait {
   readonly site: AccessSite;
   readonly address: number;
   readonly loads: readonly number[];
+  /** Call stack of the access that the next round of its loop would begin with. */
+  readonly head?: AccessSite;
 }
 
 /** The threads that have not ended in a graph in which nobody can run. */
@@ -32,7 +34,7 @@ export function waitsOf(graph: Graph, threads: Threads): Wait[] {
       waits.push({ thread, reason: 'sleep', site, address, loads });
     } else {
       const { site, address } = graph.nodes[loads[0]] ?? node;
-      waits.push({ thread, reason: 'spin', site, address, loads });
+      waits.push({ thread, reason: 'spin', site, address, loads, head: node.site });
     }
   }
   return waits;

@@ -4,6 +4,7 @@ import { causalOrder } from './causal-order.js';
 import type { Exploration } from './exploration.js';
 import { ADDED_MAX, FIXED, type Graph, NONE, NOT_A_READ, READS, WRITES } from './graph.js';
 import type { Level } from './levels.js';
+import type { SavedLoops } from './loops.js';
 import * as N from './node.js';
 import type { Threads } from './threads.js';
 
@@ -24,6 +25,8 @@ export interface Checkpoint {
   readonly model: string;
   /** What the exploration has found out on the way. */
   readonly sharedWords: readonly number[];
+  /** How many rounds of which loops are explored (loops.ts). */
+  readonly loops: SavedLoops;
   readonly gracePeriods: boolean;
   readonly callbacks: number;
   readonly allocations: readonly (readonly [number, number, number])[];

@@ -3,6 +3,7 @@ import type { Program } from '../program.js';
 import type { ModelName } from '../result.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { AccessSite, BlockedThread, Execution, ExplorationError } from './execution.js';
+import type { OpenLoop } from './loops.js';
 import { ProgramExplorer } from './program-explorer.js';
 import type { RevisitRules } from './revisit.js';
 import type { Steering } from './steered.js';
@@ -60,6 +61,8 @@ export interface Explorer {
   readonly done: boolean;
   readonly stopped: boolean;
   readonly error: ExplorationError | null;
+  /** Loops of which more rounds than were explored would have mattered, so that not everything was looked at. */
+  openLoops(): readonly { readonly site: AccessSite; readonly open: OpenLoop }[];
   /** Sites met so far. */
   sites(): readonly AccessSite[];
   /** Fraction of the tree of explorations that is done, as far as the tree is known; from 0 to 1. */

@@ -23,10 +23,12 @@ export class FinalMemory implements Engine {
   /** Objects that were freed: first word, size. */
   private readonly freed: { readonly base: number; readonly size: number }[] = [];
   private readonly undo: number[] = [];
+  private readonly readAtEnd: Set<number>;
   private allocations = 0;
 
   constructor(graph: Graph, threads: Threads) {
-    const { machine, locations, words } = threads.engine;
+    const { machine, locations, words, scope } = threads.engine;
+    this.readAtEnd = scope.readAtEnd;
     this.machine = machine;
     this.words = words;
     this.heap = machine.sequential.heap;
@@ -81,12 +83,14 @@ export class FinalMemory implements Engine {
     switch (primitive.event) {
       case 'R':
         this.check(address);
+        this.readAtEnd.add(address);
         return this.words[address];
       case 'W':
         this.check(address);
         return this.write(address, operand);
       case 'RMW': {
         this.check(address);
+        this.readAtEnd.add(address);
         const { operation, result } = primitive as Required<Primitive>;
         const old = this.words[address];
         const success = rmwSucceeds(operation, old, expected);

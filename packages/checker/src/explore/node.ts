@@ -140,9 +140,13 @@ export class TraceNode {
     }
   }
 
+  children(): TraceNode[] {
+    return [this.child0, this.child1, ...(this.others?.values() ?? [])].filter((c) => c !== null);
+  }
+
   /** Forgets all children; returns them. */
   orphan(): TraceNode[] {
-    const all = [this.child0, this.child1, ...(this.others?.values() ?? [])].filter((c) => c !== null);
+    const all = this.children();
     this.child0 = null;
     this.child1 = null;
     this.others = null;

@@ -5,6 +5,7 @@ import { Estimate } from './estimate.js';
 import type { AccessSite, ExplorationError } from './execution.js';
 import { type Endings, Exploration } from './exploration.js';
 import type { ExploreCounts, ExploreOptions, Explorer } from './explorer.js';
+import { Loops } from './loops.js';
 import { Machine, underEngine } from './machine.js';
 import { Reporter } from './reporter.js';
 import { RULES } from './revisit.js';
@@ -56,6 +57,8 @@ export class ProgramExplorer implements Explorer {
       model,
       races: options.races ?? false,
       sharing: new Sharing(options.shareAll ?? false),
+      loops: new Loops(options.resume?.loops),
+      readAtEnd: new Set(),
       gracePeriods: false,
       weaken: options.weaken,
     };
@@ -101,6 +104,7 @@ export class ProgramExplorer implements Explorer {
       program: this.options.program.name,
       model: this.options.model,
       sharedWords: this.scope.sharing.words(),
+      loops: this.scope.loops.save(),
       gracePeriods: this.scope.gracePeriods,
       callbacks: this.callbacks,
       allocations: this.machine.allocations(),
@@ -121,6 +125,10 @@ export class ProgramExplorer implements Explorer {
 
   sites(): readonly AccessSite[] {
     return [...this.earlierSites, ...this.engine.sites.all()];
+  }
+
+  openLoops(): ReturnType<Explorer['openLoops']> {
+    return this.scope.loops.open();
   }
 
   progress(): number {
@@ -145,6 +153,7 @@ export class ProgramExplorer implements Explorer {
         } catch (error) {
           if (!(error instanceof TooManyThreads) && !this.scope.sharing.changed) throw error;
         }
+        if (lost !== null) this.letWaitersGoOn();
         const again = this.scope.sharing.changed || (this.scope.gracePeriods && this.callbacks === 0);
         if (!again && lost !== null) throw lost;
         if (!again) break;
@@ -189,13 +198,28 @@ export class ProgramExplorer implements Explorer {
   /** False when what is explored is void. */
   private step(): boolean {
     try {
-      if (!this.exploration.step()) this.done = !this.scope.sharing.changed;
+      if (!this.exploration.step()) {
+        this.checkWaits();
+        this.done = !this.scope.sharing.changed;
+      }
       return !this.scope.sharing.changed;
     } catch (error) {
       // Tries that were made while a word was taken for private do not fit any more.
       if (!(error instanceof TooManyThreads) && !this.scope.sharing.changed) throw error;
       return false;
     }
+  }
+
+  /** Whether the rounds that were left out really are in vain shows when it is known what comes after them. */
+  private checkWaits(): void {
+    if (!this.stopped && !this.scope.sharing.changed) for (const code of this.threads.codes()) code.checkWaits();
+  }
+
+  /** An execution that cannot be followed to its end may have rounds that are left out here. */
+  private letWaitersGoOn(): void {
+    const { graph } = this.exploration.levels.top;
+    const { loops, sharing } = this.scope;
+    for (const head of this.threads.headsOfLoops(graph)) if (loops.carriesState(head)) sharing.changed = true;
   }
 
   private begin(): void {
@@ -253,7 +277,10 @@ export class ProgramExplorer implements Explorer {
   private forgetMuch(): void {
     let nodes = 0;
     for (const code of this.threads.codes()) nodes += code.nodes;
-    if (nodes > MAX_NODES) for (const code of this.threads.codes()) code.forget();
+    if (nodes <= MAX_NODES) return;
+    this.checkWaits();
+    if (this.scope.sharing.changed) this.restart();
+    else for (const code of this.threads.codes()) code.forget();
   }
 }
 

@@ -61,8 +61,13 @@ export class Reporter implements Endings {
     if (this.options.races === true && this.reportRace(graph)) return;
     if (this.options.onBlocked === undefined) return;
     const waits = waitsOf(graph, this.threads);
-    const stuck = areStuck(graph, waits);
-    this.tellBlocked(graph, waits, stuck);
+    this.tellBlocked(graph, waits, this.waitForEver(graph, waits));
+  }
+
+  /** Who gives up in the end does not; that so many rounds are not explored is told elsewhere. */
+  private waitForEver(graph: Graph, waits: readonly Wait[]): boolean {
+    const { loops } = this.scope;
+    return areStuck(graph, waits) && !waits.some(({ head }) => head !== undefined && loops.givesUp(head));
   }
 
   private tellBlocked(graph: Graph, waits: readonly Wait[], stuck: boolean): void {
@@ -135,7 +140,7 @@ export class Reporter implements Endings {
   private lookForStandstill(graph: Graph): void {
     for (const rest of heldUpBy(graph, this.reference, this.goOn)) {
       const waits = waitsOf(rest, this.threads);
-      if (!areStuck(rest, waits)) continue;
+      if (!this.waitForEver(rest, waits)) continue;
       this.counts.blocked++;
       this.tellBlocked(rest, waits, true);
     }

@@ -4,12 +4,14 @@ import type { AccessSite } from './execution.js';
 import type { SiteFinder, TraceNode } from './node.js';
 import type { Meaning } from './translate.js';
 
-/** A loop that is tried out: the accesses of a round, what they were given, how many more are to be seen. */
+/** Code that is tried out: the accesses that it is to make, again and again, what they are given, how many more are to be seen. */
 export interface Trial {
   readonly round: readonly TraceNode[];
   readonly answers: readonly unknown[];
   at: number;
   left: number;
+  /** How many of the last ones have to be made at the same call stack, too. */
+  readonly located: number;
   /** The code did something else. */
   differs: boolean;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { ModelName } from '../result.js';
 import type { AccessSite } from './execution.js';
+import type { Loops } from './loops.js';
 import type { Sharing } from './sharing.js';
 
 /** The table of locations: words that events touch. Numbers begin at 1: `~0` would be no event. */
@@ -29,6 +30,9 @@ export interface Scope {
   readonly model: ModelName;
   readonly races: boolean;
   readonly sharing: Sharing;
+  readonly loops: Loops;
+  /** Words that code which looks at the end of executions has read. */
+  readonly readAtEnd: Set<number>;
   /** Some thread waits for a grace period, so readers matter. */
   gracePeriods: boolean;
   readonly weaken: ((site: AccessSite) => boolean) | undefined;

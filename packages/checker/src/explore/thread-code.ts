@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { CpuLocal, Op } from '@lockless/cpu';
+import { headsThatCarryState } from './carried-state.js';
 import type { AccessSite } from './execution.js';
 import { underEngine } from './machine.js';
 import * as N from './node.js';
@@ -56,11 +57,20 @@ export class ThreadCode implements N.SiteFinder {
     run.answer = answer;
     let child = this.advance(run, node, answer);
     if (child.kind <= N.CHOOSE) {
-      const round = loopsFrom(this, child);
+      const round = loopsFrom(this, child, this.engine.scope);
       if (round > 0) child = this.wait(child, round);
     }
     node.adopt(key, child);
     return child;
+  }
+
+  /** Sees whether rounds in vain, which are not explored, would have changed what follows them; if so, they are to be explored. */
+  checkWaits(): void {
+    const { loops, sharing } = this.engine.scope;
+    if (this.first === null) return;
+    for (const head of headsThatCarryState(this, this.first, (address, a, b) => this.engine.showsAtEnd(address, a, b)))
+      if (loops.carriesState(head)) sharing.changed = true;
+    this.live = null;
   }
 
   /** Forgets the trie but for what graphs still refer to. */

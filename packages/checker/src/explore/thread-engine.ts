@@ -72,6 +72,13 @@ export class ThreadEngine implements Engine {
     return this.done;
   }
 
+  /** Whether what a word holds in the end shows: somebody looks at it then, or it points to an object, which would be lost otherwise. */
+  showsAtEnd(address: number, a: number | undefined, b: number | undefined): boolean {
+    const points = (value: number | undefined): boolean =>
+      value !== undefined && this.machine.allocated(value) !== null;
+    return this.scope.readAtEnd.has(address) || points(a) || points(b);
+  }
+
   private matters(operation: number): boolean {
     return fenceMatters(operation, this.scope.model, this.scope.gracePeriods, this.scope.races);
   }
@@ -134,7 +141,9 @@ export class ThreadEngine implements Engine {
   /** A load or store of a word that is this thread's alone, or that nobody writes. */
   private accessOwn(run: Run, kind: number): void {
     const { address, operand } = run.access;
-    if (++run.silent > MAX_SILENT) {
+    // What the thread itself stores it does not wait for.
+    const mayAwait = kind === N.READ && !run.own.has(address);
+    if (++run.silent > (mayAwait ? MAX_SILENT : 2 * MAX_SILENT)) {
       // It may go round for ever, for want of a store by a thread that has not run yet: only among events that can be told.
       this.scope.sharing.share(address);
       throw new Nondeterminism('a loop');
@@ -176,12 +185,12 @@ export class ThreadEngine implements Engine {
     return this.tryOut(run, meaning);
   }
 
-  /** The next access of a loop that is tried out. */
+  /** The next access of code that is tried out. */
   private tryOut(run: Run, meaning: Meaning): boolean {
     const trial = run.trial as NonNullable<Run['trial']>;
     const node = trial.round[trial.at];
     // A loop that gave up may be followed by one that makes the same accesses: in the last round it has to be in the same place of the code.
-    const elsewhere = trial.left <= trial.round.length && this.sites.capture(run.access.code, this.step) !== node.site;
+    const elsewhere = trial.left <= trial.located && this.sites.capture(run.access.code, this.step) !== node.site;
     if (elsewhere || !isSame(node, run, meaning)) {
       trial.differs = true;
     } else if (--trial.left > 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { CpuLocal, FunctionPointer, Op } from '@lockless/cpu';
 import { access, code, functionName, localBhDisable, pointedFunction } from '@lockless/cpu';
+import type { AccessSite } from './execution.js';
 import { ADDED_MAX, type Graph, NONE, READS } from './graph.js';
 import * as N from './node.js';
 import { answerOf, keyOf, succeeds, waitsForLock } from './read-modify-write.js';
@@ -191,6 +192,17 @@ export class Threads {
     for (let t = 0; t < this.places; t++)
       if (this.exists(graph, t) && this.cursor(graph, t).kind === N.RMW) waiting.push(t);
     return waiting;
+  }
+
+  /** Where threads that wait in a loop would go round it again. */
+  headsOfLoops(graph: Graph): AccessSite[] {
+    const heads: AccessSite[] = [];
+    for (let t = 0; t < this.places; t++) {
+      if (!this.exists(graph, t)) continue;
+      const { kind, location, site } = this.cursor(graph, t);
+      if (kind === N.WAIT && location !== -1) heads.push(site);
+    }
+    return heads;
   }
 
   haveAllEnded(graph: Graph): boolean {
