@@ -23,7 +23,7 @@ import {
 } from '@lockless/cpu';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { explore } from '../src/explore/explorer.js';
+import { type Explorer, explore } from '../src/explore/explorer.js';
 import { interleavings } from '../src/interleavings.js';
 import type { Program } from '../src/program.js';
 import type { ModelName } from '../src/result.js';
@@ -35,11 +35,11 @@ const words = [0, 1, 2, 3].map(variable).concat([0, 1].map(lockWord));
 /** What came of the executions: what each thread returned, and memory. */
 function outcomes(program: Program, model: ModelName, most: number, shareAll = true): Set<string> | null {
   const found = new Set<string>();
-  const explorer = explore({
+  const explorer: Explorer = explore({
     program,
     model,
     shareAll,
-    onExecution: (execution) => {
+    onExecution: (execution): boolean => {
       const results = execution.threads.map(({ result }) => result);
       const memory = execution.runOnFinalMemory(
         (function* (): Op<number[]> {

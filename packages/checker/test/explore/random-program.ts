@@ -234,7 +234,7 @@ const anything: fc.Arbitrary<Instruction[]> = fc.oneof(
       .map((fence) => [{ op: 'fence' as const, fence }]),
   },
   { weight: 1, arbitrary: x.map((to) => [{ op: 'publish' as const, x: to }]) },
-  { weight: 1, arbitrary: fc.constant([{ op: 'dereference' as const }]) },
+  { weight: 1, arbitrary: fc.constant<Instruction[]>([{ op: 'dereference' }]) },
 );
 /** Larger programs with everything, too large to enumerate. */
 export const large: fc.Arbitrary<RandomProgram> = fc.array(
