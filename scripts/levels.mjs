@@ -35,6 +35,7 @@ export const places = {
   litmus: { level: 6, kind: 'tool', license: 'MIT' },
   scenarios: { level: 6, kind: 'tool', license: 'GPL-2.0-only' },
   report: { level: 6, kind: 'tool', license: 'MIT' },
+  experiments: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   replay: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   oracle: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   lockless: { level: 8, kind: 'app', license: 'MIT' },

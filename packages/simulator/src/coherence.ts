@@ -101,6 +101,18 @@ export class Coherence {
     return this.serve(cpu, line, now, latency, latency);
   }
 
+  /** All caches are emptied: every line is in memory only. */
+  empty(): void {
+    this.owner.fill(NOBODY);
+    this.low.fill(0);
+    this.high.fill(0);
+  }
+
+  /** Virtual ns that CPUs waited for the line that the address lies in. */
+  stalledAt(address: number): number {
+    return this.stalledByLine[Math.floor(address / CACHE_LINE_WORDS)];
+  }
+
   /** CPUs that have a copy of the line that the address lies in, and which of them may write it. For tests and reports. */
   copies(address: number): { readonly readers: number[]; readonly writer: number | null } {
     const line = Math.floor(address / CACHE_LINE_WORDS);

@@ -3,11 +3,11 @@ import type { Access } from '@lockless/cpu';
 import * as C from './codes.js';
 import type { Coherence } from './coherence.js';
 import type { ExecutorParts } from './executor.js';
-import { Executor } from './executor.js';
+import { Executor, STOPPED_SPIN } from './executor.js';
 
 /**
  * An executor whose accesses wait for their cache lines. A CPU stops where its clock passes that of the next one, so all reach a line in the
- * order of their clocks. An attempt at a lock counts, also when it is in vain.
+ * order of their clocks. Who finds a lock held reads its line and waits for a change, as the loops of spin locks do.
  */
 export class TimedExecutor extends Executor {
   private readonly coherence: Coherence;
@@ -23,7 +23,7 @@ export class TimedExecutor extends Executor {
     const now = cpu.clock + this.elapsed;
     const result = super.step(access);
     if (this.steps === steps) return result;
-    const touch = C.TOUCH[code];
+    const touch = result.done === false && this.stopped === STOPPED_SPIN ? C.TOUCH_READ : C.TOUCH[code];
     if (touch !== C.TOUCH_NOTHING)
       this.elapsed +=
         touch === C.TOUCH_READ ? coherence.read(cpu.id, address, now) : coherence.write(cpu.id, address, now);
