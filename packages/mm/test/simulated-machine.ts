@@ -18,6 +18,8 @@ import {
   machineHooks,
   type Segment,
   shutdown,
+  swapMapAgrees,
+  swapoffAll,
 } from '../src/index.js';
 
 export interface SystemOptions extends MachineOptions, Partial<Omit<BootOptions, 'cpus'>> {
@@ -74,6 +76,9 @@ export class System {
   readonly writes: Map<number, number> = new Map();
   /** Pages that reclaim freed. */
   pagesReclaimed = 0;
+  /** Pages read from and written to the swap area. */
+  swap: { ins: number; outs: number } = { ins: 0, outs: 0 };
+  private swapsOff = false;
   private living: Process[] = [];
   private nextId = 1;
   private tasks = 0;
@@ -182,13 +187,25 @@ export class System {
     this.tasks -= 1;
     if (this.tasks !== 0) return;
     yield* shutdown(this.inodes);
+    this.swap = { ins: vmEvents().pswpin, outs: vmEvents().pswpout };
+    if (this.swapsOff) yield* this.endSwap();
     this.pagesReclaimed = vmEvents().pgsteal;
+  }
+
+  /** Nobody has memory any more: each place that is in use is the swap cache's, and swapoff frees them all. */
+  private *endSwap(): Op<void> {
+    const leak = swapMapAgrees([]);
+    if (leak !== null) this.complaints.push(leak);
+    const error = yield* swapoffAll();
+    if (error !== 0) this.complaints.push(`swapoff: ${error}`);
+    yield* shutdown(this.inodes);
   }
 
   /** Runs to rest and checks; then ends all processes, closes all files, and checks again. Null when all is right. */
   run(maxSteps = 20_000_000): string | null {
     const first = this.describe(this.machine.run({ maxSteps }));
     if (first !== null) return first;
+    this.swapsOff = true;
     for (const process of this.living) {
       this.spawn(`exit ${process.id}`, function* () {
         yield* store(MmStruct.mmUsers(process.mm), 1);

@@ -3,11 +3,12 @@ import type { Op, Ptr } from '@lockless/cpu';
 import { NULL, peek } from '@lockless/cpu';
 import type { File } from '@lockless/mm-types';
 import { Inode } from '@lockless/mm-types';
-import { contentOf } from '@lockless/pagecache';
+import { contentOf, sysSwapon } from '@lockless/pagecache';
 import {
   dupMm,
   fileFsync,
   MADV_DONTNEED,
+  MADV_PAGEOUT,
   MADV_WILLNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -19,6 +20,7 @@ import {
   PROT_READ,
   PROT_WRITE,
   type Segment,
+  swapOutRange,
   sysFtruncate,
   sysMadvise,
   sysMincore,
@@ -29,6 +31,7 @@ import {
   sysMunmap,
   sysPread,
   sysPwrite,
+  sysSwapoff,
   type UserAccess,
   userRead,
   userWrite,
@@ -83,6 +86,10 @@ export interface Mix {
   readonly truncate: number;
   readonly file: number;
   readonly sync: number;
+  /** madvise(MADV_PAGEOUT). */
+  readonly pageout: number;
+  /** swapoff, and swapon again. */
+  readonly swapoff: number;
 }
 const MIX: Mix = {
   read: 12,
@@ -97,6 +104,8 @@ const MIX: Mix = {
   truncate: 1,
   file: 4,
   sync: 1,
+  pageout: 0,
+  swapoff: 0,
 };
 
 class Program {
@@ -184,6 +193,14 @@ class Program {
           (at, content) => this.judge(at, { error: 0, content }),
           (what) => this.system.complaints.push(what),
         );
+      case 'pageout':
+        // To the swap cache, or to the disk.
+        if (this.below(2) === 0) yield* sysMadvise(page, pages, MADV_PAGEOUT);
+        else yield* swapOutRange(this.process.mm, page, pages);
+        return;
+      case 'swapoff':
+        if ((yield* sysSwapoff(0)) === 0) yield* sysSwapon(0);
+        return;
       case 'truncate':
         yield* sysFtruncate(file, this.below(this.arena.filePages * 4096));
         if (this.below(2) === 0) yield* sysFtruncate(file, this.arena.filePages * 4096);
@@ -281,6 +298,8 @@ const NOTHING: Mix = {
   truncate: 0,
   file: 0,
   sync: 0,
+  pageout: 0,
+  swapoff: 0,
 };
 
 /** Tasks that meet at every step, each kind at one race. */
@@ -305,6 +324,22 @@ export const FOCUSED: Readonly<Record<string, WorkloadOptions>> = {
   pins: {
     mix: { ...NOTHING, read: 2, write: 3, pin: 6, dontneed: 3, munmap: 1, mmap: 1, fork: 1, truncate: 1 },
     arena: { ...NARROW, free: 1 },
+  },
+  /** A18, and who may write in place: pages of a family go to the disk and come back. */
+  swap: {
+    mix: { ...NOTHING, read: 6, write: 6, fork: 2, pageout: 6, dontneed: 1 },
+    arena: { ...NARROW, anonymous: 2, privately: 0, shared: 0 },
+    processes: 1,
+    threads: 3,
+    swapPages: 3,
+  },
+  /** swapoff against faults, forks and unmapping. */
+  swapoff: {
+    mix: { ...NOTHING, read: 4, write: 6, fork: 2, pageout: 6, swapoff: 2, dontneed: 1, mremap: 1 },
+    arena: { ...NARROW, anonymous: 2, privately: 0, shared: 0, free: 1 },
+    processes: 1,
+    threads: 3,
+    swapPages: 8,
   },
   /** Areas that come and go under faults. */
   areas: {
