@@ -29,9 +29,9 @@ export function* readContent(page: Ptr<Page>): Op<Content> {
 }
 
 /**
- * An instruction's write: private memory holds `datum` then; a page of a shared file keeps its identity and is one version on, whoever wrote it.
+ * Writes to a frame: an anonymous page holds `datum` then; a page of a file keeps its identity and is one version on, whoever wrote it.
  *
- * *Context*: a translation of the page that permits writing is in use. *Returns* what the frame holds now.
+ * *Context*: a reference, or a translation in use. *Returns* what the frame holds now.
  */
 export function* writeContent(page: Ptr<Page>, datum: Content): Op<Content> {
   if (yield* pageAnon(page)) {

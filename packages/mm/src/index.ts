@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+export * from './access-process-vm.js';
 export * from './boot.js';
 export { type Content, readContent, writeContent } from './content.js';
 export { copyPageRange } from './copy-page-range.js';

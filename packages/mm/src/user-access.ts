@@ -148,10 +148,7 @@ export const userAccess = (address: number, kind: AccessKind): Op<UserAccess> =>
 /** Reads a page: `content` tells which datum, and which version of it, the program sees. See {@link access}. */
 export const userRead = (address: number): Op<UserAccess> => access(address, 'read', readContent);
 
-/**
- * Writes a page. Private memory holds `datum` then; a page of a shared file keeps its identity and is one version on, whoever wrote it.
- * See {@link access}.
- */
+/** Writes a page: {@link writeContent}. See {@link access}. */
 export const userWrite = (address: number, datum: Content): Op<UserAccess> =>
   access(address, 'write', (page) => writeContent(page, datum));
 

@@ -178,9 +178,13 @@ static void report(const struct reply *step)
 	printf("]}\n");
 }
 
-static void step(int process, const struct command *command)
+static void step(int process, struct command *command)
 {
 	struct reply reply = { 0 };
+
+	/* Another process's memory is known by its pid. */
+	if (strchr("pquv", command->operation))
+		command->argument[3] = pids[command->argument[0]];
 
 	if (command->operation == 'X') {
 		end(process, command);

@@ -3,10 +3,13 @@
 #define _GNU_SOURCE
 #include "oracle.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static sigjmp_buf after_signal;
@@ -70,6 +73,18 @@ static void ask_mincore(struct reply *reply)
 	}
 }
 
+static int open_memory(long pid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%ld/mem", pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail(path);
+	return fd;
+}
+
 static void read_contents(const long *a, struct reply *reply)
 {
 	for (long i = 0; i < a[1]; i++) {
@@ -96,6 +111,46 @@ static long write_file(const long *a)
 	unsigned page[PAGE / sizeof(unsigned)] = { (unsigned)a[2] };
 
 	return pwrite(files[a[0]].fd, page, PAGE, a[1] * PAGE) == (ssize_t)PAGE ? 0 : -errno;
+}
+
+/* A page of another process, whose pid the controller has put into the command: as a debugger has it. */
+static long read_memory(const long *a, unsigned *value)
+{
+	int fd = open_memory(a[3]);
+	ssize_t bytes = pread(fd, value, sizeof *value, (off_t)at(a[1]));
+	long result = bytes == sizeof *value ? 0 : -errno;
+
+	close(fd);
+	return result;
+}
+
+static long write_memory(const long *a)
+{
+	unsigned value = (unsigned)a[2];
+	int fd = open_memory(a[3]);
+	ssize_t bytes = pwrite(fd, &value, sizeof value, (off_t)at(a[1]));
+	long result = bytes == sizeof value ? 0 : -errno;
+
+	close(fd);
+	return result;
+}
+
+/* The same where the area permits it. */
+static long transfer_memory(const long *a, unsigned *value, bool writes)
+{
+	struct iovec own = { .iov_base = value, .iov_len = sizeof *value };
+	struct iovec theirs = { .iov_base = at(a[1]), .iov_len = sizeof *value };
+	ssize_t bytes = writes ? process_vm_writev((pid_t)a[3], &own, 1, &theirs, 1, 0) :
+				 process_vm_readv((pid_t)a[3], &own, 1, &theirs, 1, 0);
+
+	return bytes == sizeof *value ? 0 : -errno;
+}
+
+static long write_other(const long *a)
+{
+	unsigned value = (unsigned)a[2];
+
+	return transfer_memory(a, &value, true);
 }
 
 static long as_result(long result)
@@ -146,6 +201,10 @@ static long perform(int *process, const struct command *command, struct reply *r
 	case 'r': return read_file(a, &reply->value);
 	case 'w': return write_file(a);
 	case 's': return as_result(fsync(files[a[0]].fd));
+	case 'p': return read_memory(a, &reply->value);
+	case 'q': return write_memory(a);
+	case 'u': return transfer_memory(a, &reply->value, false);
+	case 'v': return write_other(a);
 	case '?': ask_mincore(reply); return 0;
 	default: return -ENOSYS;
 	}

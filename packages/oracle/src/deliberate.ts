@@ -49,6 +49,16 @@ export const deliberateDifferences: readonly Deliberate[] = [
     ends: 'step',
   },
   {
+    name: 'reading-pins-unshare',
+    reason:
+      'process_vm_readv pins what it reads. Newer kernels (since FOLL_PIN unshares, seen on 6.18) give a process a copy of its own first of an anonymous page that it shares. mm takes a reference, as 2.6.27.',
+    explains: ({ where, field, simulated }, { steps }, at) => {
+      const step = steps[at];
+      return step.op === 'vm-read' && field === 'frame' && where === `P${step.of} page ${step.at}` && simulated !== '-';
+    },
+    ends: 'step',
+  },
+  {
     name: 'areas-joined-otherwise',
     reason:
       'Which neighbours with equal rights are one area. Newer kernels (seen on 6.18) do not join areas that share pages with relatives after a fork. What every page is mapped as, and all its counts, are compared all the same.',

@@ -41,6 +41,9 @@ const mremap = fc
 const transfer = fc
   .tuple(process, anyFile, fc.nat(LONGEST_FILE), fc.boolean())
   .map(([process, file, index, writes]): Step => ({ op: writes ? 'pwrite' : 'pread', process, file, index }));
+const access = fc
+  .tuple(process, process, page, fc.constantFrom('peek', 'poke', 'vm-read', 'vm-write'))
+  .map(([process, of, at, op]): Step => ({ op, process, of, at }) as Step);
 const onRange = (op: OnRange['op'] | 'contents') =>
   fc.tuple(process, range).map(([process, range]): Step => ({ op, process, ...range }));
 
@@ -73,6 +76,7 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: onRange('mlock') },
   { weight: 1, arbitrary: onRange('munlock') },
+  { weight: 4, arbitrary: access },
   { weight: 1, arbitrary: onRange('contents') },
   { weight: 1, arbitrary: fc.record<Step & { op: 'fsync' }>({ op: fc.constant('fsync'), process, file: anyFile }) },
   {
@@ -121,14 +125,19 @@ function possible(wishes: readonly Wish[]): Script {
     const { all, free } = living;
     if (all.length === 0 || (wanted.op === 'fork' && free === undefined)) continue;
     const process = all[wanted.process % all.length];
-    const owned: Step = wanted.op === 'fork' ? { ...wanted, process, child: free ?? 0 } : { ...wanted, process };
-    const step = astray ? owned : maps.lead(owned);
+    const step = astray ? owned(wanted, process, living) : maps.lead(owned(wanted, process, living));
     living.follow(step);
     maps.follow(step);
     done.push(step);
   }
   for (const process of living.all) done.push({ op: 'contents', process, at: 0, pages: PAGES });
   return withUsedFiles(FILES, done);
+}
+
+/** The step as one of a process that lives. */
+function owned(wanted: Step, process: number, { all, free }: Living): Step {
+  if (wanted.op === 'fork') return { ...wanted, process, child: free ?? 0 };
+  return 'of' in wanted ? { ...wanted, process, of: all[wanted.of % all.length] } : { ...wanted, process };
 }
 
 /** The script of these steps with only those of the files that a step names, numbered from 0. */

@@ -59,6 +59,14 @@ const move = parameter(
   ({ at, pages, to, newPages }) => `${at}+${pages} ${to === null ? ANYWHERE : `${to}+`}${newPages}`,
 );
 
+const other = parameter(
+  (line, { living }) => {
+    const of = line.process('a process');
+    if (!living.has(of)) throw line.wrong(`there is no process P${of} here`);
+    return { of };
+  },
+  ({ of }) => `P${of}`,
+);
 const page = parameter(
   (line) => ({ at: line.number('a page', 0, ARENA_PAGES - 1) }),
   ({ at }) => String(at),
@@ -115,4 +123,8 @@ export const OPERATIONS: { readonly [Op in Step['op']]: readonly Parameter[] } =
   pread: [file, index],
   pwrite: [file, index],
   fsync: [file],
+  peek: [other, page],
+  poke: [other, page],
+  'vm-read': [other, page],
+  'vm-write': [other, page],
 };

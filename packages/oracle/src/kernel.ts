@@ -75,13 +75,21 @@ function stepLine(step: Step, index: number): string {
   return [step.process, operation, ...numbers].join(' ');
 }
 
+/** The step with that name; some names share a type. */
+type StepOf<Op extends Step['op']> = Step extends infer S
+  ? S extends { op: infer Name }
+    ? Op extends Name
+      ? S
+      : never
+    : never
+  : never;
 type Encoding<S extends Step> = (step: S, token: number) => [operation: string, ...numbers: number[]];
 const onRange =
   (operation: string): Encoding<OnRange | Contents> =>
   ({ at, pages }) => [operation, at, pages];
 
 /** As `c/worker.c` reads them. */
-const ENCODINGS: { readonly [Op in Step['op']]: Encoding<Extract<Step, { op: Op }>> } = {
+const ENCODINGS: { readonly [Op in Step['op']]: Encoding<StepOf<Op>> } = {
   mmap: (step) => {
     const flags = mmapBits(step) | (step.file === null ? MAP_FIXED_ANONYMOUS : MAP_FIXED);
     return ['M', step.at, step.pages, protBits(step.prot), flags, step.file ?? -1, step.index];
@@ -102,6 +110,10 @@ const ENCODINGS: { readonly [Op in Step['op']]: Encoding<Extract<Step, { op: Op 
   pread: ({ file, index }) => ['r', file, index],
   pwrite: ({ file, index }, token) => ['w', file, index, token],
   fsync: ({ file }) => ['s', file],
+  peek: ({ of, at }) => ['p', of, at],
+  poke: ({ of, at }, token) => ['q', of, at, token],
+  'vm-read': ({ of, at }) => ['u', of, at],
+  'vm-write': ({ of, at }, token) => ['v', of, at, token],
 };
 const encode = (step: Step, token: number): [string, ...number[]] =>
   (ENCODINGS[step.op] as Encoding<Step>)(step, token);

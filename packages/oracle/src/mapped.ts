@@ -10,7 +10,7 @@ export class Mapped {
   /** The step at a page that is mapped, if any is: the one that its own page number comes to. */
   lead(step: Step): Step {
     if (!('at' in step) || step.op === 'mmap') return step;
-    const pages = [...this.pagesOf(step.process)].sort((a, b) => a - b);
+    const pages = [...this.pagesOf('of' in step ? step.of : step.process)].sort((a, b) => a - b);
     if (pages.length === 0) return step;
     const at = pages[step.at % pages.length];
     if (!('pages' in step)) return { ...step, at };

@@ -112,6 +112,19 @@ export interface Fsync extends By {
   readonly file: number;
 }
 
+/**
+ * A page of another process's memory, or of its own: `peek` and `poke` as a debugger, also where its area does not permit it; `vm-read` and
+ * `vm-write` only where it does.
+ */
+interface Access<Op extends string> extends By {
+  readonly op: Op;
+  readonly of: number;
+  readonly at: number;
+}
+export type Peek = Access<'peek'> | Access<'vm-read'>;
+/** Leaves a value there that no other step writes. */
+export type Poke = Access<'poke'> | Access<'vm-write'>;
+
 export type Step =
   | Mmap
   | Touch
@@ -125,7 +138,9 @@ export type Step =
   | Truncate
   | Contents
   | Transfer
-  | Fsync;
+  | Fsync
+  | Peek
+  | Poke;
 
 export interface Script {
   readonly files: readonly ScriptFile[];

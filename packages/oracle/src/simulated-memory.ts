@@ -2,12 +2,14 @@
 import { NULL, type Op, type Ptr } from '@lockless/cpu';
 import {
   type Area,
+  accessProcessVm,
   adoptMm,
   areas,
   buildMm,
   type Content,
   dupMm,
   exitMm,
+  FOLL_FORCE,
   fileFsync,
   MADV_RANDOM,
   MAP_ANONYMOUS,
@@ -28,13 +30,24 @@ import {
   userRead,
   userWrite,
 } from '@lockless/mm';
-import { type File, FMODE_READ, FMODE_WRITE, type Inode, type MmStruct, PAGE_SIZE } from '@lockless/mm-types';
+import {
+  EFAULT,
+  EIO,
+  type File,
+  FMODE_READ,
+  FMODE_WRITE,
+  type Inode,
+  type MmStruct,
+  PAGE_SIZE,
+} from '@lockless/mm-types';
 import { fadvise, fileOpen, filePut, inodeAlloc, POSIX_FADV_RANDOM } from '@lockless/pagecache';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
 import {
   ARENA_PAGES,
   type Contents,
   type Mmap,
+  type Peek,
+  type Poke,
   type ScriptFile,
   type Step,
   type Touch,
@@ -104,6 +117,8 @@ export class SimulatedMemory {
     yield* adoptMm(this.mmOf(step.process));
     if (step.op === 'read' || step.op === 'write') return { ...(yield* this.touch(step, token)), contents: [] };
     if (step.op === 'pread' || step.op === 'pwrite') return { ...(yield* this.transfer(step, token)), contents: [] };
+    if (step.op === 'peek' || step.op === 'vm-read') return { ...(yield* this.access(step, null)), contents: [] };
+    if (step.op === 'poke' || step.op === 'vm-write') return { ...(yield* this.access(step, token)), contents: [] };
     if (step.op === 'contents') return { result: 0, value: 0, contents: yield* this.contents(step) };
     return { result: Math.min(0, yield* this.call(step)), value: 0, contents: [] };
   }
@@ -164,6 +179,18 @@ export class SimulatedMemory {
     return { result: 0, value: 0 };
   }
 
+  /** Another process's memory. */
+  private *access({ op, of, at }: Peek | Poke, token: number | null): Op<Seen> {
+    const asDebugger = op === 'peek' || op === 'poke';
+    const datum = token === null ? null : { identity: token, version: PRIVATE };
+    const flags = asDebugger ? FOLL_FORCE : 0;
+    const { error, content } = yield* accessProcessVm(this.mmOf(of), ARENA_BASE + at, flags, datum);
+    if (error !== 0) return { result: asDebugger && error === -EFAULT ? -EIO : error, value: 0 };
+    if (token === null) return { result: 0, value: this.valueOf(content) };
+    if (content.version !== PRIVATE) this.wrote(content, token);
+    return { result: 0, value: 0 };
+  }
+
   private wrote({ identity, version }: Content, token: number): void {
     this.values.set(`${identity}:${version}`, token);
   }
@@ -173,7 +200,7 @@ export class SimulatedMemory {
     return version === 0 ? 0 : (this.values.get(`${identity}:${version}`) ?? UNKNOWN);
   }
 
-  private *call(step: Exclude<Step, Touch | Transfer | Contents>): Op<number> {
+  private *call(step: Exclude<Step, Touch | Transfer | Contents | Peek | Poke>): Op<number> {
     const { op } = step;
     if (op === 'mmap') return yield* this.mmap(step);
     if (op === 'fork') return yield* this.fork(step.process, step.child);

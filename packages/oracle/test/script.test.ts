@@ -43,7 +43,7 @@ describe('a script as text', () => {
     ['P0 madvise 0+4 free', 'text:1: free is refused: mm drops no anonymous memory yet (MADV_FREE)'],
     [
       'P0 frob',
-      'text:1: expected mmap, read, write, fork, exit, munmap, mremap, mprotect, madvise, msync, mlock, munlock, contents, truncate, pread, pwrite, fsync, got "frob"',
+      'text:1: expected mmap, read, write, fork, exit, munmap, mremap, mprotect, madvise, msync, mlock, munlock, contents, truncate, pread, pwrite, fsync, peek, poke, vm-read, vm-write, got "frob"',
     ],
   ])('%j is refused: %s', (text, message) => {
     expect(() => parseScript(text, 'text')).toThrow(
