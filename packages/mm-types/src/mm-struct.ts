@@ -3,6 +3,7 @@ import type { Embed, Null, Ptr, Ref, SpinLock, StructOf, Vec } from '@lockless/c
 import { ListHead, NR_CPUS, RwSemaphore, struct, TaskStruct } from '@lockless/cpu';
 import type { File } from './fs-struct.js';
 import type { MmuNotifierMm } from './mmu-notifier-struct.js';
+import type { Anonmm } from './rmap-struct.js';
 
 /** struct rb_node / rb_root of lib/rbtree.c. */
 export interface RbNode {
@@ -129,6 +130,8 @@ export interface MmStruct {
   flags: number;
   /** Who wants to know when entries change; NULL until the first registers. */
   mmuNotifierMm: Ptr<MmuNotifierMm> | Null;
+  /** Its place in its family, where the reverse mapping goes by families (anonmm). */
+  anonmm: Ptr<Anonmm> | Null;
   /** Process id of the owner, for reports. */
   ownerPid: number;
   /** mm->cpu_vm_mask: CPUs that ever translated an address of this mm, which a flush must look at. One bit each, never cleared. */
@@ -181,6 +184,7 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     mmapBase: 1,
     flags: 1,
     mmuNotifierMm: 1,
+    anonmm: 1,
     ownerPid: 1,
     cpuVmMask: NR_CPUS / 32,
     faultsAnonymous: 1,

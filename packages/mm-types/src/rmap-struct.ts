@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { StructOf, Vec } from '@lockless/cpu';
-import { CACHE_LINE_WORDS, struct } from '@lockless/cpu';
+import type { Embed, Ptr, SpinLock, StructOf, Vec } from '@lockless/cpu';
+import { CACHE_LINE_WORDS, ListHead, struct } from '@lockless/cpu';
+import type { MmStruct } from './mm-struct.js';
 
 /** Entries in one {@link PteChain}: what is left of a cache line. */
 export const NRPTE: number = CACHE_LINE_WORDS - 1;
@@ -26,3 +27,23 @@ const IDX_MASK = CACHE_LINE_WORDS - 1;
 export const pteChainNext = (nextAndIdx: number): number => nextAndIdx & ~IDX_MASK;
 /** pte_chain_idx(): the number in it. */
 export const pteChainIdx = (nextAndIdx: number): number => nextAndIdx & IDX_MASK;
+
+/**
+ * struct anonhd: the address spaces that may share anonymous pages: those that descend from one exec by fork. An anonymous page's mapping is
+ * this, its index the page number at which each of them that has it maps it.
+ * *Source*: Hugh Dickins, "anobjrmap", 2003 and 2004; there the first struct anonmm of a family is its head.
+ */
+export interface Anonhd {
+  lock: SpinLock;
+  /** {@link Anonmm.list}. */
+  mms: Embed<ListHead>;
+}
+export const Anonhd: StructOf<Anonhd> = struct<Anonhd>('anonhd', { lock: 1, mms: ListHead });
+
+/** struct anonmm: one address space of a family. */
+export interface Anonmm {
+  mm: Ptr<MmStruct>;
+  head: Ptr<Anonhd>;
+  list: Embed<ListHead>;
+}
+export const Anonmm: StructOf<Anonmm> = struct<Anonmm>('anonmm', { mm: 1, head: 1, list: ListHead });

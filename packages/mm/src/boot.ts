@@ -36,7 +36,7 @@ import {
 import { type RmapDesign, selectReverseMapping } from '@lockless/rmap';
 import { type MmOptions, MODERN_MM, mmOptionsInit } from './mm-options.js';
 
-export { type RmapDesign, type RmapStatistics, rmapStatistics } from '@lockless/rmap';
+export { RMAP_DESIGNS, type RmapDesign, type RmapStatistics, rmapStatistics } from '@lockless/rmap';
 
 export interface BootOptions extends PagecacheOptions {
   readonly cpus: number;

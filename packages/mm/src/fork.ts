@@ -39,7 +39,7 @@ const INHERITED = ['totalVm', 'startBrk', 'brk', 'startStack', 'mmapBase', 'flag
  * *Source*: `dup_mm`, kernel/fork.c, 2.6.27.
  */
 export function* dupMm(oldMm: Ptr<MmStruct>): Op<Ptr<MmStruct> | Null> {
-  const mm = yield* mmAlloc();
+  const mm = yield* mmAlloc(oldMm);
   if (mm === NULL) return NULL;
   if ((yield* dupMmap(mm, oldMm)) === 0) return mm;
   yield* mmput(mm);

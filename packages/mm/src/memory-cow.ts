@@ -75,7 +75,7 @@ export function* doWpPage(fault: Fault): Op<number> {
  * Whether an anonymous page has no other owner, so that it can be written in place. Tried under the page lock: who holds it may be about to
  * add an owner. When it is busy the page is copied, which is always right.
  */
-function* exclusivelyOurs(page: Ptr<Page>): Op<boolean> {
+export function* exclusivelyOurs(page: Ptr<Page>): Op<boolean> {
   if (!(yield* trylockPage(page))) return false;
   const reuse = yield* canShareSwapPage(page);
   yield* unlockPage(page);

@@ -44,6 +44,7 @@ import {
 } from '@lockless/rmap';
 import { makePagesPresent } from './mlock.js';
 import { mmOption } from './mm-options.js';
+import { canMove, makePageExclusive } from './mremap-exclusive.js';
 import { doMunmap } from './munmap.js';
 import { checkRange, getUnmappedArea, MAX_MAP_COUNT } from './unmapped-area.js';
 
@@ -209,7 +210,10 @@ function* moveEntries(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, { from, kept, t
       if (pteNone(yield* readOnce(source))) continue;
       const target = yield* pteAllocMap(mm, to + (address - from));
       if (target === NULL) return address - from;
-      yield* movePte(mm, mapping, { address, pte: source }, { address: to + (address - from), pte: target });
+      const place = { address: to + (address - from), pte: target };
+      while (!(yield* movePte(mm, mapping, { address, pte: source }, place))) {
+        if (!(yield* makePageExclusive(vma, address))) return address - from;
+      }
     }
   }
   return kept;
@@ -221,15 +225,25 @@ interface Place {
   readonly pte: Ref<Pte>;
 }
 
-/** Flushed under the page-table lock: nobody may find the page at the new place, and free it, while a CPU uses it at the old one. */
-function* movePte(mm: Ptr<MmStruct>, mapping: Ptr<AddressSpace> | Null, from: Place, to: Place): Op<void> {
+/**
+ * Flushed under the page-table lock: nobody may find the page at the new place, and free it, while a CPU uses it at the old one.
+ * *Returns* false when the entry has to stay until its page is exclusive, see {@link canMove}.
+ */
+function* movePte(mm: Ptr<MmStruct>, mapping: Ptr<AddressSpace> | Null, from: Place, to: Place): Op<boolean> {
   if (mapping !== NULL) yield* spinLock(AddressSpace.iMmapLock(mapping));
   yield* spinLock(MmStruct.pageTableLock(mm));
+  const movable = yield* canMove(from.address, from.pte);
+  if (movable) yield* moveEntry(mm, from, to);
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  if (mapping !== NULL) yield* spinUnlock(AddressSpace.iMmapLock(mapping));
+  return movable;
+}
+
+/** *Context*: page-table lock. */
+function* moveEntry(mm: Ptr<MmStruct>, from: Place, to: Place): Op<void> {
   // Reclaim or truncation may have been here since we looked.
   const entry = yield* ptepClearFlush(mm, from.address, from.pte);
   if (!pteNone(entry)) yield* setPteAt(mm, to.address, to.pte, entry);
   const page = ptePresent(entry) ? vmNormalPage(NULL, from.address, entry) : NULL;
-  if (page !== NULL) yield* pageMoveRmap(page, from.pte, to.pte);
-  yield* spinUnlock(MmStruct.pageTableLock(mm));
-  if (mapping !== NULL) yield* spinUnlock(AddressSpace.iMmapLock(mapping));
+  if (page !== NULL) yield* pageMoveRmap(page, from.pte, to.pte, to.address);
 }

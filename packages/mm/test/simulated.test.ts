@@ -59,16 +59,19 @@ describe('tasks that meet at every step', () => {
   }
 });
 
-describe.each(['pte-chain', 'objrmap'] as const)('the same on the reverse mappings before anon_vma: %s', (rmap) => {
-  it('all system calls at once; short of memory; allocations and disk requests fail', () => {
-    expect(failures({ rmap })).toEqual([]);
-    expect(failures({ rmap, memoryPages: 44, minFreeKbytes: 16, steps: 40 })).toEqual([]);
-    expect(failures({ rmap, memoryPages: 44, minFreeKbytes: 16, inject: { enomem: 0.02, eio: 0.02 } })).toEqual([]);
-  });
-
-  for (const [name, options] of Object.entries(FOCUSED)) {
-    it(name, () => {
-      expect(failures({ ...options, rmap, runLength: 3, steps: 20 }, name === 'writeback')).toEqual([]);
+describe.each(['pte-chain', 'objrmap', 'anonmm'] as const)(
+  'the same on the reverse mappings before anon_vma: %s',
+  (rmap) => {
+    it('all system calls at once; short of memory; allocations and disk requests fail', () => {
+      expect(failures({ rmap })).toEqual([]);
+      expect(failures({ rmap, memoryPages: 44, minFreeKbytes: 16, steps: 40 })).toEqual([]);
+      expect(failures({ rmap, memoryPages: 44, minFreeKbytes: 16, inject: { enomem: 0.02, eio: 0.02 } })).toEqual([]);
     });
-  }
-});
+
+    for (const [name, options] of Object.entries(FOCUSED)) {
+      it(name, () => {
+        expect(failures({ ...options, rmap, runLength: 3, steps: 20 }, name === 'writeback')).toEqual([]);
+      });
+    }
+  },
+);

@@ -21,11 +21,22 @@ import { NRPTE, Page, PG_ANON, PG_CHAINLOCK, PG_DIRECT, PteChain, pteChainIdx, p
  */
 const PTE_CHAINS = 1;
 const OBJRMAP = 2;
+const COUNTS = 3;
 const design: Ref<number> = defineWord('page_pte_union');
 
-/** The reverse mapping keeps the entries of pages in page->pte: those of all pages, or (objrmap) of those with PG_anon. *Context*: boot. */
-export const usePteUnion = (chains: 'of-all-pages' | 'of-anonymous-pages'): void =>
-  poke(design, chains === 'of-all-pages' ? PTE_CHAINS : OBJRMAP);
+/** Which pages list their entries in page->pte; of the others there is the number of entries. */
+type Chains = 'of-all-pages' | 'of-anonymous-pages' | 'of-no-page';
+const DESIGNS: Readonly<Record<Chains, number>> = {
+  'of-all-pages': PTE_CHAINS,
+  'of-anonymous-pages': OBJRMAP,
+  'of-no-page': COUNTS,
+};
+
+/**
+ * The reverse mapping keeps the entries of pages in page->pte: those of all pages, or (objrmap) of those with PG_anon, or (anonmm) only their number.
+ * *Context*: boot.
+ */
+export const usePteUnion = (chains: Chains): void => poke(design, DESIGNS[chains]);
 
 /** Whether page->pte is in use, and _mapcount is not. Constant after boot. */
 export const pteUnionInUse = (): boolean => peek(design) !== 0;

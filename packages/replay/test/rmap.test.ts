@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import type { RmapDesign } from '@lockless/mm';
 import type { RunResult } from '@lockless/report';
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../src/index.js';
 import { BUNDLED, type Bundled, bundled, expectHolds } from './bundled.js';
 
-const DESIGNS = ['pte-chain', 'objrmap'] as const;
+const DESIGNS = ['pte-chain', 'objrmap', 'anonmm'] as const;
 const RUNS = BUNDLED.flatMap((name, seed) => DESIGNS.map((rmap) => ({ name, rmap, seed: seed + 1 })));
 
 const faultsOf = (result: RunResult) =>
@@ -18,7 +19,7 @@ function reference(name: Bundled): Promise<RunResult> {
   return known;
 }
 
-describe('the recordings on the reverse mappings before anon_vma', () => {
+describe('the recordings on the reverse mappings other than anon_vma', () => {
   it.each(RUNS)('$name, $rmap: the same faults and resident pages as with anon_vma', async ({ name, rmap }) => {
     const result = await simulate(bundled(name), { cpus: 1, model: 'sc', rmap });
     expectHolds(result);
@@ -36,11 +37,13 @@ describe('the recordings on the reverse mappings before anon_vma', () => {
     expect(result.memory.reclaim.reclaimed).toBeGreaterThan(1000);
   });
 
-  it('bookkeeping where several processes map the same files: chains for each entry, objrmap for anonymous pages, anon_vma for areas', async () => {
-    const bytes = async (rmap: 'pte-chain' | 'objrmap' | 'anon-vma'): Promise<number> =>
+  it('bookkeeping where several processes map the same files: chains for each entry, objrmap for anonymous pages, anon_vma for areas, anonmm for processes', async () => {
+    const bytes = async (rmap: RmapDesign): Promise<number> =>
       (await simulate(bundled('sqlite-threads'), { cpus: 1, model: 'sc', rmap })).memory.reverseMapping.bytes;
     const chains = await bytes('pte-chain');
     expect(chains).toBeGreaterThan(10 * (await bytes('objrmap')));
     expect(chains).toBeGreaterThan(10 * (await bytes('anon-vma')));
+    // Nothing for a page, an area or an entry: a family, and a member for each process.
+    expect(await bytes('anonmm')).toBeLessThan(await bytes('anon-vma'));
   });
 });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './anon-vma.js';
+export { anonhdCachep, anonmmCachep } from './anonmm.js';
 export * from './free-pgtables.js';
 export { installPage } from './fremap.js';
 export * from './i-mmap.js';
@@ -16,6 +17,8 @@ export { pteChainCachep } from './pte-chain.js';
 export { ptepClearFlushNotify } from './pte-notify.js';
 export * from './rbtree.js';
 export {
+  anonmmReverseMapping,
+  anonPagesHaveOneAddress,
   anonVmaPrepare,
   areaReverseMapping,
   mayHaveAnon,
@@ -30,6 +33,7 @@ export {
   pageRemoveRmap,
   pteChainReverseMapping,
   type ReverseMapping,
+  RMAP_DESIGNS,
   type RmapDesign,
   type RmapSpare,
   rmapPrepare,

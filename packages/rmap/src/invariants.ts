@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Ptr, Ref } from '@lockless/cpu';
 import { NULL, peek } from '@lockless/cpu';
-import { AddressSpace, AnonVma, File, MmStruct, PAGE_MAPPING_ANON, Page, VmAreaStruct } from '@lockless/mm-types';
+import {
+  AddressSpace,
+  Anonhd,
+  Anonmm,
+  AnonVma,
+  File,
+  MmStruct,
+  PAGE_MAPPING_ANON,
+  Page,
+  VmAreaStruct,
+} from '@lockless/mm-types';
 import { chainedEntries, mapcountOf, memMapPages, pageToPfn, pfnToPage, pteUnionInUse } from '@lockless/page';
 import type { Pte } from './pte.js';
 import { ptePresent } from './pte.js';
 import { vmNormalPage } from './pte-access.js';
+import { anonVmaInUse } from './vma.js';
 import { areasOf, listOf, treeOf, walkMm } from './walk-mm.js';
 
 /*
@@ -77,8 +88,8 @@ export function checkMapcounts(mms: readonly Ptr<MmStruct>[]): string | null {
 }
 
 /**
- * I9, second half: every entry is found: that of a page with a chain in it, else that of an anonymous page through its anon_vma, every other
- * one through i_mmap of its mapping.
+ * I9, second half: every entry is found: that of a page with a chain in it, else that of an anonymous page through its anon_vma or its family of
+ * address spaces, every other one through i_mmap of its mapping.
  */
 export function checkRmapComplete(mms: readonly Ptr<MmStruct>[]): string | null {
   for (const mm of mms) {
@@ -100,7 +111,18 @@ export function checkRmapComplete(mms: readonly Ptr<MmStruct>[]): string | null 
 const whyNotChained = (chained: readonly number[], ptep: Ref<Pte>): string | null =>
   chained.includes(ptep) ? null : `not among the ${chained.length} entries of its chain`;
 
+/** Its address and its family lead to the entry. */
+function whyNotInFamily(page: Ptr<Page>, mm: Ptr<MmStruct>, vpage: number): string | null {
+  if (peek(Page.index(page)) !== vpage) return `page->index says page ${peek(Page.index(page))}`;
+  const anonmm = peek(MmStruct.anonmm(mm));
+  const family = peek(Page.mapping(page)) - PAGE_MAPPING_ANON;
+  if (anonmm === NULL || peek(Anonmm.head(anonmm)) !== family) return 'its address space is of another family';
+  const found = listOf(Anonhd.mms(family as Ptr<Anonhd>), Anonmm.$offset.list ?? 0).includes(anonmm);
+  return found ? null : 'its address space is not on the list of its family';
+}
+
 function whyNotFound(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, vpage: number): string | null {
+  if (isAnon(page) && !anonVmaInUse()) return whyNotInFamily(page, peek(VmAreaStruct.vmMm(vma)), vpage);
   const expected = peek(VmAreaStruct.vmStart(vma)) + peek(Page.index(page)) - peek(VmAreaStruct.vmPgoff(vma));
   if (expected !== vpage) return `page->index leads to page ${expected}`;
   const mapping = peek(Page.mapping(page));

@@ -19,18 +19,23 @@ import { MmStruct } from '@lockless/mm-types';
 import { mmuNotifierMmDestroy, provideMmdrop } from '@lockless/mmu-notifier';
 import type { Pgd } from './pgtable.js';
 import { pgdAlloc, pgdFree } from './pgtable.js';
+import { dupRmap, execRmap, exitRmap } from './reverse-mapping.js';
 
 export const mmCachep: KmemCache<MmStruct> = kmemCacheCreate(MmStruct);
 
 /**
- * mm_alloc(): a new, empty address space with one user.
+ * mm_alloc(): a new, empty address space with one user; of fork, it will share pages with `parent`.
  *
  * *Returns* NULL when memory is short.
  * *Source*: mm_alloc(), kernel/fork.c, 2.6.27.
  */
-export function* mmAlloc(): Op<Ptr<MmStruct> | Null> {
-  const mm = yield* kmemCacheAlloc(mmCachep, GFP_KERNEL);
-  return mm === NULL ? NULL : yield* mmInit(mm);
+export function* mmAlloc(parent: Ptr<MmStruct> | Null = NULL): Op<Ptr<MmStruct> | Null> {
+  const fresh = yield* kmemCacheAlloc(mmCachep, GFP_KERNEL);
+  const mm = fresh === NULL ? NULL : yield* mmInit(fresh);
+  if (mm === NULL) return NULL;
+  if ((yield* parent === NULL ? execRmap(mm) : dupRmap(mm, parent)) === 0) return mm;
+  yield* mmdrop(mm);
+  return NULL;
 }
 
 /**
@@ -48,6 +53,7 @@ export function* mmInit(mm: Ptr<MmStruct>): Op<Ptr<MmStruct> | Null> {
   yield* store(MmStruct.mmRb(mm), NULL);
   yield* store(MmStruct.mmapCache(mm), NULL);
   yield* store(MmStruct.mmuNotifierMm(mm), NULL);
+  yield* store(MmStruct.anonmm(mm), NULL);
   for (const field of ['mapCount', 'fileRss', 'anonRss', 'swapents', 'nrPtes', 'totalVm', 'lockedVm'] as const) {
     yield* store(MmStruct[field](mm), 0);
   }
@@ -73,6 +79,7 @@ export const mmGrab = (mm: Ptr<MmStruct>): Access<void> => atomicInc(MmStruct.mm
 export function* mmdrop(mm: Ptr<MmStruct>): Op<void> {
   if (!(yield* atomicDecAndTest(MmStruct.mmCount(mm)))) return;
   bugOn((yield* load(MmStruct.nrPtes(mm))) !== 0, 'mmdrop: page tables are left');
+  yield* exitRmap(mm);
   yield* pgdFree((yield* load(MmStruct.pgd(mm))) as Ptr<Pgd>);
   yield* mmuNotifierMmDestroy(mm);
   yield* kmemCacheFree(mmCachep, mm);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { FunctionPointer, Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { defineWord, functionPointer, load, NULL, peek, pointedFunction, store } from '@lockless/cpu';
-import { type Page, VmAreaStruct } from '@lockless/mm-types';
+import { type MmStruct, type Page, VmAreaStruct } from '@lockless/mm-types';
 import { usePteUnion } from '@lockless/page';
 import * as byAnonVma from './anon-vma-prepare.js';
+import * as families from './anonmm.js';
 import * as byArea from './page-rmap.js';
 import { usePtePages } from './pgtable.js';
 import type { Pte } from './pte.js';
 import type { PteChainSpare } from './pte-chain.js';
 import type { SwapResult } from './rmap.js';
 import * as walks from './rmap.js';
+import * as byFamily from './rmap-anonmm.js';
 import * as objrmap from './rmap-objrmap.js';
 import * as chains from './rmap-pte-chain.js';
 import { type EntryVisit, rmapWalk } from './rmap-walk.js';
 import { countRmap } from './rmap-work.js';
+import { anonVmaInUse, useNoAnonVma } from './vma.js';
 
 /** What recording an entry may need while spin locks are held; from {@link rmapPrepare}. */
 export type RmapSpare = PteChainSpare;
@@ -25,6 +28,8 @@ export type RmapSpare = PteChainSpare;
  */
 export interface ReverseMapping {
   readonly name: string;
+  /** Areas have an anon_vma, and mappings are counted in page->_mapcount. Else areas are found by address, and page->pte is in use. */
+  readonly anonVmas: boolean;
   /** Which pages list their entries in page->pte. */
   readonly chains: 'of-no-page' | 'of-all-pages' | 'of-anonymous-pages';
   /** Before spin locks are taken: what the next page_add_rmap may use up. *Context*: may sleep. *Returns* null when memory is short. */
@@ -41,7 +46,14 @@ export interface ReverseMapping {
   readonly pageDupRmap: (page: Ptr<Page>, ptep: Ref<Pte>, spare: RmapSpare) => Op<void>;
   readonly pageRemoveRmap: (page: Ptr<Page>, ptep: Ref<Pte>) => Op<void>;
   /** mremap moves the page from one entry to another. *Context*: page table lock of both. */
-  readonly pageMoveRmap: (page: Ptr<Page>, from: Ref<Pte>, to: Ref<Pte>) => Op<void>;
+  readonly pageMoveRmap: (page: Ptr<Page>, from: Ref<Pte>, to: Ref<Pte>, address: number) => Op<void>;
+  /** An anonymous page is found at one address, the same in all address spaces: mremap copies a page that others map, and moves the copy. */
+  readonly oneAddress: boolean;
+  /** A new address space: of exec, or of fork. *Context*: nobody else knows `mm`. *Returns* 0, -ENOMEM. */
+  readonly execRmap: (mm: Ptr<MmStruct>) => Op<number>;
+  readonly dupRmap: (mm: Ptr<MmStruct>, oldMm: Ptr<MmStruct>) => Op<number>;
+  /** The end of it. *Context*: nothing is mapped. */
+  readonly exitRmap: (mm: Ptr<MmStruct>) => Op<void>;
   readonly pageReferenced: (page: Ptr<Page>, isLocked: boolean) => Op<number>;
   readonly pageMkclean: (page: Ptr<Page>) => Op<number>;
   readonly tryToUnmap: (page: Ptr<Page>, migration: boolean) => Op<SwapResult>;
@@ -66,10 +78,14 @@ function* nothingToRefill(): Op<boolean> {
   return true;
 }
 function* nothing(): Op<void> {}
+function* nothingToJoin(): Op<number> {
+  return 0;
+}
 
 /** Through the areas: anon_vma for anonymous pages, i_mmap for file pages, as merged in 2.6.7. */
 export const areaReverseMapping: ReverseMapping = {
   name: 'anon-vma',
+  anonVmas: true,
   chains: 'of-no-page',
   rmapPrepare: nothingToPrepare,
   rmapRefill: nothingToRefill,
@@ -81,6 +97,10 @@ export const areaReverseMapping: ReverseMapping = {
   pageDupRmap: byArea.pageDupRmap,
   pageRemoveRmap: byArea.pageRemoveRmap,
   pageMoveRmap: nothing,
+  oneAddress: false,
+  execRmap: nothingToJoin,
+  dupRmap: nothingToJoin,
+  exitRmap: nothing,
   pageReferenced: walks.pageReferenced,
   pageMkclean: walks.pageMkclean,
   tryToUnmap: walks.tryToUnmap,
@@ -90,6 +110,7 @@ export const areaReverseMapping: ReverseMapping = {
 /** A chain of entries for each page, as in 2.6.5. */
 export const pteChainReverseMapping: ReverseMapping = {
   name: 'pte-chain',
+  anonVmas: false,
   chains: 'of-all-pages',
   rmapPrepare: chains.rmapPrepare,
   rmapRefill: chains.rmapRefill,
@@ -101,6 +122,10 @@ export const pteChainReverseMapping: ReverseMapping = {
   pageDupRmap: chains.pageAddRmap,
   pageRemoveRmap: chains.pageRemoveRmap,
   pageMoveRmap: chains.pageMoveRmap,
+  oneAddress: false,
+  execRmap: nothingToJoin,
+  dupRmap: nothingToJoin,
+  exitRmap: nothing,
   pageReferenced: chains.pageReferenced,
   pageMkclean: chains.pageMkclean,
   tryToUnmap: chains.tryToUnmap,
@@ -123,13 +148,40 @@ export const objReverseMapping: ReverseMapping = {
   tryToUnmap: objrmap.tryToUnmap,
 };
 
+/** Areas for pages of files, families of address spaces for anonymous pages: Hugh Dickins' anonmm, the other candidate for 2.6.7. */
+export const anonmmReverseMapping: ReverseMapping = {
+  name: 'anonmm',
+  anonVmas: false,
+  chains: 'of-no-page',
+  rmapPrepare: nothingToPrepare,
+  rmapRefill: nothingToRefill,
+  rmapRelease: nothing,
+  anonVmaPrepare: chains.markHasAnon,
+  pageAddAnonRmap: byFamily.pageAddAnonRmap,
+  pageAddNewAnonRmap: byFamily.pageAddAnonRmap,
+  pageAddFileRmap: byFamily.pageAddFileRmap,
+  pageDupRmap: byFamily.pageDupRmap,
+  pageRemoveRmap: byFamily.pageRemoveRmap,
+  pageMoveRmap: byFamily.pageMoveRmap,
+  oneAddress: true,
+  execRmap: families.execRmap,
+  dupRmap: families.dupRmap,
+  exitRmap: families.exitRmap,
+  pageReferenced: byFamily.pageReferenced,
+  pageMkclean: walks.pageMkclean,
+  tryToUnmap: byFamily.tryToUnmap,
+  rmapWalk: byFamily.rmapWalk,
+};
+
 /** The reverse mappings that come with the package. */
-export type RmapDesign = 'pte-chain' | 'objrmap' | 'anon-vma';
+export const RMAP_DESIGNS = ['anon-vma', 'pte-chain', 'objrmap', 'anonmm'] as const;
+export type RmapDesign = (typeof RMAP_DESIGNS)[number];
 
 const designs: Readonly<Record<RmapDesign, FunctionPointer<ReverseMapping>>> = {
   'anon-vma': functionPointer('anon_vma', areaReverseMapping),
   'pte-chain': functionPointer('pte_chain', pteChainReverseMapping),
   objrmap: functionPointer('objrmap', objReverseMapping),
+  anonmm: functionPointer('anonmm', anonmmReverseMapping),
 };
 
 const selected: Ref<FunctionPointer<ReverseMapping> | Null> = defineWord('reverse_mapping');
@@ -138,10 +190,11 @@ const selected: Ref<FunctionPointer<ReverseMapping> | Null> = defineWord('revers
 export function* selectReverseMapping(implementation: RmapDesign | FunctionPointer<ReverseMapping>): Op<void> {
   const pointer = typeof implementation === 'string' ? designs[implementation] : implementation;
   yield* store(selected, pointer);
-  const kept = pointedFunction(pointer).chains;
-  if (kept === 'of-no-page') return;
-  usePteUnion(kept);
-  usePtePages();
+  const { anonVmas, chains } = pointedFunction(pointer);
+  if (anonVmas) return;
+  usePteUnion(chains);
+  useNoAnonVma();
+  if (chains !== 'of-no-page') usePtePages();
 }
 
 /** The one that is selected. */
@@ -163,9 +216,7 @@ export const rmapRelease = (spare: RmapSpare): Op<void> => inUse().rmapRelease(s
 export const anonVmaPrepare = (vma: Ptr<VmAreaStruct>): Op<number> => inUse().anonVmaPrepare(vma);
 /** Whether an area may have anonymous pages: what fork must copy, because the child cannot fault it in. *Context*: mmap_sem for write. */
 export function* mayHaveAnon(vma: Ptr<VmAreaStruct>): Op<boolean> {
-  return (
-    (yield* inUse().chains === 'of-no-page' ? load(VmAreaStruct.anonVma(vma)) : load(VmAreaStruct.hasAnon(vma))) !== 0
-  );
+  return (yield* anonVmaInUse() ? load(VmAreaStruct.anonVma(vma)) : load(VmAreaStruct.hasAnon(vma))) !== 0;
 }
 /** See {@link ReverseMapping}. */
 export const pageAddAnonRmap: AddAnonRmap = (page, vma, address, ptep, spare) => {
@@ -193,8 +244,16 @@ export const pageRemoveRmap = (page: Ptr<Page>, ptep: Ref<Pte>): Op<void> => {
   return inUse().pageRemoveRmap(page, ptep);
 };
 /** See {@link ReverseMapping}. */
-export const pageMoveRmap = (page: Ptr<Page>, from: Ref<Pte>, to: Ref<Pte>): Op<void> =>
-  inUse().pageMoveRmap(page, from, to);
+export const pageMoveRmap = (page: Ptr<Page>, from: Ref<Pte>, to: Ref<Pte>, address: number): Op<void> =>
+  inUse().pageMoveRmap(page, from, to, address);
+/** See {@link ReverseMapping}. */
+export const anonPagesHaveOneAddress = (): boolean => inUse().oneAddress;
+/** See {@link ReverseMapping}. */
+export const execRmap = (mm: Ptr<MmStruct>): Op<number> => inUse().execRmap(mm);
+/** See {@link ReverseMapping}. */
+export const dupRmap = (mm: Ptr<MmStruct>, oldMm: Ptr<MmStruct>): Op<number> => inUse().dupRmap(mm, oldMm);
+/** See {@link ReverseMapping}. */
+export const exitRmap = (mm: Ptr<MmStruct>): Op<void> => inUse().exitRmap(mm);
 /** See {@link ReverseMapping}. */
 export const pageReferenced = (page: Ptr<Page>, isLocked: boolean): Op<number> =>
   inUse().pageReferenced(page, isLocked);

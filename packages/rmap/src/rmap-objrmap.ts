@@ -34,7 +34,7 @@ import { countRmap } from './rmap-work.js';
  */
 
 /** What lets a page be counted: it is a page of a file. */
-function* bugUnlessOfFile(page: Ptr<Page>): Op<void> {
+export function* bugUnlessOfFile(page: Ptr<Page>): Op<void> {
   bugOn((yield* pageMapping(page)) === NULL, 'objrmap: page->mapping is NULL');
   bugOn(yield* pageSwapCache(page), 'objrmap: PageSwapCache(page)');
 }
@@ -88,7 +88,7 @@ export function* pageRemoveRmap(page: Ptr<Page>, ptep: Ref<Pte>): Op<void> {
   yield* pteChainUnlock(page);
 }
 
-function* uncountEntry(page: Ptr<Page>): Op<void> {
+export function* uncountEntry(page: Ptr<Page>): Op<void> {
   const mapcount = yield* readOnce(Page.pte(page));
   bugOn(mapcount === 0, '!page->pte.mapcount');
   yield* writeOnce(Page.pte(page), mapcount - 1);
@@ -148,7 +148,7 @@ function* pageReferencedObjOne(vma: Ptr<VmAreaStruct>, page: Ptr<Page>): Op<numb
  * *Context*: PG_chainlock, which keeps the page mapped and so in its file. *Returns* 1, "in use", when i_mmap_lock is busy.
  * *Source*: page_referenced_obj(), the patch. *Differs*: one list of areas, where 2.6.5 has i_mmap and i_mmap_shared.
  */
-function* pageReferencedObj(page: Ptr<Page>): Op<number> {
+export function* pageReferencedObj(page: Ptr<Page>): Op<number> {
   if (!(yield* pageMapped(page))) return 0;
   yield* bugUnlessOfFile(page);
   const mapping = (yield* pageMapping(page)) as Ptr<AddressSpace>;
@@ -197,7 +197,7 @@ function* tryToUnmapObjOne(vma: Ptr<VmAreaStruct>, page: Ptr<Page>, migration: b
  * *Context*: PG_chainlock; page locked. *Returns* SWAP_AGAIN, to try later, when i_mmap_lock is busy.
  * *Source*: try_to_unmap_obj(), the patch.
  */
-function* tryToUnmapObj(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
+export function* tryToUnmapObj(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
   yield* bugUnlessOfFile(page);
   const mapping = (yield* pageMapping(page)) as Ptr<AddressSpace>;
   if (!(yield* spinTrylock(AddressSpace.iMmapLock(mapping)))) return trylockAgain() ? SWAP_AGAIN : SWAP_SUCCESS;

@@ -17,8 +17,16 @@ import {
 import { AddressSpace, AnonVma, ENOMEM, File, MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { anonVmaLinkLocked, anonVmaMerge } from './anon-vma.js';
 import { removeSharedVmStruct, vmaLinkFileLocked, vmaMapping } from './i-mmap.js';
-import { ptePagesInUse } from './pgtable.js';
-import { addMapCount, findVmaPrepare, lockAreas, unlockAreas, vmAreaCachep, vmaLinkLocked, vmaUnlink } from './vma.js';
+import {
+  addMapCount,
+  anonVmaInUse,
+  findVmaPrepare,
+  lockAreas,
+  unlockAreas,
+  vmAreaCachep,
+  vmaLinkLocked,
+  vmaUnlink,
+} from './vma.js';
 
 /** sysctl_max_map_count: areas that one mm may have. */
 export const DEFAULT_MAX_MAP_COUNT = 65536;
@@ -92,7 +100,7 @@ function* adjustOnce(
   if (mapping !== NULL) yield* lockMapping(mapping, vma, next, importer, insert);
   const anonVma = yield* lockAnonVma(vma, importer === NULL ? NULL : next, importer);
   yield* lockAreas(mm);
-  if (ptePagesInUse() && importer !== NULL && next !== NULL)
+  if (!anonVmaInUse() && importer !== NULL && next !== NULL)
     yield* shareHasAnon(importer, importer === vma ? next : vma);
 
   yield* store(VmAreaStruct.vmStart(vma), start);
@@ -186,7 +194,7 @@ export function* copyVmAreaStruct(vma: Ptr<VmAreaStruct>): Op<Ptr<VmAreaStruct> 
   for (const field of ['vmStart', 'vmEnd', 'vmFlags', 'vmPgoff', 'vmTruncateCount'] as const) {
     yield* store(VmAreaStruct[field](copy), yield* load(VmAreaStruct[field](vma)));
   }
-  if (ptePagesInUse()) yield* store(VmAreaStruct.hasAnon(copy), yield* load(VmAreaStruct.hasAnon(vma)));
+  if (!anonVmaInUse()) yield* store(VmAreaStruct.hasAnon(copy), yield* load(VmAreaStruct.hasAnon(vma)));
   const file = yield* load(VmAreaStruct.vmFile(copy));
   if (file !== NULL) yield* atomicInc(File.count(file));
   return copy;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { KmemCache, Null, Op, Ptr } from '@lockless/cpu';
+import type { KmemCache, Null, Op, Ptr, Ref } from '@lockless/cpu';
 import {
   containerOf,
+  defineWord,
   kmemCacheCreate,
   load,
   NULL,
+  peek,
+  poke,
   readOnce,
   spinLock,
   spinUnlock,
@@ -14,7 +17,6 @@ import {
 import { AddressSpace, ENOMEM, MmStruct, RbNode, VmAreaStruct } from '@lockless/mm-types';
 import { anonVmaLinkLocked, anonVmaLock, anonVmaUnlock } from './anon-vma.js';
 import { vmaLinkFileLocked, vmaMapping } from './i-mmap.js';
-import { ptePagesInUse } from './pgtable.js';
 import type { RbRoot } from './rbtree.js';
 import { rbErase, rbInsertColor, rbLinkNode } from './rbtree.js';
 
@@ -105,19 +107,25 @@ export function* findVmaIntersection(mm: Ptr<MmStruct>, start: number, end: numb
   return vma !== NULL && (yield* load(VmAreaStruct.vmStart(vma))) < end ? vma : NULL;
 }
 
+const areasHaveNoAnonVma: Ref<number> = defineWord('areas_have_no_anon_vma');
+/** From now on areas have no anon_vma: vma->has_anon says that they have anonymous pages, and reclaim looks for areas by address. *Context*: boot. */
+export const useNoAnonVma = (): void => poke(areasHaveNoAnonVma, 1);
+/** Whether that is so; constant after boot. */
+export const anonVmaInUse = (): boolean => peek(areasHaveNoAnonVma) === 0;
+
 /**
- * Keeps reclaim out of an mm's areas while they change. Where the reverse mapping knows entries, reclaim comes from an entry and looks for
- * its area under page_table_lock, as all of 2.6.5 does. With anon_vma nobody looks for an area without mmap_sem, and this does nothing.
+ * Keeps reclaim out of an mm's areas while they change. Where the reverse mapping knows entries or address spaces, reclaim looks for the area of
+ * an address under page_table_lock, as all of 2.6.5 does. With anon_vma nobody looks for an area without mmap_sem, and this does nothing.
  *
  * *Context*: mmap_sem; page_table_lock not held.
  */
 export function* lockAreas(mm: Ptr<MmStruct>): Op<void> {
-  if (ptePagesInUse()) yield* spinLock(MmStruct.pageTableLock(mm));
+  if (!anonVmaInUse()) yield* spinLock(MmStruct.pageTableLock(mm));
 }
 
 /** The end of {@link lockAreas}. */
 export function* unlockAreas(mm: Ptr<MmStruct>): Op<void> {
-  if (ptePagesInUse()) yield* spinUnlock(MmStruct.pageTableLock(mm));
+  if (!anonVmaInUse()) yield* spinUnlock(MmStruct.pageTableLock(mm));
 }
 
 /**

@@ -28,8 +28,8 @@ interface Mapped {
   readonly page: Ptr<Page>;
   readonly mms: readonly Ptr<MmStruct>[];
 }
-const newMm = function* (): Op<Ptr<MmStruct>> {
-  return (yield* rmap.mmAlloc()) as Ptr<MmStruct>;
+const newMm = function* (parent: Ptr<MmStruct> | 0 = 0): Op<Ptr<MmStruct>> {
+  return (yield* rmap.mmAlloc(parent)) as Ptr<MmStruct>;
 };
 function* entryAt(mm: Ptr<MmStruct>): Op<rmap.Pte> {
   const ptep = yield* rmap.pteOffsetMap(mm, ADDRESS);
@@ -38,7 +38,8 @@ function* entryAt(mm: Ptr<MmStruct>): Op<rmap.Pte> {
 
 const kinds: Record<string, () => Op<Mapped>> = {
   *'an anonymous page of a parent and two children'() {
-    const mms = [yield* newMm(), yield* newMm(), yield* newMm()];
+    const parent = yield* newMm();
+    const mms = [parent, yield* newMm(parent), yield* newMm(parent)];
     yield* faultAnon(yield* mapArea(mms[0], { start: 8, pages: 8, vmFlags: W, file: 0, pgoff: 8 }), ADDRESS);
     yield* forkMm(mms[1], mms[0]);
     yield* forkMm(mms[2], mms[1]);

@@ -6,6 +6,7 @@ import {
   AddressSpace,
   File as FileFields,
   MmStruct,
+  PAGE_MAPPING_ANON,
   Page,
   PG_DIRTY,
   PG_REFERENCED,
@@ -17,14 +18,17 @@ import {
   VmAreaStruct,
 } from '@lockless/mm-types';
 import {
+  getPage,
   lockPage,
   mapcountOf,
   memMapPages,
   pfnToPage,
+  putPage,
   setPageReferenced,
   unlockPage,
   zonePageState,
 } from '@lockless/page';
+import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import * as rmap from '../src/index.js';
@@ -46,8 +50,8 @@ function run(body: (engine: SequentialEngine) => Op<void>): void {
     })(),
   );
 }
-const mmOf = function* (pid: number): Op<Ptr<MmStruct>> {
-  const mm = (yield* rmap.mmAlloc()) as Ptr<MmStruct>;
+const mmOf = function* (pid: number, parent: Ptr<MmStruct> | 0 = NULL): Op<Ptr<MmStruct>> {
+  const mm = (yield* rmap.mmAlloc(parent)) as Ptr<MmStruct>;
   yield* store(MmStruct.ownerPid(mm), pid);
   return mm;
 };
@@ -75,7 +79,17 @@ function* locked<T>(page: Ptr<Page>, op: Op<T>): Op<T> {
 }
 
 interface Step {
-  readonly op: 'map' | 'mapFile' | 'unmap' | 'protect' | 'touch' | 'fork' | 'tryToUnmap' | 'zapFile' | 'exit';
+  readonly op:
+    | 'map'
+    | 'mapFile'
+    | 'unmap'
+    | 'protect'
+    | 'touch'
+    | 'fork'
+    | 'tryToUnmap'
+    | 'migrate'
+    | 'zapFile'
+    | 'exit';
   readonly mm: number;
   readonly from: number;
   readonly pages: number;
@@ -83,7 +97,7 @@ interface Step {
 const FILE_PAGES = 30;
 const BASE = 500;
 
-function* apply(mms: Ptr<MmStruct>[], file: Ptr<File>, cache: readonly Ptr<Page>[], step: Step): Op<void> {
+function* apply(mms: Ptr<MmStruct>[], file: Ptr<File>, cache: Ptr<Page>[], step: Step): Op<void> {
   const mm = mms[step.mm % mms.length];
   const start = BASE + step.from;
   const end = start + step.pages;
@@ -114,7 +128,7 @@ function* apply(mms: Ptr<MmStruct>[], file: Ptr<File>, cache: readonly Ptr<Page>
       return;
     case 'fork': {
       if (mms.length >= 5) return;
-      const child = yield* mmOf(mms.length + 1);
+      const child = yield* mmOf(mms.length + 1, mm);
       yield* forkMm(child, mm);
       mms.push(child);
       return;
@@ -125,6 +139,13 @@ function* apply(mms: Ptr<MmStruct>[], file: Ptr<File>, cache: readonly Ptr<Page>
       expect([mapcount(page), count(page)]).toEqual([0, 1]);
       return;
     }
+    case 'migrate': {
+      const index = step.from % FILE_PAGES;
+      const anon = anonPageOf(mm, step.from);
+      if (anon !== null) yield* migrate(anon);
+      else cache[index] = yield* migrate(cache[index]);
+      return;
+    }
     case 'zapFile': {
       const mapping = (yield* load(FileFields.mapping(file))) as Ptr<AddressSpace>;
       return yield* rmap.unmapMappingRange(mapping, step.from, step.pages, step.mm % 2 === 0);
@@ -133,6 +154,50 @@ function* apply(mms: Ptr<MmStruct>[], file: Ptr<File>, cache: readonly Ptr<Page>
       yield* munmap(mm, 0, rmap.TASK_SIZE);
       return;
   }
+}
+
+/** Some anonymous page of an address space. */
+function anonPageOf(mm: Ptr<MmStruct>, which: number): Ptr<Page> | null {
+  const pages: Ptr<Page>[] = [];
+  rmap.walkMm(mm, (vpage, pte) => {
+    const page = rmap.ptePresent(pte) ? rmap.vmNormalPage(NULL, vpage, pte) : NULL;
+    if (page !== NULL && (peek(Page.mapping(page)) & PAGE_MAPPING_ANON) !== 0) pages.push(page);
+  });
+  return pages[which] ?? null;
+}
+
+/** The page's mappings become another page's. *Returns* the page that is in its place: itself, where no migration entry can stand for it. */
+function* migrate(page: Ptr<Page>): Op<Ptr<Page>> {
+  const before = mapcount(page);
+  const anon = (yield* load(Page.mapping(page))) & PAGE_MAPPING_ANON;
+  const fresh = yield* newPage();
+  yield* getPage(page);
+  yield* lockPage(page);
+  yield* lockPage(fresh);
+  yield* rcuReadLock();
+  const unmapped = (yield* rmap.tryToUnmap(page, true)) === rmap.SWAP_SUCCESS;
+  if (unmapped) {
+    yield* store(Page.index(fresh), yield* load(Page.index(page)));
+    yield* store(Page.mapping(fresh), yield* load(Page.mapping(page)));
+    yield* rmap.removeMigrationPtes(page, fresh);
+    const found = design === 'anon-vma' || (design === 'anonmm' && anon !== 0);
+    expect([mapcount(page), mapcount(fresh)]).toEqual([0, found ? before : 0]);
+  } else {
+    expect(anon).not.toBe(0);
+    expect(rmap.leavesMigrationEntries()).toBe(false);
+    expect(mapcount(page)).toBe(before);
+  }
+  yield* rcuReadUnlock();
+  yield* unlockPage(fresh);
+  yield* unlockPage(page);
+  const [stays, goes] = unmapped ? [fresh, page] : [page, fresh];
+  if (unmapped) yield* store(Page.mapping(goes), 0);
+  expect(count(goes)).toBe(unmapped && anon === 0 ? 2 : 1);
+  // The cache's reference to the old page, or ours to either.
+  if (unmapped && anon === 0) yield* putPage(goes);
+  yield* putPage(unmapped ? goes : page);
+  if (!unmapped || anon !== 0) yield* putPage(stays === fresh ? fresh : goes);
+  return stays;
 }
 
 const step = fc.record({
@@ -146,6 +211,8 @@ const step = fc.record({
     'touch',
     'fork',
     'tryToUnmap',
+    'migrate',
+    'migrate',
     'zapFile',
     'exit',
   ),
@@ -154,7 +221,7 @@ const step = fc.record({
   pages: fc.integer({ min: 1, max: 12 }),
 });
 
-describe.each(['anon-vma', 'pte-chain', 'objrmap'] as const)('%s', (name) => {
+describe.each(rmap.RMAP_DESIGNS)('%s', (name) => {
   beforeEach(() => {
     design = name;
   });
@@ -181,6 +248,8 @@ describe.each(['anon-vma', 'pte-chain', 'objrmap'] as const)('%s', (name) => {
           for (const cachep of [
             rmap.vmAreaCachep,
             rmap.anonVmaCachep,
+            rmap.anonhdCachep,
+            rmap.anonmmCachep,
             rmap.pageTableCachep,
             rmap.pgdCachep,
             rmap.mmCachep,
@@ -411,7 +480,8 @@ test('try_to_unmap: an anonymous page has no place to go without swap; an unlock
 
 test('page_referenced: anonymous pages through the anon_vma, in parent and child; an mlocked shared area is always in use', () => {
   run(function* () {
-    const [parent, child] = [yield* mmOf(1), yield* mmOf(2)];
+    const parent = yield* mmOf(1);
+    const child = yield* mmOf(2, parent);
     const vma = yield* mapArea(parent, anonymous(10, 4));
     yield* faultAnon(vma, 12);
     yield* forkMm(child, parent);

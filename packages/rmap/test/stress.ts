@@ -269,7 +269,7 @@ function* zap(mm: Ptr<MmStruct>, { start, end }: Range): Op<void> {
 
 /** A child that lives shortly. */
 function* fork(parent: Ptr<MmStruct>): Op<void> {
-  const child = yield* rmap.mmAlloc();
+  const child = yield* rmap.mmAlloc(parent);
   if (child === NULL) return;
   yield* downWrite(MmStruct.mmapSem(parent));
   yield* forkMm(child, parent);

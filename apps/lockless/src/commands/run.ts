@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { readRecording } from '@lockless/recording';
-import type { SimulateOptions } from '@lockless/replay';
-import { SimulationInputError, simulate } from '@lockless/replay';
+import type { RmapDesign, SimulateOptions } from '@lockless/replay';
+import { RMAP_DESIGNS, SimulationInputError, simulate } from '@lockless/replay';
 import type { RunResult } from '@lockless/report';
 import { renderHtml, renderSummary } from '@lockless/report';
 import { Argument, Command, Option } from 'commander';
@@ -20,7 +20,7 @@ interface RunFlags {
   model: 'sc' | 'tso' | 'weak';
   scheduler: 'random' | 'round-robin' | 'pct';
   generation: 'freeze-refs' | 'nonewrefs' | 'tree-lock';
-  rmap: 'anon-vma' | 'objrmap' | 'pte-chain';
+  rmap: RmapDesign;
   build: 'smp' | 'up-preempt' | 'up';
   inject?: Injection;
   without?: readonly string[];
@@ -68,9 +68,9 @@ export function runCommand(io: Io, exit: Exit): Command {
     .addOption(
       new Option(
         '--rmap <name>',
-        'reverse mapping: through areas (2.6.7), chains of page-table entries (2.6.5), or areas for files and chains for the rest',
+        'reverse mapping: through areas (2.6.7), chains of page-table entries (2.6.5), areas for files and chains for the rest, or areas for files and families of processes',
       )
-        .choices(['anon-vma', 'pte-chain', 'objrmap'])
+        .choices(RMAP_DESIGNS)
         .default('anon-vma'),
     )
     .addOption(
