@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { CycleSearch } from './acyclic.js';
+import { bySize } from './by-size.js';
 import { Classes } from './classes.js';
 import { atomicLoads, isAtomic, isCoherent } from './coherence.js';
 import { Communication } from './communication.js';
@@ -47,21 +48,12 @@ interface Shared {
   readonly propagation: Propagation;
   readonly search: CycleSearch;
 }
-const shared = new Map<number, Shared>();
-
-function share(size: number): Shared {
-  let found = shared.get(size);
-  if (found === undefined) {
-    found = {
-      talk: new Communication(size),
-      space: new Workspace(size),
-      propagation: new Propagation(size),
-      search: new CycleSearch(size),
-    };
-    shared.set(size, found);
-  }
-  return found;
-}
+const share = bySize<Shared>((size) => ({
+  talk: new Communication(size),
+  space: new Workspace(size),
+  propagation: new Propagation(size),
+  search: new CycleSearch(size),
+}));
 
 class LkmmChecker implements Checker {
   readonly #skeleton: Skeleton;

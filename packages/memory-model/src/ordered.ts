@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { CycleSearch } from './acyclic.js';
+import { bySize } from './by-size.js';
 import { Classes } from './classes.js';
 import { atomicLoads, isAtomic, isCoherent } from './coherence.js';
 import { Communication } from './communication.js';
@@ -27,21 +28,12 @@ interface Shared {
   readonly order: Relation;
   readonly closure: Relation;
 }
-const shared = new Map<number, Shared>();
-
-function share(size: number): Shared {
-  let found = shared.get(size);
-  if (found === undefined) {
-    found = {
-      talk: new Communication(size),
-      search: new CycleSearch(size),
-      order: new Relation(size),
-      closure: new Relation(size),
-    };
-    shared.set(size, found);
-  }
-  return found;
-}
+const share = bySize<Shared>((size) => ({
+  talk: new Communication(size),
+  search: new CycleSearch(size),
+  order: new Relation(size),
+  closure: new Relation(size),
+}));
 
 /**
  * SC and TSO: the order is acyclic, read-modify-writes are atomic, and grace periods keep their guarantee (`rcu-link` is a path in the order between

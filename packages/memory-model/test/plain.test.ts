@@ -21,6 +21,17 @@ import {
 } from './program.js';
 
 const races = (test: Program): boolean => flags(lkmm, test).includes('data-race');
+/** Whether an execution that the model allows, and in which these loads read those stores, has a data race. */
+function racesWhen({ skeleton, names }: Program, reads: Readonly<Record<string, string>>): boolean {
+  const checker = lkmm.instantiate(skeleton);
+  const from = Object.entries(reads).map(([load, store]) => [names.get(load)!, names.get(store)!] as const);
+  return [...witnesses(skeleton)].some(
+    (witness) =>
+      from.every(([load, store]) => witness.rf[load] === store) &&
+      checker.broken(witness) === null &&
+      checker.race(witness) !== null,
+  );
+}
 const P = {
   w: (x: string, name = `w${x}`, extra = {}) => W(x, 'plain', { name, ...extra }),
   r: (x: string, name: string, extra = {}) => R(x, 'plain', { name, ...extra }),
@@ -84,13 +95,7 @@ describe('data races', () => {
     const release = W('y', 'release', { name: 'set' });
     const test = (addr: string[]): boolean => {
       const made = program([P.w('x'), release], [flag, P.r('x', 'a', { addr })]);
-      const checker = lkmm.instantiate(made.skeleton);
-      return [...witnesses(made.skeleton)].some(
-        (witness) =>
-          witness.rf[made.names.get('flag')!] === made.names.get('set')! &&
-          checker.broken(witness) === null &&
-          checker.race(witness) !== null,
-      );
+      return racesWhen(made, { flag: 'set' });
     };
     expect(test([])).toBe(true);
     expect(test(['flag'])).toBe(false);
@@ -103,15 +108,7 @@ describe('data races', () => {
         [middle],
         [R('y', 'acquire', { name: 'flag' }), P.r('x', 'a')],
       );
-      const [load, first, second, flagged] = ['b', 'set', "b'", 'flag'].map((name) => made.names.get(name)!);
-      const checker = lkmm.instantiate(made.skeleton);
-      return [...witnesses(made.skeleton)].some(
-        ({ rf, co }) =>
-          rf[load] === first &&
-          rf[flagged] === second &&
-          checker.broken({ rf, co }) === null &&
-          checker.race({ rf, co }) !== null,
-      );
+      return racesWhen(made, { b: 'set', flag: "b'" });
     };
     expect(through(rmw('y', 'once', { name: 'b' }))).toBe(false);
     expect(through([R('y', 'once', { name: 'b' }), W('y', 'once', { name: "b'" })])).toBe(true);
@@ -123,13 +120,7 @@ describe('data races', () => {
         [P.w('x'), W('y', 'release', { name: 'set' })],
         [rmw('y', 'once', { name: 'b' }), between, second],
       );
-      const checker = lkmm.instantiate(made.skeleton);
-      return [...witnesses(made.skeleton)].some(
-        (witness) =>
-          witness.rf[made.names.get('b')!] === made.names.get('set')! &&
-          checker.broken(witness) === null &&
-          checker.race(witness) !== null,
-      );
+      return racesWhen(made, { b: 'set' });
     };
     expect(stores(F('wmb'), P.w('x', 'v'))).toBe(true);
     expect(stores(F('wmb'), W('x'))).toBe(false);
@@ -139,13 +130,7 @@ describe('data races', () => {
   it('smp_wmb does not hold a plain store back as a load either: the compiler may read the word last', () => {
     const stores = (publish: Code): boolean => {
       const made = program([P.w('x'), publish], [R('y', 'acquire', { name: 'flag' }), W('x')]);
-      const checker = lkmm.instantiate(made.skeleton);
-      return [...witnesses(made.skeleton)].some(
-        (witness) =>
-          witness.rf[made.names.get('flag')!] === made.names.get('set')! &&
-          checker.broken(witness) === null &&
-          checker.race(witness) !== null,
-      );
+      return racesWhen(made, { flag: 'set' });
     };
     expect(stores([F('wmb'), set])).toBe(true);
     expect(stores(W('y', 'release', { name: 'set' }))).toBe(false);
@@ -158,14 +143,7 @@ describe('data races', () => {
         wait,
         P.w('x'),
       ]);
-      const checker = lkmm.instantiate(made.skeleton);
-      // The reader got the old pointer.
-      return [...witnesses(made.skeleton)].some(
-        (witness) =>
-          witness.rf[made.names.get('p')!] === made.names.get('init p')! &&
-          checker.broken(witness) === null &&
-          checker.race(witness) !== null,
-      );
+      return racesWhen(made, { p: 'init p' }); // The reader got the old pointer.
     };
     expect(test(sync)).toBe(false);
     expect(test(mb)).toBe(true);

@@ -6,30 +6,22 @@ import { type Program, programOf } from '../src/program.js';
 import { BUNDLED, bundled } from './bundled.js';
 import { exec, exit, file, recording, sync, thread, touch } from './small.js';
 
-const write = (tid: number, start: number, end: number, id = 1): Rec => ({
-  kind: 'write',
-  tid,
-  start,
-  end,
-  ofd: 1,
-  file: id,
-  offset: 0,
-  length: 10,
-  result: 10,
-  buffers: [],
-});
-const read = (tid: number, start: number, end: number, id = 1): Rec => ({
-  kind: 'read',
-  tid,
-  start,
-  end,
-  ofd: 1,
-  file: id,
-  offset: 0,
-  length: 10,
-  result: 10,
-  buffers: [],
-});
+const transfer =
+  (kind: 'read' | 'write') =>
+  (tid: number, start: number, end: number, id = 1): Rec => ({
+    kind,
+    tid,
+    start,
+    end,
+    ofd: 1,
+    file: id,
+    offset: 0,
+    length: 10,
+    result: 10,
+    buffers: [],
+  });
+const write = transfer('write');
+const read = transfer('read');
 const munmap = (tid: number, start: number, end: number): Rec => ({
   kind: 'munmap',
   tid,

@@ -59,7 +59,7 @@ const PATHS = [
   '/usr/lib/x86_64-linux-gnu/libc.so.6',
   '/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
   '/etc/ld.so.cache',
-  '/home/builder/work/continuous-integration/checkouts/compiler-explorer/third-party/include/generated/tables-of-characters.h',
+  '/srv/checkouts/continuous-integration/checkouts/compiler-explorer/third-party/include/generated/tables-of-characters.h',
   '/tmp/ccsUlvi6.s',
   '/usr/lib/x86_64-linux-gnu/libbfd-2.40-system.so',
   '/usr/share/文字/日本語の資料.txt',
