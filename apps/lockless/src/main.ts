@@ -37,7 +37,7 @@ export function program(io: Io, exit: Exit): Command {
     barriersCommand(io, exit),
     litmusCommand(io, exit),
     oracleCommand(io, exit),
-    benchCommand(io),
+    benchCommand(io, exit),
   ];
   for (const command of commands) cli.addCommand(command.showHelpAfterError('(--help lists the options)'));
   for (const command of [cli, ...commands]) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Progress } from '@lockless/checker';
+import type { ExperimentProgress } from '@lockless/experiments';
 import type { SearchProgress } from '@lockless/oracle';
 import type { SimulationProgress } from '@lockless/replay';
 import type { Ora } from 'ora';
@@ -59,6 +60,17 @@ export class OracleProgress extends ProgressLine {
     this.draw(
       shrinking ? `a difference after ${scripts} scripts; looking for a shorter one` : `${scripts} of ${count} scripts`,
     );
+  }
+}
+
+/** Which run of which experiment is made. */
+export class ExperimentProgressLine extends ProgressLine {
+  private readonly started = performance.now();
+
+  show({ experiment, design, at, done, total }: ExperimentProgress): void {
+    const seconds = (performance.now() - this.started) / 1000;
+    const rate = seconds > 1 ? `, ${(done / seconds).toFixed(1)} runs/s` : '';
+    this.draw(`${done} of ${total} runs: ${experiment}, ${design}, ${at}${rate}`);
   }
 }
 

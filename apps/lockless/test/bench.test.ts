@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { Results } from '@lockless/experiments';
 import { expect, test } from 'vitest';
 import { main } from '../src/main.js';
 import { lockless, never, Screen } from './terminal.js';
@@ -37,4 +38,34 @@ test('bench checker explores programs whose number of executions is known', asyn
     stdout: '',
     stderr: 'lockless: --program: no such program under that model: SB(99)\n',
   });
+});
+
+const GANG = ['bench', 'pagecache', '--experiment', 'gang', '--seeds', '1'];
+
+test('bench pagecache and rmap print one JSON document: a figure for each design, size and unit', async () => {
+  const { code, stdout, stderr } = await lockless(...GANG, '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const results = JSON.parse(stdout) as Results;
+  expect(results).toMatchObject({ caches: 'altix', seeds: [1], complete: true });
+  expect(new Set(results.figures.map(({ design }) => design))).toEqual(
+    new Set(['tree-lock', 'nonewrefs', 'freeze-refs']),
+  );
+  for (const { experiment, unit, median, lowest, highest } of results.figures) {
+    expect(experiment).toBe('gang');
+    expect([lowest, highest]).toEqual([median, median]);
+    if (unit === 'pages/µs') expect(median).toBeGreaterThan(0);
+  }
+  const none = await lockless('bench', 'rmap', '--experiment', 'gang');
+  expect(none.code).toBe(2);
+  expect(none.stderr).toMatch(/^lockless: --experiment: gang is none of fork-exec-exit, /);
+});
+
+test('or tables; an interrupt prints what was measured so far', async () => {
+  const [stdout, stderr] = [new Screen(true), new Screen(true)];
+  const now = (listener: () => void) => {
+    setTimeout(listener, 0);
+    return () => {};
+  };
+  expect(await main(GANG, { stdout, stderr, onInterrupt: now })).toBe(130);
+  expect(stdout.text).toMatch(/^caches of altix, seed 1\n/);
 });

@@ -1,24 +1,33 @@
 // SPDX-License-Identifier: MIT
 import type { ModelName } from '@lockless/checker';
 import { benchChecker, renderCheckerBench } from '@lockless/checker/bench';
-import { benchSimulator, renderSimulatorBench } from '@lockless/simulator';
+import { benchSimulator, CACHES, renderSimulatorBench } from '@lockless/simulator';
 import { Argument, Command, Option } from 'commander';
 import { UsageError } from '../exit-code.js';
-import type { Io } from '../io.js';
+import type { Exit, Io } from '../io.js';
 import { repeated, wholeNumber } from '../options.js';
+import { benchExperiments, EXPERIMENTS, type ExperimentFlags, type ExperimentSeries } from './bench-experiments.js';
 
-interface BenchFlags {
+type EngineName = 'simulator' | 'checker';
+
+interface BenchFlags extends ExperimentFlags {
   accesses: number;
   model?: ModelName;
   program?: readonly string[];
   json?: true;
 }
 
-/** `lockless bench NAME`: measurements of the engines themselves. */
-export function benchCommand(io: Io): Command {
+const isSeries = (name: string): name is ExperimentSeries => Object.hasOwn(EXPERIMENTS, name);
+
+/** `lockless bench NAME`: measurements of the engines on this machine, and of the kernel's code on a simulated one. */
+export function benchCommand(io: Io, exit: Exit): Command {
   return new Command('bench')
-    .description('measure the engines on this machine')
-    .addArgument(new Argument('[name]', 'what to measure').choices(['simulator', 'checker']).default('simulator'))
+    .description('measure the engines on this machine, or the page cache and the reverse mappings on a simulated one')
+    .addArgument(
+      new Argument('[name]', 'what to measure')
+        .choices(['simulator', 'checker', ...Object.keys(EXPERIMENTS)])
+        .default('simulator'),
+    )
     .addOption(
       new Option('--accesses <n>', 'simulator: shared-memory accesses in each measurement')
         .argParser(wholeNumber(1000, 1e9))
@@ -28,8 +37,22 @@ export function benchCommand(io: Io): Command {
     .addOption(
       new Option('--program <name>', 'checker: only that program, SB(12) for example; repeatable').argParser(repeated),
     )
+    .addOption(
+      new Option('--experiment <name>', 'pagecache, rmap: only that experiment; repeatable').argParser(repeated),
+    )
+    .addOption(
+      new Option('--caches <machine>', 'pagecache, rmap: the machine whose caches are simulated')
+        .choices(Object.keys(CACHES))
+        .default('altix'),
+    )
+    .addOption(
+      new Option('--seeds <n>', 'pagecache, rmap: make each run with the seeds 1 to n')
+        .argParser(wholeNumber(1, 1000))
+        .default(5),
+    )
     .addOption(new Option('--json', 'print one JSON document and nothing else'))
-    .action((name: 'simulator' | 'checker', flags: BenchFlags) => {
+    .action(async (name: EngineName | ExperimentSeries, flags: BenchFlags) => {
+      if (isSeries(name)) return exit(await benchExperiments(name, flags, io));
       const onProgress = (line: string): void => {
         if (io.stderr.isTTY === true) io.stderr.write(`${line}\n`);
       };
