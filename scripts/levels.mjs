@@ -26,6 +26,7 @@ export const places = {
   'radix-tree': { level: 3, kind: 'kernel', license: 'GPL-2.0-only' },
   'mmu-notifier': { level: 2.5, kind: 'kernel', license: 'GPL-2.0-only' },
   rmap: { level: 3, kind: 'kernel', license: 'GPL-2.0-only' },
+  'huge-memory': { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
   pagecache: { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
   mm: { level: 5, kind: 'kernel', license: 'GPL-2.0-only' },
   kvm: { level: 5.5, kind: 'kernel', license: 'GPL-2.0-only' },

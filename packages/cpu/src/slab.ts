@@ -21,9 +21,13 @@ export const GFP_NOWARN = 0x200;
 export const GFP_REPEAT = 0x400;
 export const GFP_NOFAIL = 0x800;
 export const GFP_NORETRY = 0x1000;
+/** Of pages: make the block a compound page. */
+export const GFP_COMP = 0x4000;
 export const GFP_ZERO = 0x8000;
 export const GFP_NOMEMALLOC = 0x10000;
 export const GFP_HARDWALL = 0x20000;
+/** Of pages: do not wake kswapd for it. */
+export const GFP_NO_KSWAPD = 0x80000;
 export const GFP_MOVABLE = 0x100000;
 export const GFP_HIGHMEM = 0x2;
 export const GFP_BITS_SHIFT = 21;

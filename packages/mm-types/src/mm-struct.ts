@@ -92,6 +92,10 @@ export const VM_DONTEXPAND = 0x40000;
 export const VM_RESERVED = 0x80000;
 export const VM_ACCOUNT = 0x100000;
 export const VM_NONLINEAR = 0x800000;
+/** MADV_HUGEPAGE. */
+export const VM_HUGEPAGE = 0x1000000;
+/** MADV_NOHUGEPAGE. */
+export const VM_NOHUGEPAGE = 0x2000000;
 
 /** struct mm_struct: one address space. */
 export interface MmStruct {
@@ -119,6 +123,8 @@ export interface MmStruct {
   mmlist: Embed<ListHead>;
   /** Page-table pages. */
   nrPtes: number;
+  /** pmd_huge_pte: pte tables laid by for the huge pages that are mapped, each with the address of the next in its first word. */
+  pmdHugePte: number;
   totalVm: number;
   lockedVm: number;
   /** Page numbers. */
@@ -176,6 +182,7 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     swapents: 1,
     mmlist: ListHead,
     nrPtes: 1,
+    pmdHugePte: 1,
     totalVm: 1,
     lockedVm: 1,
     startBrk: 1,

@@ -13,7 +13,7 @@ export interface Page {
   _count: number;
   /** Mappings - 1: -1 is unmapped. */
   _mapcount: number;
-  /** Buffers if PG_private, swap entry if PG_swapcache, order if PG_buddy. */
+  /** Buffers if PG_private, swap entry if PG_swapcache, order if PG_buddy, the head if PG_tail (page->first_page). */
   private: number;
   /** Ptr<AddressSpace>, or Ptr<AnonVma> + PAGE_MAPPING_ANON, or 0. */
   mapping: number;
@@ -81,6 +81,8 @@ export const PG_CHAINLOCK = 21;
 export const PG_DIRECT = 22;
 /** objrmap: the entries of this page are in a chain, not counted. */
 export const PG_ANON = 23;
+/** Bit spin lock of a compound page's head: the page is not split meanwhile. */
+export const PG_COMPOUND_LOCK = 24;
 
 /** Low bit of page->mapping: it is an anon_vma. */
 export const PAGE_MAPPING_ANON = 1;

@@ -5,11 +5,11 @@ import { getPage } from '@lockless/page';
 import { filemapMapPages } from '@lockless/pagecache';
 import {
   mkPte,
-  PTRS_PER_TABLE,
   type Pte,
   pageAddFileRmap,
   pteNone,
   ptePresent,
+  pteTableEntries,
   rmapPrepare,
   rmapRefill,
   rmapRelease,
@@ -63,7 +63,7 @@ function* faultAroundWindow({ vma, address }: Fault): Op<Window> {
   const pages = mmOption('faultAroundPages');
   const start = yield* load(VmAreaStruct.vmStart(vma));
   const first = Math.max(address - (address % pages), start);
-  const tableEnd = address - (address % PTRS_PER_TABLE) + PTRS_PER_TABLE;
+  const tableEnd = address - (address % pteTableEntries()) + pteTableEntries();
   const end = Math.min(first + pages, yield* load(VmAreaStruct.vmEnd(vma)), tableEnd);
   return { first, end, pgoff: first - start + (yield* load(VmAreaStruct.vmPgoff(vma))) };
 }

@@ -1,4 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
+export { prepNewCompoundPage } from './compound-alloc.js';
+export {
+  type CompoundPageDtor,
+  compoundHead,
+  compoundLock,
+  compoundOrder,
+  compoundPagesInUse,
+  compoundTransHead,
+  compoundUnlock,
+  cookieOf,
+  firstPage,
+  headOf,
+  pageCompound,
+  pageHead,
+} from './compound-page.js';
 export * from './mmzone.js';
 export * from './page-alloc.js';
 export * from './page-flags.js';
@@ -12,4 +27,11 @@ export * from './page-ref-rcu.js';
 export * from './pagevec.js';
 export * from './swap.js';
 export * from './swap-deactivate.js';
+export {
+  compoundPagesInit,
+  getPageFoll,
+  pinsInTailCount,
+  type TailPinsDesign,
+} from './tail-counts.js';
+export { type TailPins, tailPins } from './tail-pins.js';
 export * from './vmstat.js';

@@ -12,6 +12,7 @@ import {
   struct,
 } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
+import { compoundOrder, compoundPagesInUse } from './compound-page.js';
 import { nonAtomicClearPageActive, pageActive, pageIsFileCache } from './page-flags.js';
 import type { ZoneStatItem } from './vmstat.js';
 import { modZonePageState, NR_LRU_BASE } from './vmstat.js';
@@ -147,16 +148,21 @@ export function* lruOf(page: Ptr<Page>): Op<number> {
   return active + ((yield* pageIsFileCache(page)) ? LRU_FILE : 0);
 }
 
+/** hpage_nr_pages(): pages that are counted with this one. *Context*: as {@link compoundOrder}. *Source*: include/linux/huge_mm.h, 2.6.38. */
+export function* hpageNrPages(page: Ptr<Page>): Op<number> {
+  return compoundPagesInUse() ? 1 << (yield* compoundOrder(page)) : 1;
+}
+
 /** add_page_to_lru_list(). *Context*: lru_lock. */
 export function* addPageToLruList(page: Ptr<Page>, lru: number): Op<void> {
   yield* listAdd(Page.lru(page), lruList(lru));
-  yield* modZonePageState(lruStat(lru), 1);
+  yield* modZonePageState(lruStat(lru), yield* hpageNrPages(page));
 }
 
 /** del_page_from_lru_list(). *Context*: lru_lock. */
 export function* delPageFromLruList(page: Ptr<Page>, lru: number): Op<void> {
   yield* listDelEntry(Page.lru(page));
-  yield* modZonePageState(lruStat(lru), -1);
+  yield* modZonePageState(lruStat(lru), -(yield* hpageNrPages(page)));
 }
 
 /** del_page_from_lru(): for a page at count 0, which forgets whether it was active. *Context*: lru_lock; PG_lru cleared already. */

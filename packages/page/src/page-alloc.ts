@@ -6,7 +6,9 @@ import {
   current,
   defineWord,
   GFP_COLD,
+  GFP_COMP,
   GFP_HIGH,
+  GFP_NO_KSWAPD,
   GFP_NOFAIL,
   GFP_NOMEMALLOC,
   GFP_NORETRY,
@@ -36,8 +38,9 @@ import {
   TaskStruct,
 } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
-import { FreeArea, freeArea, PerCpuPages, pageToPfn, perCpuPages, pfnToPage, Zone, zone } from './mmzone.js';
-import { freeBlock, freePagesBulk, rmqueue } from './page-buddy.js';
+import { freePagesOk, prepNewCompoundPage } from './compound-alloc.js';
+import { FreeArea, freeArea, PerCpuPages, perCpuPages, Zone, zone } from './mmzone.js';
+import { freePagesBulk, rmqueue } from './page-buddy.js';
 import { freePagesCheck, newPageCheck } from './page-check.js';
 import { pageAnon } from './page-flags.js';
 import { putPageTestzero, setPageRefcounted } from './page-ref.js';
@@ -152,6 +155,7 @@ function* prepNewPage(page: Ptr<Page>, order: number, gfp: number): Op<void> {
     }
   }
   yield* store(Page.private(page), 0);
+  if ((gfp & GFP_COMP) !== 0 && order > 0) yield* prepNewCompoundPage(page, order);
   yield* setPageRefcounted(page);
 }
 
@@ -185,7 +189,7 @@ export const allocZeroedPage = (gfp: number): Op<Ptr<Page> | Null> => allocPages
 
 function* allocSlowly(order: number, gfp: number): Op<Ptr<Page> | Null> {
   const wakeupKswapd = peek(wakeupKswapdHook);
-  if (wakeupKswapd !== 0) yield* pointedFunction(wakeupKswapd)(order);
+  if (wakeupKswapd !== 0 && (gfp & GFP_NO_KSWAPD) === 0) yield* pointedFunction(wakeupKswapd)(order);
   let allocFlags = ALLOC_WMARK_MIN;
   if ((gfp & GFP_WAIT) === 0) allocFlags |= ALLOC_HARDER;
   if ((gfp & GFP_HIGH) !== 0) allocFlags |= ALLOC_HIGH;
@@ -268,11 +272,7 @@ function* drainPcp(pcp: Ptr<PerCpuPages>, pages: number): Op<void> {
 export function* freePages(page: Ptr<Page>, order: number): Op<void> {
   if (!(yield* putPageTestzero(page))) return;
   if (order === 0) return yield* freeHotColdPage(page, false);
-  for (let i = 0; i < 1 << order; i++) yield* freePagesCheck(pfnToPage(pageToPfn(page) + i));
-  const flags = localIrqSave();
-  yield* countVmEvents(PGFREE, 1 << order);
-  yield* freeBlock(page, order);
-  localIrqRestore(flags);
+  yield* freePagesOk(page, order);
 }
 
 /** drain_local_pages(): this CPU's list back to the buddy lists. *Context*: any. */

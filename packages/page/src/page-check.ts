@@ -7,14 +7,17 @@ import {
   PG_ANON,
   PG_BUDDY,
   PG_CHAINLOCK,
+  PG_COMPOUND_LOCK,
   PG_DIRECT,
   PG_DIRTY,
+  PG_HEAD,
   PG_LOCKED,
   PG_LRU,
   PG_PRIVATE,
   PG_RESERVED,
   PG_SLAB,
   PG_SWAPCACHE,
+  PG_TAIL,
   PG_WRITEBACK,
 } from '@lockless/mm-types';
 import { pageToPfn } from './mmzone.js';
@@ -33,6 +36,9 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [PG_BUDDY, 'buddy'],
   [PG_CHAINLOCK, 'chainlock'],
   [PG_DIRECT, 'direct'],
+  [PG_HEAD, 'head'],
+  [PG_TAIL, 'tail'],
+  [PG_COMPOUND_LOCK, 'compound_lock'],
 ];
 const mask = (bits: readonly number[]): number => bits.reduce((sum, bit) => sum | (1 << bit), 0);
 
@@ -49,6 +55,9 @@ const AT_FREE = mask([
   PG_BUDDY,
   PG_CHAINLOCK,
   PG_DIRECT,
+  PG_HEAD,
+  PG_TAIL,
+  PG_COMPOUND_LOCK,
 ]);
 const CLEARED_AT_FREE = mask([PG_DIRTY, PG_ANON]);
 /** PAGE_FLAGS_CHECK_AT_PREP. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu';
 import { containerOf, ListHead, NR_CPUS, peek } from '@lockless/cpu';
-import { Page, PG_ACTIVE, PG_BUDDY, PG_LRU, PG_RESERVED, PG_SWAPBACKED } from '@lockless/mm-types';
+import { Page, PG_ACTIVE, PG_BUDDY, PG_HEAD, PG_LRU, PG_RESERVED, PG_SWAPBACKED, PG_TAIL } from '@lockless/mm-types';
+import { orderOf } from './compound-page.js';
 import {
   FreeArea,
   freeArea,
@@ -119,7 +120,7 @@ export function frameInvariant(): string | null {
     if (states[pfn] === 'buddy' || states[pfn] === 'pcp') {
       const wrong = wrongFreePage(page);
       if (wrong !== null) return `free frame ${pfn} (${states[pfn]}): ${wrong}`;
-    } else if (peek(Page._count(page)) < 1) {
+    } else if (!flag(page, PG_TAIL) && peek(Page._count(page)) < 1) {
       return `frame ${pfn} is lost: in no free list, page_count ${peek(Page._count(page))}`;
     }
   }
@@ -152,6 +153,9 @@ function wrongOnList(page: Ptr<Page>, lru: number, state: FrameState): string | 
   return flag(page, PG_SWAPBACKED) === (lru & LRU_FILE) > 0 ? 'PG_swapbacked disagrees' : null;
 }
 
+/** {@link hpageNrPages}, looked at from outside. */
+const pagesCountedWith = (page: Ptr<Page>): number => (flag(page, PG_HEAD) ? 1 << peek(orderOf(page)) : 1);
+
 /** Counters of the zone are the lengths of its lists. */
 export function zoneCounterInvariant(): string | null {
   const counters = zonePageState();
@@ -159,7 +163,7 @@ export function zoneCounterInvariant(): string | null {
   const free = frameStates().filter((state) => state === 'buddy').length;
   if (counters.nr_free_pages !== free) return `nr_free_pages is ${counters.nr_free_pages}, free pages ${free}`;
   for (let lru = 0; lru < NR_LRU_LISTS; lru++) {
-    const length = [...pagesOn(lruList(lru), memMapPages())].length;
+    const length = [...pagesOn(lruList(lru), memMapPages())].reduce((sum, page) => sum + pagesCountedWith(page), 0);
     const name = names[lruStat(lru)];
     if (counters[name] !== length) return `${name} is ${counters[name]}, the list has ${length} pages`;
   }

@@ -14,6 +14,7 @@ import {
   testBit,
 } from '@lockless/cpu';
 import { NRPTE, Page, PG_ANON, PG_CHAINLOCK, PG_DIRECT, PteChain, pteChainIdx, pteChainNext } from '@lockless/mm-types';
+import { headOf } from './compound-page.js';
 
 /*
  * How often a page is mapped. With anon_vma, _mapcount + 1; the reverse mappings before it have the union page->pte instead, in which a
@@ -117,6 +118,7 @@ export function chainedEntries(page: Ptr<Page>): number[] | null {
 
 /** {@link pageMapcount}, looked at from outside. */
 export function mapcountOf(page: Ptr<Page>): number {
-  if (!pteUnionInUse()) return peek(Page._mapcount(page)) + 1;
+  // Tails are mapped with their head; what they have in their place is another count.
+  if (!pteUnionInUse()) return peek(Page._mapcount(headOf(page))) + 1;
   return chainedEntries(page)?.length ?? peek(Page.pte(page));
 }

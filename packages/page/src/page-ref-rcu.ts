@@ -17,7 +17,8 @@ export type RcuExempt =
   | 'memoryFailure'
   | 'unpoisonMemory'
   | 'getAnyPage'
-  | 'doMigrateRange';
+  | 'doMigrateRange'
+  | 'headOfTail';
 
 /** What stands in for being an RCU reader, caller by caller, or the admission that nothing does. */
 export const RCU_EXEMPT: Readonly<Record<RcuExempt, string>> = {
@@ -28,6 +29,8 @@ export const RCU_EXEMPT: Readonly<Record<RcuExempt, string>> = {
   unpoisonMemory: 'a page is named by its number: nothing is known of it',
   getAnyPage: 'a page is named by its number: nothing is known of it',
   doMigrateRange: 'memory hotplug goes by the numbers of frames: nothing is known of them',
+  headOfTail:
+    'a tail that is pinned had this head a moment ago; patch 3 of the series has RCU here, 70b50f94f1 has not',
 };
 
 /**

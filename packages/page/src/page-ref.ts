@@ -11,26 +11,34 @@ import {
   configSmp,
   inAtomic,
   inInterrupt,
+  smpRmb,
   smpStoreRelease,
   vmBugOn,
 } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
+import { compoundPagesInUse } from './compound-page.js';
 import { pageTail } from './page-flags.js';
 import { assertRcuReader, type RcuExempt } from './page-ref-rcu.js';
+import { tailPins } from './tail-pins.js';
 
 /*
  * page->_count. 0 is free or frozen, and from 0 only two lead away: the allocator and page_unfreeze_refs(), by a store, which is right
  * because everybody else who wants a reference either owns one already or uses get_page_unless_zero().
  */
 
-/** page_count(). *Ordering*: none. While lookups take speculative references, a value that was not frozen is a hint. */
+/** page_count() of this very page, tail or not. *Ordering*: none. While lookups take speculative references, a value that was not frozen is a hint. */
 export const pageCount = (page: Ptr<Page>): Access<number> => atomicRead(Page._count(page));
 
 /**
  * get_page(): one more reference. *Context*: the caller owns one, or holds a lock that proves there is one.
- * *Ordering*: none. *Source*: include/linux/mm.h, 2.6.27. *Differs*: compound pages are counted each by itself.
+ * *Ordering*: none. *Source*: include/linux/mm.h, 2.6.27; of a tail as in 3.1 or 3.2, see tail-counts.ts.
  */
 export function* getPage(page: Ptr<Page>): Op<void> {
+  if (compoundPagesInUse()) {
+    if ((yield* pageTail(page)) && (yield* tailPins().get(page))) return;
+    // As in put_page(): the count of what was a tail, for the assertion.
+    yield* smpRmb();
+  }
   vmBugOn((yield* pageCount(page)) === 0, 'get_page: page_count(page) == 0');
   yield* atomicInc(Page._count(page));
 }

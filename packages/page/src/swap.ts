@@ -8,6 +8,7 @@ import {
   preemptDisable,
   preemptEnable,
   smpProcessorId,
+  smpRmb,
   spinLockIrq,
   spinLockIrqsave,
   spinUnlockIrq,
@@ -15,9 +16,10 @@ import {
   vmBugOn,
 } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
+import { compoundPagesInUse, pageCompound } from './compound-page.js';
+import { putCompoundPage } from './compound-put.js';
 import {
   addPageToLruList,
-  delPageFromLru,
   delPageFromLruList,
   LRU_ACTIVE,
   LRU_ACTIVE_ANON,
@@ -33,7 +35,6 @@ import {
 import { freeHotColdPage } from './page-alloc.js';
 import {
   clearPageReferenced,
-  nonAtomicClearPageLru,
   pageActive,
   pageDirty,
   pageLocked,
@@ -44,6 +45,7 @@ import {
   setPageReferenced,
   setPageSwapBacked,
 } from './page-flags.js';
+import { pageCacheFree, takeOffLru } from './page-free.js';
 import { getPage, getPageUnlessZero, putPageTestzero } from './page-ref.js';
 import { lruAddPagevec, type Pagevec, pagevecAdd, pagevecTakeAll, rotatePagevec } from './pagevec.js';
 import { deactivatePagevec, lruDeactivate } from './swap-deactivate.js';
@@ -67,32 +69,16 @@ const callerReference = defineGuard(
  * *Source*: mm/swap.c, 2.6.27.
  */
 export function* putPage(page: Ptr<Page>): Op<void> {
+  if (compoundPagesInUse()) {
+    if (yield* pageCompound(page)) return yield* putCompoundPage(page);
+    // What was a tail a moment ago got its count before it lost the flag. Only the assertion on the count needs this; Linux has it not.
+    yield* smpRmb();
+  }
   if (yield* putPageTestzero(page)) yield* pageCacheFree(page);
 }
 
 /** page_cache_release(). */
 export const pageCacheRelease = (page: Ptr<Page>): Op<void> => putPage(page);
-
-/**
- * __page_cache_release(): frees a page whose count became 0. PG_lru may be read before the lock is taken: at count 0 nobody sets or
- * clears it but we (isolation takes a reference first, 46453a6e19).
- * *Source*: mm/swap.c, 2.6.27.
- */
-function* pageCacheFree(page: Ptr<Page>): Op<void> {
-  if (yield* pageLru(page)) {
-    const flags = yield* spinLockIrqsave(lruLock);
-    yield* takeOffLru(page);
-    yield* spinUnlockIrqrestore(lruLock, flags);
-  }
-  yield* freeHotColdPage(page, false);
-}
-
-/** *Context*: lru_lock, count 0. */
-function* takeOffLru(page: Ptr<Page>): Op<void> {
-  vmBugOn(!(yield* pageLru(page)), 'page left the LRU while its count was 0');
-  yield* nonAtomicClearPageLru(page);
-  yield* delPageFromLru(page);
-}
 
 /**
  * release_pages(): put_page() of many, with lru_lock taken once for a run of those that are the last reference. *Context*: any.
@@ -103,6 +89,12 @@ export function* releasePages(pages: readonly Ptr<Page>[], cold = false): Op<voi
   let locked = false;
   let flags = false;
   for (const page of pages) {
+    if (compoundPagesInUse() && (yield* pageCompound(page))) {
+      if (locked) yield* spinUnlockIrqrestore(lruLock, flags);
+      locked = false;
+      yield* putCompoundPage(page);
+      continue;
+    }
     if (!(yield* putPageTestzero(page))) continue;
     if (yield* pageLru(page)) {
       if (!locked) flags = yield* spinLockIrqsave(lruLock);

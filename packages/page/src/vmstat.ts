@@ -46,6 +46,9 @@ const EVENTS = [
   'filemap_hit',
   'filemap_miss',
   'remove_mapping_failed',
+  'thp_fault_alloc',
+  'thp_fault_fallback',
+  'thp_split',
 ] as const;
 export type VmEventName = (typeof EVENTS)[number];
 /** An event, as {@link countVmEvent} takes it. */
@@ -87,6 +90,12 @@ export const FILEMAP_MISS: VmEventItem = event('filemap_miss');
 /** Remover: somebody held a reference at step A, or the page had become dirty. */
 export const REMOVE_MAPPING_FAILED: VmEventItem = event('remove_mapping_failed');
 
+/* Transparent huge pages, since 2.6.39. */
+export const THP_FAULT_ALLOC: VmEventItem = event('thp_fault_alloc');
+/** No block was free: small pages instead. */
+export const THP_FAULT_FALLBACK: VmEventItem = event('thp_fault_fallback');
+export const THP_SPLIT: VmEventItem = event('thp_split');
+
 const STATES = [
   'nr_free_pages',
   'nr_inactive_anon',
@@ -99,6 +108,7 @@ const STATES = [
   'nr_dirty',
   'nr_writeback',
   'nr_vmscan_write',
+  'nr_anon_transparent_hugepages',
 ] as const;
 export type ZoneStatName = (typeof STATES)[number];
 /** A state counter of the zone, as {@link modZonePageState} takes it. */
@@ -122,6 +132,8 @@ export const NR_FILE_DIRTY: ZoneStatItem = state('nr_dirty');
 export const NR_WRITEBACK: ZoneStatItem = state('nr_writeback');
 /** Pages that reclaim itself gave to the disk. */
 export const NR_VMSCAN_WRITE: ZoneStatItem = state('nr_vmscan_write');
+/** Mapped huge pages, each counted once; not in NR_ANON_PAGES. */
+export const NR_ANON_TRANSPARENT_HUGEPAGES: ZoneStatItem = state('nr_anon_transparent_hugepages');
 
 interface PerCpuCounters {
   events: Vec<number>;

@@ -118,7 +118,7 @@ const MUTANTS: readonly Mutant[] = [
     bug: 'a page that is freed leaves the LRU without lru_lock',
     edits: [
       {
-        file: 'swap.ts',
+        file: 'page-free.ts',
         from: '    const flags = yield* spinLockIrqsave(lruLock);\n    yield* takeOffLru(page);\n    yield* spinUnlockIrqrestore(lruLock, flags);',
         to: '    yield* takeOffLru(page);',
       },

@@ -3,6 +3,17 @@ export * from './anon-vma.js';
 export { anonhdCachep, anonmmCachep } from './anonmm.js';
 export * from './free-pgtables.js';
 export { installPage } from './fremap.js';
+export {
+  type HugePmdOps,
+  hugePmdsInUse,
+  mkHugePmd,
+  PTE_HUGE,
+  PTE_SPLITTING_BIT,
+  pmdpGetAndClear,
+  pmdTransHuge,
+  pmdTransSplitting,
+  setHugePmdOps,
+} from './huge-pmd.js';
 export * from './i-mmap.js';
 export * from './invariants.js';
 export { leavesMigrationEntries, removeMigrationPtes } from './migration-ptes.js';
@@ -15,6 +26,7 @@ export * from './pte.js';
 export * from './pte-access.js';
 export { pteChainCachep } from './pte-chain.js';
 export { ptepClearFlushNotify } from './pte-notify.js';
+export * from './pte-range.js';
 export * from './rbtree.js';
 export {
   anonmmReverseMapping,

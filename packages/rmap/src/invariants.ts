@@ -12,7 +12,7 @@ import {
   Page,
   VmAreaStruct,
 } from '@lockless/mm-types';
-import { chainedEntries, mapcountOf, memMapPages, pageToPfn, pfnToPage, pteUnionInUse } from '@lockless/page';
+import { chainedEntries, headOf, mapcountOf, memMapPages, pageToPfn, pfnToPage, pteUnionInUse } from '@lockless/page';
 import type { Pte } from './pte.js';
 import { ptePresent } from './pte.js';
 import { vmNormalPage } from './pte-access.js';
@@ -81,8 +81,8 @@ export function checkMapcounts(mms: readonly Ptr<MmStruct>[]): string | null {
     const mapcount = mapcountOf(page);
     const mapped = entries.get(page) ?? 0;
     if (mapcount !== mapped) return `page ${pfn}: mapcount is ${mapcount}, entries are ${mapped}`;
-    if (mapped > peek(Page._count(page)))
-      return `page ${pfn}: ${mapped} entries, but _count is ${peek(Page._count(page))}`;
+    const count = peek(Page._count(headOf(page)));
+    if (mapped > count) return `page ${pfn}: ${mapped} entries, but _count is ${count}`;
   }
   return null;
 }
@@ -123,9 +123,11 @@ function whyNotInFamily(page: Ptr<Page>, mm: Ptr<MmStruct>, vpage: number): stri
 
 function whyNotFound(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, vpage: number): string | null {
   if (isAnon(page) && !anonVmaInUse()) return whyNotInFamily(page, peek(VmAreaStruct.vmMm(vma)), vpage);
-  const expected = peek(VmAreaStruct.vmStart(vma)) + peek(Page.index(page)) - peek(VmAreaStruct.vmPgoff(vma));
+  const head = headOf(page);
+  const index = peek(Page.index(head)) + (pageToPfn(page) - pageToPfn(head));
+  const expected = peek(VmAreaStruct.vmStart(vma)) + index - peek(VmAreaStruct.vmPgoff(vma));
   if (expected !== vpage) return `page->index leads to page ${expected}`;
-  const mapping = peek(Page.mapping(page));
+  const mapping = peek(Page.mapping(head));
   if (isAnon(page)) {
     const anonVma = (mapping - PAGE_MAPPING_ANON) as Ptr<AnonVma>;
     const found = listOf(AnonVma.head(anonVma), VmAreaStruct.$offset.anonVmaNode ?? 0).includes(vma);
@@ -157,7 +159,7 @@ export function checkAnonVmaLists(mms: readonly Ptr<MmStruct>[]): string | null 
 }
 
 const mappedPage = (pte: Pte): Ptr<Page> | Null => (ptePresent(pte) ? vmNormalPage(NULL, 0, pte) : NULL);
-const isAnon = (page: Ptr<Page>): boolean => (peek(Page.mapping(page)) & PAGE_MAPPING_ANON) !== 0;
+const isAnon = (page: Ptr<Page>): boolean => (peek(Page.mapping(headOf(page))) & PAGE_MAPPING_ANON) !== 0;
 
 const ofEach =
   (check: (mm: Ptr<MmStruct>) => string | null) =>

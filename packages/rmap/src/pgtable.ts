@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Access, KmemCache, Null, Op, Ptr, Ref, SpinLock, StructOf, Vec } from '@lockless/cpu';
 import {
+  bug,
   defineWord,
   GFP_KERNEL,
   kmemCacheAlloc,
@@ -19,6 +20,7 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import { MmStruct } from '@lockless/mm-types';
+import { pmdTransHuge } from './huge-pmd.js';
 import type { Pte } from './pte.js';
 
 /*
@@ -37,6 +39,16 @@ export const PGD_LEVEL = 3;
 /** Pages that one pte table covers. */
 export const PMD_SIZE: number = 2 ** TABLE_SHIFT;
 
+/**
+ * Bits by which pte tables are smaller than the others, so that what an entry above them covers, a huge page, has any power of two up to 512 pages.
+ * The top table is larger by as much. 0 unless boot wants small huge pages, for tests.
+ */
+const pteTableCut: Ref<number> = defineWord('pte_table_cut');
+/** An entry above the pte tables covers 2^order pages. *Context*: boot, before the first address space. */
+export const setPteTableOrder = (order: number): void => poke(pteTableCut, TABLE_SHIFT - order);
+/** Entries of a pte table: pages of a huge page. Constant after boot. */
+export const pteTableEntries = (): number => PTRS_PER_TABLE >> peek(pteTableCut);
+
 /** A table of any level but the top: 512 words. */
 export interface PageTable {
   entries: Vec<number>;
@@ -47,6 +59,7 @@ export interface Pgd {
   entries: Vec<number>;
 }
 export const Pgd: StructOf<Pgd> = struct<Pgd>('pgd', { entries: PTRS_PER_PGD });
+const WidePgd: StructOf<Pgd> = struct<Pgd>('pgd', { entries: PTRS_PER_PGD << TABLE_SHIFT });
 
 /** A table of the lowest level in a machine whose reverse mapping knows entries by address: on a page of its own, with its place. */
 export interface PtePage {
@@ -65,6 +78,8 @@ const PtePage: StructOf<PtePage> = struct<PtePage>(
 export const pageTableCachep: KmemCache<PageTable> = kmemCacheCreate(PageTable);
 export const ptePageCachep: KmemCache<PtePage> = kmemCacheCreate(PtePage, { align: PTE_PAGE_WORDS });
 export const pgdCachep: KmemCache<Pgd> = kmemCacheCreate(Pgd);
+const widePgdCachep: KmemCache<Pgd> = kmemCacheCreate(WidePgd);
+const pgdCache = (): KmemCache<Pgd> => (peek(pteTableCut) === 0 ? pgdCachep : widePgdCachep);
 
 const tablesKnowTheirPlace: Ref<number> = defineWord('pte_pages');
 /** From now on tables of the lowest level are {@link PtePage}s. *Context*: boot. */
@@ -93,12 +108,21 @@ export const freeTable = (table: number, level: number): Access<void> =>
     ? kmemCacheFree(ptePageCachep, table as Ptr<PtePage>)
     : kmemCacheFree(pageTableCachep, table as Ptr<PageTable>);
 
+/** Page-number bits below those that decide the entry of a table of that level. */
+const levelShift = (level: number): number => (level === 0 ? 0 : TABLE_SHIFT * level - peek(pteTableCut));
+
+/** Entries of a table of that level. */
+export function tableEntries(level: number): number {
+  if (level === 0) return pteTableEntries();
+  return level === PGD_LEVEL ? PTRS_PER_PGD << peek(pteTableCut) : PTRS_PER_TABLE;
+}
+
 /** Which entry of a table of that level covers a page. */
 export const tableIndex = (level: number, address: number): number =>
-  (address >>> (TABLE_SHIFT * level)) & (level === PGD_LEVEL ? PTRS_PER_PGD - 1 : PTRS_PER_TABLE - 1);
+  (address >>> levelShift(level)) & (tableEntries(level) - 1);
 
 /** Pages covered by one entry of that level. */
-export const entrySpan = (level: number): number => 2 ** (TABLE_SHIFT * level);
+export const entrySpan = (level: number): number => 2 ** levelShift(level);
 
 /** The entry of a table that covers a page. */
 export const entryOf = (table: number, level: number, address: number): Ref<number> =>
@@ -111,12 +135,12 @@ export const entryOf = (table: number, level: number, address: number): Ref<numb
  * *Source*: pgd_alloc(), arch/x86/mm/pgtable.c, 2.6.27.
  */
 export function* pgdAlloc(): Op<Ptr<Pgd> | Null> {
-  return yield* kmemCacheAlloc(pgdCachep, GFP_KERNEL);
+  return yield* kmemCacheAlloc(pgdCache(), GFP_KERNEL);
 }
 
 /** pgd_free(): gives the top table back; the tables below are gone already. */
 export function* pgdFree(pgd: Ptr<Pgd>): Op<void> {
-  yield* kmemCacheFree(pgdCachep, pgd);
+  yield* kmemCacheFree(pgdCache(), pgd);
 }
 
 /**
@@ -126,15 +150,25 @@ export function* pgdFree(pgd: Ptr<Pgd>): Op<void> {
  */
 export const pteLockptr = (mm: Ptr<MmStruct>, _ptep: Ref<Pte>): Ref<SpinLock> => MmStruct.pageTableLock(mm);
 
-/** The table of `level` that covers a page, or NULL when a level above it is missing. */
+/** The table of `level` that covers a page, or NULL when a level above it is missing; a huge page has no pte table. */
 export function* tableAt(mm: Ptr<MmStruct>, level: number, address: number): Op<number> {
   let table = yield* load(MmStruct.pgd(mm));
   for (let at = PGD_LEVEL; at > level; at--) {
     // The walk is lockless. Its loads are ordered by address dependency, the partner is the smp_wmb in populate().
     table = yield* rcuDereference(entryOf(table, at, address));
-    if (table === NULL) return NULL;
+    if (table === NULL || pmdTransHuge(table)) return NULL;
   }
   return table;
+}
+
+/**
+ * pmd_offset(): the entry above the pte table that covers a page, whatever it holds. NULL when a table on the way is missing.
+ *
+ * *Context*, *Ordering*: as {@link pteOffsetMap}.
+ */
+export function* pmdOffset(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
+  const table = yield* tableAt(mm, 1, address);
+  return table === NULL ? NULL : (entryOf(table, 1, address) as number as Ref<Pte>);
 }
 
 /**
@@ -196,14 +230,37 @@ function* ptePageAlloc(mm: Ptr<MmStruct>, address: number): Op<Ptr<PtePage> | Nu
  * *Differs*: does not sleep. kmem_cache_alloc() zeroes, so the barrier orders the allocator's stores.
  */
 export function* pteAllocMap(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
+  const pte = yield* pteAllocUnlessHuge(mm, address);
+  if (pte === HUGE_PMD) bug('pte_alloc_map: a huge page is mapped there');
+  return pte;
+}
+
+/** There is no pte: a huge page is mapped. */
+export const HUGE_PMD = -1;
+
+/** As {@link pteAllocMap}, where a fault on another CPU may have mapped a huge page just now: then it *Returns* {@link HUGE_PMD}. */
+export function* pteAllocUnlessHuge(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null | typeof HUGE_PMD> {
+  const table = yield* allocTable(mm, address, 0);
+  if (pmdTransHuge(table)) return HUGE_PMD;
+  return table === NULL ? NULL : (entryOf(table, 0, address) as number as Ref<Pte>);
+}
+
+/** pmd_alloc(): as {@link pmdOffset}, missing tables made. *Context*, *Returns*: as {@link pteAllocMap}. */
+export function* pmdAlloc(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
+  const table = yield* allocTable(mm, address, 1);
+  return table === NULL ? NULL : (entryOf(table, 1, address) as number as Ref<Pte>);
+}
+
+/** The table of `wanted` level that covers a page, made when it is missing; NULL; or the huge entry in its place. */
+function* allocTable(mm: Ptr<MmStruct>, address: number, wanted: number): Op<number> {
   let table = yield* load(MmStruct.pgd(mm));
-  for (let level = PGD_LEVEL; level > 0; level--) {
+  for (let level = PGD_LEVEL; level > wanted; level--) {
     const slot = entryOf(table, level, address);
     table = yield* rcuDereference(slot);
     if (table === NULL) table = yield* populate(mm, slot, level - 1, address);
     if (table === NULL) return NULL;
   }
-  return entryOf(table, 0, address) as number as Ref<Pte>;
+  return table;
 }
 
 /**
@@ -230,35 +287,3 @@ export function* pteAllocMapLock(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte
 
 /** pte_unmap_unlock(). */
 export const pteUnmapUnlock = (mm: Ptr<MmStruct>, ptep: Ref<Pte>): Op<void> => spinUnlock(pteLockptr(mm, ptep));
-
-/** A run of entries in one pte table. */
-export interface PteRange {
-  /** The entry for page `address`; those up to page `end` lie behind it. */
-  readonly ptes: Ref<Pte>;
-  readonly address: number;
-  readonly end: number;
-}
-
-/**
- * The first run of entries between two pages, up to the end of one pte table; what has no table is skipped in strides of the level where
- * it is missing. The step of zap_page_range(), change_protection(), copy_page_range() and msync.
- *
- * *Context*: as {@link pteOffsetMap}; the entries' lock is the caller's to take.
- * *Returns* NULL when nothing is left.
- * *Source*: the nested pgd, pud and pmd loops of mm/memory.c and mm/mprotect.c, 2.6.27.
- */
-export function* nextPteRange(mm: Ptr<MmStruct>, start: number, end: number): Op<PteRange | Null> {
-  const pgd = yield* load(MmStruct.pgd(mm));
-  for (let address = start; address < end; ) {
-    let table: number = pgd;
-    let level = PGD_LEVEL;
-    while (level > 0 && table !== NULL) {
-      table = yield* rcuDereference(entryOf(table, level, address));
-      level--;
-    }
-    const next = Math.min(end, (Math.floor(address / entrySpan(level + 1)) + 1) * entrySpan(level + 1));
-    if (table !== NULL) return { ptes: entryOf(table, 0, address) as number as Ref<Pte>, address, end: next };
-    address = next;
-  }
-  return NULL;
-}

@@ -26,7 +26,8 @@ export const PTE_EXEC = 0x400;
 /* Bit numbers of PTE_RW and PTE_ACCESSED, for the atomic operations on an entry in memory. */
 export const PTE_RW_BIT = 1;
 export const PTE_ACCESSED_BIT = 5;
-const PTE_PFN_SHIFT = 12;
+/** The flags lie below, the page frame number above. */
+export const PTE_PFN_SHIFT = 12;
 /** What {@link pteModify} keeps: frame, accessed, dirty, special. */
 const CHANGE_MASK = (-1 << PTE_PFN_SHIFT) | PTE_ACCESSED | PTE_DIRTY | PTE_SPECIAL;
 

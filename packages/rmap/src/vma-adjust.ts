@@ -16,7 +16,9 @@ import {
 } from '@lockless/cpu';
 import { AddressSpace, AnonVma, ENOMEM, File, MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { anonVmaLinkLocked, anonVmaMerge } from './anon-vma.js';
+import { hugePmdsInUse } from './huge-pmd.js';
 import { removeSharedVmStruct, vmaLinkFileLocked, vmaMapping } from './i-mmap.js';
+import { splitHugePmdAt } from './pte-range.js';
 import {
   addMapCount,
   anonVmaInUse,
@@ -70,6 +72,11 @@ export function* vmaAdjust(
   pgoff: number,
   insert: Ptr<VmAreaStruct> | Null = NULL,
 ): Op<void> {
+  if (hugePmdsInUse()) {
+    const mm = yield* load(VmAreaStruct.vmMm(vma));
+    yield* splitHugePmdAt(mm, start);
+    yield* splitHugePmdAt(mm, end);
+  }
   if (insert !== NULL) {
     yield* adjustOnce(vma, start, end, pgoff, insert, { next: NULL, shift: 0, removed: false, importer: NULL });
     return;

@@ -2,7 +2,8 @@
 import type { Null, Ptr, Ref } from '@lockless/cpu';
 import { ListHead, NULL, peek } from '@lockless/cpu';
 import { MmStruct, RbNode, VmAreaStruct } from '@lockless/mm-types';
-import { entrySpan, PGD_LEVEL, PTRS_PER_PGD, PTRS_PER_TABLE } from './pgtable.js';
+import { pmdTransHuge, ptePartOfHuge } from './huge-pmd.js';
+import { entrySpan, PGD_LEVEL, tableEntries } from './pgtable.js';
 import type { Pte } from './pte.js';
 
 /* Looks at address spaces from outside, without an access: for reports and invariants, between steps of the machine. */
@@ -24,7 +25,10 @@ export function areasOf(mm: Ptr<MmStruct>): AreaView[] {
   return areas;
 }
 
-/** Called for each entry that is not none, in ascending order. `vma` is the area around it, NULL when there is none. */
+/**
+ * Called for each entry that is not none, in ascending order. `vma` is the area around it, NULL when there is none. A huge page comes as the entries
+ * that it would have after a split, all in the place of the one it has.
+ */
 export type PteVisitor = (vpage: number, pte: Pte, vma: Ptr<VmAreaStruct> | Null, ptep: Ref<Pte>) => void;
 
 /** Visits all entries of an address space. *Returns* the number of pte tables. Tools only. */
@@ -32,21 +36,22 @@ export function walkMm(mm: Ptr<MmStruct>, visit: PteVisitor): number {
   const areas = areasOf(mm);
   let near = 0;
   let tables = 0;
+  const visitAt = (vpage: number, value: number, place: Ref<Pte>): void => {
+    while (near < areas.length && (areas[near] as AreaView).end <= vpage) near++;
+    const area = areas[near];
+    const vma = area !== undefined && area.start <= vpage ? area.vma : NULL;
+    visit(vpage, value as Pte, vma, place);
+  };
   const descend = (table: number, level: number, base: number): void => {
     if (level === 0) tables++;
-    const entries = level === PGD_LEVEL ? PTRS_PER_PGD : PTRS_PER_TABLE;
-    for (let i = 0; i < entries; i++) {
+    for (let i = 0; i < tableEntries(level); i++) {
       const value = peek((table + i) as Ref<number>);
       if (value === 0) continue;
       const vpage = base + i * entrySpan(level);
-      if (level > 0) {
-        descend(value, level - 1, vpage);
-        continue;
-      }
-      while (near < areas.length && (areas[near] as AreaView).end <= vpage) near++;
-      const area = areas[near];
-      const vma = area !== undefined && area.start <= vpage ? area.vma : NULL;
-      visit(vpage, value as Pte, vma, (table + i) as Ref<Pte>);
+      const place = (table + i) as Ref<Pte>;
+      if (level === 0) visitAt(vpage, value, place);
+      else if (!pmdTransHuge(value)) descend(value, level - 1, vpage);
+      else for (let sub = 0; sub < entrySpan(1); sub++) visitAt(vpage + sub, ptePartOfHuge(value as Pte, sub), place);
     }
   };
   descend(peek(MmStruct.pgd(mm)), PGD_LEVEL, 0);

@@ -5,13 +5,15 @@ import type { AddressSpace } from '@lockless/mm-types';
 import { MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { pageAnon, setPageReferenced } from '@lockless/page';
+import { hugePmdOps } from './huge-pmd.js';
 import type { MmuGather } from './mmu-gather.js';
 import { tlbFinishMmu, tlbGatherMmu, tlbRemovePage } from './mmu-gather.js';
-import type { PteRange } from './pgtable.js';
-import { nextPteRange, pteLockptr } from './pgtable.js';
+import { pteLockptr } from './pgtable.js';
 import type { Pte } from './pte.js';
 import { pteDirty, pteNone, ptePresent, pteYoung } from './pte.js';
 import { pteClear, ptepGetAndClear, readPte, vmNormalPage } from './pte-access.js';
+import type { PteRange } from './pte-range.js';
+import { nextPteRange } from './pte-range.js';
 import { pageRemoveRmap } from './reverse-mapping.js';
 import { dirtyPageOfPte } from './set-page-dirty.js';
 import { freeSwapEntry } from './swap-hooks.js';
@@ -136,8 +138,11 @@ function* zapAreas(
     const from = Math.max(start, yield* load(VmAreaStruct.vmStart(at)));
     const to = Math.min(end, yield* load(VmAreaStruct.vmEnd(at)));
     if (from >= end) break;
+    const area = at;
     for (let address = from; address < to; ) {
-      const range: PteRange | Null = yield* nextPteRange(tlb.mm, address, to);
+      const range: PteRange | Null = yield* nextPteRange(tlb.mm, address, to, (huge, pmd) =>
+        hugePmdOps().zapHugePmd(tlb, area, huge, pmd),
+      );
       if (range === NULL) break;
       yield* zapPteRange(tlb, at, range, details);
       address = range.end;

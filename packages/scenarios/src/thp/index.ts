@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
 import { gpCookieScenarios } from './gp-cookie.js';
+import { tailCountScenarios } from './tail-counts.js';
 
 /** Transparent huge pages: tail counts, splitting, and the grace-period cookies of seed 3. */
-export const thpScenarios: readonly Scenario[] = [...gpCookieScenarios];
+export const thpScenarios: readonly Scenario[] = [...gpCookieScenarios, ...tailCountScenarios];

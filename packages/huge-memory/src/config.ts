@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { defineWord, peek, poke, type Ref } from '@lockless/cpu';
+import { compoundPagesInit, MAX_ORDER } from '@lockless/page';
+import { pteTableEntries, setPteTableOrder } from '@lockless/rmap';
+import { pinsUnderRcu } from './gp-cookie.js';
+
+/**
+ * How pins of tails are counted, and what a split relies on.
+ *
+ * - `tail-count`: 2.6.38 to 3.1, in the tail's count. Broken (F1).
+ * - `grace-period`: the same, and a split waits until a grace period has passed since the allocation: seed 3, never merged.
+ * - `tail-mapcount`: in the tail's _mapcount, its count stays 0: 70b50f94f1 (3.2).
+ */
+export type TailDesign = 'tail-count' | 'grace-period' | 'tail-mapcount';
+
+/** When a fault maps a huge page: never, everywhere, or where MADV_HUGEPAGE was said. */
+export type TransparentHugePages = 'never' | 'always' | 'madvise';
+
+export interface HugePageOptions {
+  readonly mode: TransparentHugePages;
+  /** Pages of a huge page, as a power of two: 9 (2 MiB) by default; less for tests. */
+  readonly order?: number;
+  readonly tails?: TailDesign;
+}
+
+const NEVER = 0;
+const ALWAYS = 1;
+const MADVISE = 2;
+
+const mode: Ref<number> = defineWord('transparent_hugepage_flags');
+const cookies: Ref<number> = defineWord('thp_gp_cookies');
+
+/** HPAGE_PMD_NR: pages of a huge page. Constant after boot. */
+export const hpagePmdNr = (): number => pteTableEntries();
+/** HPAGE_PMD_ORDER. */
+export const hpagePmdOrder = (): number => 31 - Math.clz32(hpagePmdNr());
+/** Whether a huge page has a cookie, and a split waits for its grace period. Constant after boot. */
+export const splitsWaitForGp = (): boolean => peek(cookies) !== 0;
+/** Whether faults may map huge pages at all. Constant after boot. */
+export const thpEnabled = (): boolean => peek(mode) !== NEVER;
+/** Whether only those areas are meant that asked for it. Constant after boot. */
+export const thpOnAdvice = (): boolean => peek(mode) === MADVISE;
+
+/** Throws RangeError for what a page table or the allocator has no place for. */
+export function configureHugePages({ mode: when, order = 9, tails = 'tail-mapcount' }: HugePageOptions): void {
+  if (!Number.isInteger(order) || order < 1 || order >= Math.min(MAX_ORDER, 10))
+    throw new RangeError(`huge pages of 2^${order} pages: need 2^1 to 2^9`);
+  poke(mode, { never: NEVER, always: ALWAYS, madvise: MADVISE }[when]);
+  setPteTableOrder(order);
+  poke(cookies, tails === 'grace-period' ? 1 : 0);
+  compoundPagesInit(tails === 'grace-period' ? pinsUnderRcu : tails);
+}

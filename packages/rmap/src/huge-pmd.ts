@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { FunctionPointer, Null, Op, Ptr, Ref } from '@lockless/cpu';
+import { atomicXchg, bug, defineWord, NULL, peek, pointedFunction, poke } from '@lockless/cpu';
+import type { MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
+import { pageToPfn } from '@lockless/page';
+import type { MmuGather } from './mmu-gather.js';
+import type { Pgprot, Pte } from './pte.js';
+import { PTE_NONE, PTE_PFN_SHIFT, PTE_PRESENT, pfnPte, ptePfn } from './pte.js';
+
+/*
+ * Entries of the level above pte tables (pmd) that map a huge page. They have the bits of a Pte, and one more. A table's address is a multiple of a
+ * cache line, so one bit tells the two apart. An entry that maps a huge page is always present: PROT_NONE splits it.
+ */
+
+/** _PAGE_PSE: set in the entry of a huge page, never in another one that is present. */
+export const PTE_HUGE = 0x80;
+/** _PAGE_SPLITTING: the huge page is being split; still mapped, but nobody copies or moves the entry. */
+const PTE_SPLITTING = 0x800;
+export const PTE_SPLITTING_BIT = 11;
+
+/** pmd_trans_huge(): what a word of a pmd table holds maps a huge page. */
+export const pmdTransHuge = (entry: number): boolean => (entry & (PTE_PRESENT | PTE_HUGE)) === (PTE_PRESENT | PTE_HUGE);
+/** pmd_trans_splitting(). */
+export const pmdTransSplitting = (entry: number): boolean => pmdTransHuge(entry) && (entry & PTE_SPLITTING) !== 0;
+/** mk_pmd() and pmd_mkhuge(): an entry for a huge page. */
+export const mkHugePmd = (head: Ptr<Page>, prot: Pgprot): Pte => (pfnPte(pageToPfn(head), prot) | PTE_HUGE) as Pte;
+
+/** The entry that page `part` of a huge page has after a split. */
+export const ptePartOfHuge = (pmd: Pte, part: number): Pte =>
+  pfnPte(ptePfn(pmd) + part, (pmd & ((1 << PTE_PFN_SHIFT) - 1) & ~(PTE_HUGE | PTE_SPLITTING)) as Pgprot);
+
+/** pmdp_get_and_clear(): empties an entry, atomically against the hardware. *Context*: page table lock. *Ordering*: full. */
+export const pmdpGetAndClear = (pmd: Ref<Pte>): Op<Pte> => atomicXchg(pmd, PTE_NONE) as unknown as Op<Pte>;
+
+/** What the walks of this package ask of huge pages; the package built on top of it has the answers. */
+export interface HugePmdOps {
+  /** split_huge_page_pmd(): afterwards there is a pte table in the place of the entry. *Context*: mmap_sem; no spin lock. */
+  readonly splitHugePagePmd: (mm: Ptr<MmStruct>, address: number, pmd: Ref<Pte>) => Op<void>;
+  /** zap_huge_pmd(). *Returns* false when the entry maps no huge page any more. *Context*: mmap_sem; no spin lock. */
+  readonly zapHugePmd: (tlb: MmuGather, vma: Ptr<VmAreaStruct>, address: number, pmd: Ref<Pte>) => Op<boolean>;
+  /** split_huge_page(). *Returns* 0: it is split. *Context*: a reference on the head, which is anonymous; no spin lock. */
+  readonly splitHugePage: (page: Ptr<Page>) => Op<number>;
+}
+
+const hook: Ref<FunctionPointer<HugePmdOps> | Null> = defineWord('huge_pmd_ops');
+/** From now on there may be huge entries. *Context*: boot. */
+export const setHugePmdOps = (ops: FunctionPointer<HugePmdOps>): void => poke(hook, ops);
+/** Whether there may be; constant after boot. */
+export const hugePmdsInUse = (): boolean => peek(hook) !== NULL;
+
+/** The implementation. BUG where boot has set none: then no entry can be huge. */
+export function hugePmdOps(): HugePmdOps {
+  const ops = peek(hook);
+  if (ops === NULL) bug('a huge entry on a machine without huge pages');
+  return pointedFunction(ops);
+}

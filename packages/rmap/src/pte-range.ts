@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
+import { load, NULL, rcuDereference } from '@lockless/cpu';
+import { MmStruct } from '@lockless/mm-types';
+import { hugePmdOps, pmdTransHuge } from './huge-pmd.js';
+import { entryOf, entrySpan, PGD_LEVEL, pmdOffset } from './pgtable.js';
+import type { Pte } from './pte.js';
+
+/** What to do with a huge page that is inside a range as a whole. *Returns* false: the entry maps none any more. */
+export type WholeHugePage = (address: number, pmd: Ref<Pte>) => Op<boolean>;
+
+/**
+ * Makes an address the border of two pages: a huge page around it is split.
+ *
+ * *Context*: mmap_sem for write, which is about to make it the border of an area. *Source*: `__vma_adjust_trans_huge`, mm/huge_memory.c, 3.1.
+ */
+export function* splitHugePmdAt(mm: Ptr<MmStruct>, address: number): Op<void> {
+  if (address % entrySpan(1) === 0) return;
+  const pmd = yield* pmdOffset(mm, address);
+  if (pmd === NULL || !pmdTransHuge(yield* load(pmd))) return;
+  yield* hugePmdOps().splitHugePagePmd(mm, address - (address % entrySpan(1)), pmd);
+}
+
+/** A run of entries in one pte table. */
+export interface PteRange {
+  /** The entry for page `address`; those up to page `end` lie behind it. */
+  readonly ptes: Ref<Pte>;
+  readonly address: number;
+  readonly end: number;
+}
+
+/**
+ * The first run of entries between two pages, up to the end of one pte table; what has no table is skipped in strides of the level where
+ * it is missing. The step of zap_page_range(), change_protection(), copy_page_range() and msync.
+ *
+ * A huge page that lies in the range as a whole is given to `whole`, when there is one: true means that it is dealt with. Any other is split first.
+ *
+ * *Context*: as {@link pteOffsetMap}; the entries' lock is the caller's to take.
+ * *Returns* NULL when nothing is left.
+ * *Source*: the nested pgd, pud and pmd loops of mm/memory.c and mm/mprotect.c, 2.6.27.
+ */
+export function* nextPteRange(
+  mm: Ptr<MmStruct>,
+  start: number,
+  end: number,
+  whole: WholeHugePage | null = null,
+): Op<PteRange | Null> {
+  const pgd = yield* load(MmStruct.pgd(mm));
+  for (let address = start; address < end; ) {
+    let table: number = pgd;
+    let level = PGD_LEVEL;
+    let slot = NULL as number as Ref<number>;
+    while (level > 0 && table !== NULL) {
+      slot = entryOf(table, level, address);
+      table = yield* rcuDereference(slot);
+      level--;
+    }
+    const next = Math.min(end, (Math.floor(address / entrySpan(level + 1)) + 1) * entrySpan(level + 1));
+    if (pmdTransHuge(table)) {
+      const pmd = slot as number as Ref<Pte>;
+      if (whole !== null && next - address === entrySpan(1) && (yield* whole(address, pmd))) address = next;
+      else yield* hugePmdOps().splitHugePagePmd(mm, address - (address % entrySpan(1)), pmd);
+      continue;
+    }
+    if (table !== NULL) return { ptes: entryOf(table, 0, address) as number as Ref<Pte>, address, end: next };
+    address = next;
+  }
+  return NULL;
+}
