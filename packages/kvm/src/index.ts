@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './guest.js';
-export { kvmFlushRemoteTlbs } from './guest-mode.js';
+export { enterGuest, exitGuest } from './guest-mode.js';
 export * from './invariants.js';
 export * from './kvm-host.js';
 export * from './kvm-main.js';

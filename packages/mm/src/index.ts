@@ -15,7 +15,7 @@ export { swapOutRange } from './madvise-pageout.js';
 export { handleMmFault } from './memory.js';
 export { sysMincore } from './mincore.js';
 export * from './mlock.js';
-export { ERA_MM, type MmOptions, MODERN_MM, mmOption } from './mm-options.js';
+export { ERA_MM, type MmOptions, MODERN_MM, mmOption, mmOptionsInit } from './mm-options.js';
 export * from './mmap.js';
 export * from './mprotect.js';
 export * from './mremap.js';

@@ -2,6 +2,7 @@
 
 import { callerScenarios } from './callers/index.js';
 import { cpuScenarios } from './cpu/index.js';
+import { notifierScenarios } from './notifiers/index.js';
 import { pageCacheScenarios } from './pagecache/index.js';
 import { radixTreeScenarios } from './radix-tree/index.js';
 import { rcuScenarios } from './rcu/index.js';
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   ...rcuScenarios,
   ...cpuScenarios,
   ...swapScenarios,
+  ...notifierScenarios,
   ...thpScenarios,
   ...callerScenarios,
   ...upScenarios,
