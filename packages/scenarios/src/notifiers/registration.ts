@@ -67,7 +67,6 @@ const registrationScenarios: readonly Scenario[] = [
       guards: [
         // KVM is told of the end of an invalidation that it was not told of the beginning of, right before the page that it has kept is freed.
         always('mmuNotifierRegister.takeAllLocks', 'BUG'),
-        notNeeded('mmTakeAllLocks.mappingsFirst'),
       ],
     },
     () => unmapMappingRange(mapping, 0, 0, true),
@@ -79,7 +78,7 @@ const registrationScenarios: readonly Scenario[] = [
       summary: 'a guest registers and faults while madvise(), with mmap_sem for reading, drops the page that it wants',
       source: '7906d00cd1: "mmap_sem in write mode is required in order to block all operations"',
       guards: [
-        // mmap_sem would do here; without it mm_take_all_locks() itself complains.
+        // mmap_sem alone would do here; without it mm_take_all_locks() complains.
         notNeeded('mmuNotifierRegister.takeAllLocks'),
         always('mmuNotifierRegister.mmapSem', 'BUG'),
       ],

@@ -132,7 +132,6 @@ const twoTakers: Scenario = scenario<{ mms: readonly Ptr<MmStruct>[]; anonVmas: 
   guards: [
     // What is met first: a mark that the other taker set is taken for one's own, and the lock with it. They may also wait for each other.
     always('mmTakeAllLocks.mutex', 'BUG'),
-    notNeeded('mmTakeAllLocks.mappingsFirst'),
   ],
 });
 
@@ -186,7 +185,6 @@ const markerBit: Scenario = scenario<Walked>({
     always('vmLockAnonVma.lockFirst', 'assertion'),
     // Only takers look at the mark of a mapping, and there is one of them at a time.
     notNeeded('vmUnlockMapping.unlockFirst'),
-    notNeeded('mmTakeAllLocks.mappingsFirst'),
   ],
 });
 
