@@ -13,6 +13,7 @@ export { swapMapAgrees } from './invariants-swap.js';
 export * from './madvise.js';
 export { swapOutRange } from './madvise-pageout.js';
 export { handleMmFault } from './memory.js';
+export { type Moved, migrateRange } from './migrate.js';
 export { sysMincore } from './mincore.js';
 export * from './mlock.js';
 export { ERA_MM, type MmOptions, MODERN_MM, mmOption, mmOptionsInit } from './mm-options.js';

@@ -49,6 +49,8 @@ const EVENTS = [
   'thp_fault_alloc',
   'thp_fault_fallback',
   'thp_split',
+  'pgmigrate_success',
+  'pgmigrate_fail',
 ] as const;
 export type VmEventName = (typeof EVENTS)[number];
 /** An event, as {@link countVmEvent} takes it. */
@@ -74,6 +76,8 @@ export const PGROTATED: VmEventItem = event('pgrotated');
 export const PGPGIN: VmEventItem = event('pgpgin');
 export const PGPGOUT: VmEventItem = event('pgpgout');
 /** Pages read from and written to swap areas. */
+export const PGMIGRATE_SUCCESS: VmEventItem = event('pgmigrate_success');
+export const PGMIGRATE_FAIL: VmEventItem = event('pgmigrate_fail');
 export const PSWPIN: VmEventItem = event('pswpin');
 export const PSWPOUT: VmEventItem = event('pswpout');
 /* From here on ours: what the lookup protocol meets. */

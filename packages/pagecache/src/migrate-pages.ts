@@ -5,15 +5,22 @@ import { EAGAIN, ENOMEM, type Page } from '@lockless/mm-types';
 import {
   addPageToLruList,
   allocPage,
+  countVmEvents,
+  getPageUnlessZeroExempt,
+  lruAddDrain,
   lruOf,
+  memMapPages,
+  PGMIGRATE_FAIL,
+  PGMIGRATE_SUCCESS,
   pageCount,
   pageLru,
+  pfnToPage,
   putPage,
   setPageLru,
   Zone,
   zone,
 } from '@lockless/page';
-import { unmapAndMove } from './migrate.js';
+import { isolateLruPageForMigration, unmapAndMove } from './migrate.js';
 
 const lruLock = Zone.lruLock(zone);
 
@@ -50,7 +57,10 @@ export function* migratePages(pages: readonly Ptr<Page>[]): Op<number> {
     left = again;
   }
   for (const page of left) yield* moveToLru(page);
-  return failed + left.length;
+  failed += left.length;
+  yield* countVmEvents(PGMIGRATE_SUCCESS, pages.length - failed);
+  yield* countVmEvents(PGMIGRATE_FAIL, failed);
+  return failed;
 }
 
 /** The first and the last part of unmap_and_move(). *Returns* as that; unless -EAGAIN, the page is back on the LRU or gone. */
@@ -65,4 +75,25 @@ function* migrateOne(page: Ptr<Page>, force: boolean): Op<number> {
   if (newpage !== NULL) yield* error === 0 ? moveToLru(newpage) : putPage(newpage);
   if (error !== -EAGAIN) yield* moveToLru(page);
   return error;
+}
+
+/**
+ * do_migrate_range(): moves what is in `frames` frames from number `first` on somewhere else, whosever it is.
+ *
+ * *Context*: may sleep. *Returns* how many pages were found that could be isolated, and how many of them stayed.
+ * *Source*: `do_migrate_range`, mm/memory_hotplug.c, 3.1. *Differs*: frames that are emptied may be used again.
+ */
+export function* doMigrateRange(
+  first: number,
+  frames: number,
+): Op<{ readonly found: number; readonly failed: number }> {
+  yield* lruAddDrain();
+  const pages: Ptr<Page>[] = [];
+  for (let pfn = first; pfn < Math.min(first + frames, memMapPages()); pfn++) {
+    const page = pfnToPage(pfn);
+    if (!(yield* getPageUnlessZeroExempt(page, 'doMigrateRange'))) continue;
+    if ((yield* isolateLruPageForMigration(page)) === 0) pages.push(page);
+    yield* putPage(page);
+  }
+  return { found: pages.length, failed: yield* migratePages(pages) };
 }

@@ -7,6 +7,7 @@ import { rcuStatistics } from '@lockless/rcu';
 import { Machine } from '@lockless/simulator';
 import { Bookkeeping } from './bookkeeping.js';
 import { CpuLanes } from './cpu-lanes.js';
+import { migrateAtRandom } from './migrator.js';
 import { Neighbour } from './neighbours.js';
 import type { Build, SimulateOptions } from './options.js';
 import { SpaceTracker } from './space-tracker.js';
@@ -27,7 +28,16 @@ const BIO_MAX_PAGES = 256;
 const DISK_DEPTH: number = 8 * BIO_MAX_PAGES;
 
 /** Objects that must be gone when all processes are; but each CPU may keep a pte_chain for the next. */
-const MUST_BE_FREED: readonly string[] = ['mm_struct', 'vm_area_struct', 'anon_vma', 'pte_chain', 'file', 'bio'];
+const MUST_BE_FREED: readonly string[] = [
+  'mm_struct',
+  'vm_area_struct',
+  'anon_vma',
+  'anonhd',
+  'anonmm',
+  'pte_chain',
+  'file',
+  'bio',
+];
 
 const KERNELS: Readonly<Record<Build, Partial<KernelConfig>>> = {
   smp: {},
@@ -70,7 +80,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   attachBlockMap(disk);
   attachDisk(machine, disk);
   machine.boot(boot({ ...bootOptions(world, options, memoryPages), cpus, memoryPages }));
-  machine.boot(world.gates.init(world.program.threads.length + (options.neighbours ?? 0)));
+  machine.boot(world.gates.init(world.program.threads.length + companions(options)));
   machine.boot(world.makeInodes());
   observePageCache(added, removed);
   const tracker = new SpaceTracker(world.recording.header.spaces.length);
@@ -81,7 +91,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
     sampler.operation(machine.time);
     bookkeeping.look(machine.heap.live);
   };
-  spawnProgram(machine, world, tracker, onOperation, options.neighbours ?? 0);
+  spawnProgram(machine, world, tracker, onOperation, options);
   addInvariants(machine, world);
   return { machine, tracker, sampler, lanes, disk, bookkeeping, added, removed };
 }
@@ -149,7 +159,7 @@ function spawnProgram(
   world: World,
   spaces: SpaceTracker,
   onOperation: () => void,
-  neighbours: number,
+  options: SimulateOptions,
 ): void {
   const spawn = (thread: number, space: Space | null, after: Progress | null): Ptr<TaskStruct> => {
     const { comm, tid, pid } = world.program.threads[thread];
@@ -170,9 +180,11 @@ function spawnProgram(
   };
   spawn(0, null, null);
   const threads = world.program.threads.length;
+  const { neighbours = 0, migrate = false } = options;
   for (let i = 0; i < neighbours; i++)
     machine.spawn(`neighbour/${i}`, () => neighbour(world, machine.config.seed * 64 + i, threads + i));
-  machine.spawn('shutdown', () => shutDown(world, neighbours));
+  if (migrate) machine.spawn('migrate', () => migrator(world, machine.config.seed, threads + neighbours));
+  machine.spawn('shutdown', () => shutDown(world, companions(options)));
 }
 
 function* neighbour(world: World, seed: number, gate: number): Op<void> {
@@ -180,12 +192,20 @@ function* neighbour(world: World, seed: number, gate: number): Op<void> {
   yield* world.gates.leave(gate);
 }
 
+function* migrator(world: World, seed: number, gate: number): Op<void> {
+  yield* migrateAtRandom(seed, () => world.ended);
+  yield* world.gates.leave(gate);
+}
+
+/** Tasks that run beside the program until it ends. */
+const companions = ({ neighbours = 0, migrate = false }: SimulateOptions): number => neighbours + (migrate ? 1 : 0);
+
 /** Waits until every thread is gone, then brings the machine to rest, so that what must hold at rest can be checked. */
-function* shutDown(world: World, neighbours: number): Op<void> {
+function* shutDown(world: World, others: number): Op<void> {
   const threads = world.program.threads.length;
   for (let thread = 0; thread < threads; thread++) yield* world.gates.waitForEnd(thread);
   world.ended = true;
-  for (let i = 0; i < neighbours; i++) yield* world.gates.waitForEnd(threads + i);
+  for (let i = 0; i < others; i++) yield* world.gates.waitForEnd(threads + i);
   yield* world.closeAll();
   yield* shutdown(world.allInodes());
 }

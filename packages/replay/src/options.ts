@@ -28,6 +28,8 @@ export interface SimulateOptions {
   readonly without?: readonly string[];
   /** Other processes that read the program's files and drop them from the cache; default 0. */
   readonly neighbours?: number;
+  /** Pages at random frames are moved to others while the program runs. */
+  readonly migrate?: boolean;
   /** Stop after so many operations. */
   readonly limit?: number | null;
   /** How the recording is called in the result. */

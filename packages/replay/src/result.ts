@@ -241,6 +241,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
     inject = {},
     without = [],
     neighbours = 0,
+    migrate = false,
     limit = null,
   } = options;
   const always = { cpus, memory: `${memoryPages * 4}K`, seed, model, scheduler, generation };
@@ -253,5 +254,6 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
     ...(limit === null ? [] : [['limit', String(limit)]]),
   ];
   const flags = [...Object.entries(always), ...sometimes].flatMap(([name, value]) => [`--${name}`, String(value)]);
+  if (migrate) flags.push('--migrate');
   return shellWords(['lockless', 'run', path.startsWith('-') ? `./${path}` : path, ...flags]);
 }

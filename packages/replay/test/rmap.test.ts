@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { RmapDesign } from '@lockless/mm';
+import { RMAP_DESIGNS, type RmapDesign } from '@lockless/mm';
 import type { RunResult } from '@lockless/report';
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../src/index.js';
@@ -46,4 +46,17 @@ describe('the recordings on the reverse mappings other than anon_vma', () => {
     // Nothing for a page, an area or an entry: a family, and a member for each process.
     expect(await bytes('anonmm')).toBeLessThan(await bytes('anon-vma'));
   });
+});
+
+describe('pages move to other frames while a program runs', () => {
+  it.each(RMAP_DESIGNS.map((rmap, seed) => ({ rmap, seed: seed + 1 })))(
+    '$rmap, seed $seed: it finds its data where they are, and nothing is violated',
+    async ({ rmap, seed }) => {
+      const result = await simulate(bundled('sqlite-threads'), { rmap, seed, migrate: true });
+      expectHolds(result);
+      expect(result.operations).toBe(result.operationsTotal);
+      expect(result.memory.events.pgmigrate_success).toBeGreaterThan(200);
+      expect(result.replay).toContain('--migrate');
+    },
+  );
 });

@@ -25,6 +25,7 @@ interface RunFlags {
   inject?: Injection;
   without?: readonly string[];
   neighbours: number;
+  migrate?: true;
   limit?: number;
   report?: string;
   json?: true;
@@ -92,6 +93,7 @@ export function runCommand(io: Io, exit: Exit): Command {
         .argParser(wholeNumber(0, 64))
         .default(0),
     )
+    .addOption(new Option('--migrate', 'move pages to other frames at random while the program runs'))
     .addOption(
       new Option('--limit <operations>', 'stop after that many replayed operations').argParser(wholeNumber(1, 2 ** 31)),
     )
@@ -137,7 +139,8 @@ async function replay({ file, name }: ChosenRecording, flags: RunFlags, io: Io):
 }
 
 function optionsOf(flags: RunFlags): SimulateOptions {
-  const { cpus, memory, seed, model, scheduler, generation, rmap, build, inject, without, neighbours, limit } = flags;
+  const { cpus, memory, seed, model, scheduler, generation, rmap, build, inject, without, neighbours, migrate, limit } =
+    flags;
   return {
     cpus,
     memory,
@@ -150,6 +153,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     inject: inject ?? {},
     without: without ?? [],
     neighbours,
+    migrate: migrate ?? false,
     limit: limit ?? null,
   };
 }
