@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { RMAP_DESIGNS, type RmapDesign } from '@lockless/mm';
+import type { RmapDesign } from '@lockless/mm';
 import type { RunResult } from '@lockless/report';
 import { describe, expect, it } from 'vitest';
 import { simulate } from '../src/index.js';
@@ -49,7 +49,10 @@ describe('the recordings on the reverse mappings other than anon_vma', () => {
 });
 
 describe('pages move to other frames while a program runs', () => {
-  it.each(RMAP_DESIGNS.map((rmap, seed) => ({ rmap, seed: seed + 1 })))(
+  it.each([
+    { rmap: 'anon-vma', seed: 1 },
+    { rmap: 'anonmm', seed: 4 },
+  ] as const)(
     '$rmap, seed $seed: it finds its data where they are, and nothing is violated',
     async ({ rmap, seed }) => {
       const result = await simulate(bundled('sqlite-threads'), { rmap, seed, migrate: true });
