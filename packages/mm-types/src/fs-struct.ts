@@ -93,13 +93,19 @@ export interface Inode {
   list: Embed<ListHead>;
   /** Serialises writers and truncation. */
   mutex: Embed<Mutex>;
+  /** At an even address: the low bit of page->mapping says something else. */
   data: Embed<AddressSpace>;
+  /** i_flags: S_* */
+  flags: number;
 }
 export const Inode: StructOf<Inode> = struct<Inode>(
   'inode',
-  { ino: 1, size: 1, count: 1, nlink: 1, state: 1, list: ListHead, mutex: Mutex, data: AddressSpace },
+  { ino: 1, size: 1, count: 1, nlink: 1, state: 1, list: ListHead, mutex: Mutex, data: AddressSpace, flags: 1 },
   16,
 );
+
+/** Inode.flags: memory is swapped out to the file's blocks, so it must keep them. */
+export const S_SWAPFILE = 256;
 
 /** struct file_ra_state: read-ahead of one open file, in pages. */
 export interface FileRaState {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { current, downRead, downWrite, load, NULL, type Op, type Ptr, upRead, upWrite } from '@lockless/cpu';
+import { atomicInc, current, downRead, downWrite, load, NULL, type Op, type Ptr, upRead, upWrite } from '@lockless/cpu';
 import {
+  EACCES,
   EBADF,
   EINVAL,
   ENOMEM,
   File,
   MmStruct,
+  PAGE_SIZE,
   taskMm,
   VM_DONTCOPY,
   VM_IO,
@@ -14,10 +16,12 @@ import {
   VM_RAND_READ,
   VM_SEQ_READ,
   VM_SHARED,
+  VM_WRITE,
   VmAreaStruct,
 } from '@lockless/mm-types';
-import { forcePageCacheReadahead } from '@lockless/pagecache';
+import { filePut, forcePageCacheReadahead } from '@lockless/pagecache';
 import { zapPageRange } from '@lockless/rmap';
+import { punchHole } from './fallocate.js';
 import { pageoutPiece } from './madvise-pageout.js';
 import { checkRange } from './unmapped-area.js';
 import { changeVmFlags } from './vma-flags.js';
@@ -30,6 +34,7 @@ export const MADV_SEQUENTIAL = 2;
 export const MADV_WILLNEED = 3;
 export const MADV_DONTNEED = 4;
 export const MADV_FREE = 8;
+export const MADV_REMOVE = 9;
 export const MADV_DONTFORK = 10;
 export const MADV_DOFORK = 11;
 export const MADV_PAGEOUT = 21;
@@ -59,7 +64,8 @@ function advisedFlags(advice: number, flags: number): number | undefined {
  * madvise(2), in pages.
  *
  * *Context*: a task with an mm; mmap_sem for writing where flags change, else for reading.
- * *Returns* 0; -ENOMEM when a part is not mapped (the rest is advised); -EINVAL; -EBADF for MADV_WILLNEED of anonymous memory.
+ * *Returns* 0; -ENOMEM when a part is not mapped (the rest is advised); -EINVAL; -EBADF for MADV_WILLNEED of anonymous memory; errors of
+ * {@link punchHole} for MADV_REMOVE.
  * *Source*: `sys_madvise`, mm/madvise.c, 2.6.27.
  * MADV_PAGEOUT: 5.4.
  * *Differs*: MADV_FREE does nothing: it allows reclaim to drop the pages.
@@ -92,6 +98,8 @@ function* madviseVma(mm: Ptr<MmStruct>, piece: Piece, advice: number): Op<number
       return yield* dontneed(piece, flags);
     case MADV_PAGEOUT:
       return yield* pageoutPiece(mm, piece, flags, false);
+    case MADV_REMOVE:
+      return yield* remove(mm, piece, flags);
     case MADV_FREE:
       return (flags & VM_SHARED) !== 0 || (yield* load(VmAreaStruct.vmFile(piece.vma))) !== NULL ? -EINVAL : 0;
     default:
@@ -113,4 +121,28 @@ function* dontneed({ vma, start, end }: Piece, flags: number): Op<number> {
   if ((flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
   yield* zapPageRange(vma, start, end);
   return 0;
+}
+
+const SHARED_WRITABLE = VM_SHARED | VM_WRITE;
+
+/**
+ * madvise_remove(): makes a hole of the file's pages that are mapped there.
+ *
+ * *Context*: mmap_sem for reading, dropped meanwhile: truncation takes the locks in the other order; so the walk goes on by address.
+ * *Returns* 0; -EINVAL, -EACCES, -ETXTBSY.
+ * *Source*: `madvise_remove`, mm/madvise.c, 2.6.27; any file that can have holes as in 3.5 (3f31d07571ee), with a reference to it while
+ * mmap_sem is not held (9ab4233dd083).
+ */
+function* remove(mm: Ptr<MmStruct>, { vma, start, end }: Piece, flags: number): Op<number> {
+  if ((flags & VM_LOCKED) !== 0) return -EINVAL;
+  const file = yield* load(VmAreaStruct.vmFile(vma));
+  if (file === NULL) return -EINVAL;
+  if ((flags & SHARED_WRITABLE) !== SHARED_WRITABLE) return -EACCES;
+  const first = start - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
+  yield* atomicInc(File.count(file));
+  yield* upRead(MmStruct.mmapSem(mm));
+  const error = yield* punchHole(yield* load(File.inode(file)), first * PAGE_SIZE, (end - start) * PAGE_SIZE, true);
+  yield* filePut(file);
+  yield* downRead(MmStruct.mmapSem(mm));
+  return error;
 }

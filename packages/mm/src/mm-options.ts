@@ -20,6 +20,8 @@ export interface MmOptions {
   mremapChecksFirst: number;
   /** 1: get_user_pages_fast() counts on no interrupt of a TLB flush for pages (powerpc; everywhere since 4.14); 0: it does (x86, 2.6.27). */
   gupSpeculative: number;
+  /** RLIMIT_FSIZE, in bytes; 0: none. */
+  fileSizeLimit: number;
   /** RLIMIT_STACK, in pages. */
   stackLimit: number;
   /** stack_guard_gap in pages (4.12 and later); 0: none. */
@@ -35,6 +37,7 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   mprotectUnaccounts: 1,
   mremapChecksFirst: 1,
   gupSpeculative: 1,
+  fileSizeLimit: 1,
   stackLimit: 1,
   stackGuardGap: 1,
   unuseUnderLock: 1,
@@ -51,6 +54,7 @@ export const MODERN_MM: MmOptions = {
   mprotectUnaccounts: 1,
   mremapChecksFirst: 1,
   gupSpeculative: 1,
+  fileSizeLimit: 0,
   stackLimit: 2048,
   stackGuardGap: 256,
   unuseUnderLock: 0,
@@ -65,6 +69,7 @@ export const ERA_MM: MmOptions = {
   mprotectUnaccounts: 0,
   mremapChecksFirst: 0,
   gupSpeculative: 0,
+  fileSizeLimit: 0,
   stackLimit: 2048,
   stackGuardGap: 0,
   unuseUnderLock: 0,

@@ -14,6 +14,7 @@ import {
 } from '@lockless/mm-types';
 import { genericFileRead, genericFileWrite, genericFileWriteLocked } from '@lockless/pagecache';
 import { type Content, readContent } from './content.js';
+import { withinFileSizeLimit } from './rlimit.js';
 import { shmemMapping } from './shmem.js';
 import { doShmemFileRead } from './shmem-read.js';
 import { userAccess, userWrite } from './user-access.js';
@@ -90,7 +91,7 @@ export function* sysPread(
  *
  * The buffer's pages are touched before a page of the file is locked: it may be mapped there, and its fault would wait for our lock.
  *
- * *Context*: as {@link sysPread}; takes inode->mutex. *Returns* bytes written, or -EBADF, -EINVAL, -EFAULT, -EIO, -ENOMEM.
+ * *Context*: as {@link sysPread}; takes inode->mutex. *Returns* bytes written, or -EBADF, -EINVAL, -EFAULT, -EFBIG, -EIO, -ENOMEM.
  * *Source*: `vfs_write`, fs/read_write.c, `iov_iter_fault_in_readable`, mm/filemap.c, 2.6.27.
  * *Differs*: the observer is told the version that the write makes.
  */
@@ -104,10 +105,12 @@ export function* sysPwrite(
   if (((yield* readOnce(File.mode(file))) & FMODE_WRITE) === 0) return -EBADF;
   if (pos < 0 || count < 0) return -EINVAL;
   if (count === 0) return 0;
+  const bytes = yield* withinFileSizeLimit(pos, count);
+  if (bytes < 0) return bytes;
   return yield* genericFileWrite(
     file,
     pos,
-    count,
+    bytes,
     copyFromUser(yield* load(File.inode(file)), observe),
     prefault(buffer),
   );
@@ -125,7 +128,9 @@ export function* sysAppend(
   const inode = yield* load(File.inode(file));
   yield* mutexLock(Inode.mutex(inode));
   const end = yield* load(Inode.size(inode));
-  const written = yield* genericFileWriteLocked(file, end, count, copyFromUser(inode, observe), prefault(buffer));
+  let written = yield* withinFileSizeLimit(end, count);
+  if (written > 0)
+    written = yield* genericFileWriteLocked(file, end, written, copyFromUser(inode, observe), prefault(buffer));
   yield* mutexUnlock(Inode.mutex(inode));
   return written;
 }

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { load, mutexLock, mutexUnlock, type Op, type Ptr, readOnce } from '@lockless/cpu';
-import { EBADF, EFBIG, EINVAL, EOPNOTSUPP, File, FMODE_WRITE, Inode, PAGE_SIZE } from '@lockless/mm-types';
+import { defineGuard, load, mutexLock, mutexUnlock, type Op, type Ptr, readOnce } from '@lockless/cpu';
+import { EFBIG, EINVAL, ETXTBSY, File, FMODE_WRITE, Inode, PAGE_SIZE, S_SWAPFILE } from '@lockless/mm-types';
 import { freeBlocks, iSizeWrite, truncateInodePages } from '@lockless/pagecache';
 import { unmapMappingRange } from '@lockless/rmap';
+import { withinFileSizeLimit } from './rlimit.js';
 
 /** Largest size in bytes: a position must fit a word. */
-const MAX_LFS_FILESIZE = 0x7fffffff;
-export const FALLOC_FL_KEEP_SIZE = 1;
+export const MAX_LFS_FILESIZE = 0x7fffffff;
+
+/** Kernel-facts C2. */
+const secondUnmap = defineGuard(
+  'vmtruncate.secondUnmap',
+  'vmtruncate unmaps once: a private copy made of a page on its way out stays mapped',
+);
 
 /**
  * vmtruncate(): gives a file another size; what lies beyond is gone from all address spaces, the cache and the disk.
@@ -15,55 +21,44 @@ export const FALLOC_FL_KEEP_SIZE = 1;
  * 4. unmap again, because between 2 and 3 a fault on a private mapping may have copied a page that was still there (C2).
  *
  * *Context*: inode->mutex held; sleeps.
+ * *Returns* 0; -EFBIG beyond RLIMIT_FSIZE, with SIGXFSZ, or beyond what a file can have; -ETXTBSY: memory is swapped out to the part that
+ * would go.
  * *Source*: `vmtruncate`, mm/memory.c, 2.6.27.
  */
-export function* vmtruncate(inode: Ptr<Inode>, bytes: number): Op<void> {
+export function* vmtruncate(inode: Ptr<Inode>, bytes: number): Op<number> {
   const old = yield* load(Inode.size(inode));
+  if (bytes >= old) {
+    if (bytes > old && (yield* withinFileSizeLimit(bytes - 1, 1)) < 0) return -EFBIG;
+    if (bytes > MAX_LFS_FILESIZE) return -EFBIG;
+    yield* iSizeWrite(inode, bytes);
+    return 0;
+  }
+  if (((yield* load(Inode.flags(inode))) & S_SWAPFILE) !== 0) return -ETXTBSY;
   yield* iSizeWrite(inode, bytes); // 1
-  if (bytes >= old) return;
   const mapping = Inode.data(inode);
   const firstGone = Math.ceil(bytes / PAGE_SIZE);
   yield* unmapMappingRange(mapping, firstGone, 0, true); // 2
   yield* truncateInodePages(mapping, bytes); // 3
-  yield* unmapMappingRange(mapping, firstGone, 0, true); // 4
+  if (secondUnmap()) yield* unmapMappingRange(mapping, firstGone, 0, true); // 4
   freeBlocks(yield* load(Inode.ino(inode)), firstGone);
+  return 0;
 }
 
 /**
  * truncate(2): a new size in bytes.
  *
- * *Context*: sleeps; takes inode->mutex. *Returns* 0, -EINVAL, -EFBIG. *Source*: `do_truncate`, fs/open.c, 2.6.27.
+ * *Context*: sleeps; takes inode->mutex. *Returns* 0, -EINVAL, or an error of {@link vmtruncate}. *Source*: `do_truncate`, fs/open.c, 2.6.27.
  */
 export function* doTruncate(inode: Ptr<Inode>, bytes: number): Op<number> {
   if (bytes < 0) return -EINVAL;
-  if (bytes > MAX_LFS_FILESIZE) return -EFBIG;
   yield* mutexLock(Inode.mutex(inode));
-  yield* vmtruncate(inode, bytes);
+  const error = yield* vmtruncate(inode, bytes);
   yield* mutexUnlock(Inode.mutex(inode));
-  return 0;
+  return error;
 }
 
 /** ftruncate(2). *Returns* as {@link doTruncate}, or -EINVAL when the file is not open for writing. *Source*: fs/open.c, 2.6.27. */
 export function* sysFtruncate(file: Ptr<File>, bytes: number): Op<number> {
   if (((yield* readOnce(File.mode(file))) & FMODE_WRITE) === 0) return -EINVAL;
   return yield* doTruncate(yield* load(File.inode(file)), bytes);
-}
-
-/**
- * fallocate(2): the file is at least `offset + bytes` long, unless FALLOC_FL_KEEP_SIZE. New pages are holes, which read as zeros.
- *
- * *Context*: sleeps; takes inode->mutex. *Returns* 0; -EINVAL, -EFBIG, -EBADF; -EOPNOTSUPP for every other mode.
- * *Source*: `sys_fallocate`, fs/open.c, 2.6.27. *Differs*: no blocks are reserved; holes cannot be punched.
- */
-export function* sysFallocate(file: Ptr<File>, mode: number, offset: number, bytes: number): Op<number> {
-  if (offset < 0 || bytes <= 0) return -EINVAL;
-  if ((mode & ~FALLOC_FL_KEEP_SIZE) !== 0) return -EOPNOTSUPP;
-  if (((yield* readOnce(File.mode(file))) & FMODE_WRITE) === 0) return -EBADF;
-  if (offset + bytes > MAX_LFS_FILESIZE) return -EFBIG;
-  if (mode === FALLOC_FL_KEEP_SIZE) return 0;
-  const inode = yield* load(File.inode(file));
-  yield* mutexLock(Inode.mutex(inode));
-  if (offset + bytes > (yield* load(Inode.size(inode)))) yield* iSizeWrite(inode, offset + bytes);
-  yield* mutexUnlock(Inode.mutex(inode));
-  return 0;
 }

@@ -6,9 +6,12 @@ import { Inode } from '@lockless/mm-types';
 import { contentOf, sysSwapon } from '@lockless/pagecache';
 import {
   dupMm,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
   fileFsync,
   MADV_DONTNEED,
   MADV_PAGEOUT,
+  MADV_REMOVE,
   MADV_WILLNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -21,6 +24,7 @@ import {
   PROT_WRITE,
   type Segment,
   swapOutRange,
+  sysFallocate,
   sysFtruncate,
   sysMadvise,
   sysMincore,
@@ -183,7 +187,7 @@ class Program {
         return;
       }
       case 'dontneed':
-        yield* sysMadvise(page, pages, this.below(8) === 0 ? MADV_WILLNEED : MADV_DONTNEED);
+        yield* sysMadvise(page, pages, [MADV_WILLNEED, MADV_REMOVE][this.below(8)] ?? MADV_DONTNEED);
         return;
       case 'pin':
         return yield* pin(
@@ -202,6 +206,10 @@ class Program {
         if ((yield* sysSwapoff(0)) === 0) yield* sysSwapon(0);
         return;
       case 'truncate':
+        if (this.below(3) === 0) {
+          yield* sysFallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, this.below(3) * 4096, pages * 4096);
+          return;
+        }
         yield* sysFtruncate(file, this.below(this.arena.filePages * 4096));
         if (this.below(2) === 0) yield* sysFtruncate(file, this.arena.filePages * 4096);
         return;

@@ -40,10 +40,10 @@ export class BackingStore implements BlockMap {
     file.set(index, version);
   }
 
-  truncate(ino: number, first: number): void {
+  truncate(ino: number, first: number, end: number = Number.POSITIVE_INFINITY): void {
     const file = this.files.get(ino);
     if (file === undefined) return;
-    for (const index of [...file.keys()]) if (index >= first) file.delete(index);
+    for (const index of [...file.keys()]) if (index >= first && index < end) file.delete(index);
   }
 
   /**

@@ -7,8 +7,8 @@
 export interface BlockMap {
   /** Version of the content on disk; 0: a hole, reads as zeros. */
   readonly versionOf: (ino: number, index: number) => number;
-  /** Frees the blocks from page `first` on. */
-  readonly truncate: (ino: number, first: number) => void;
+  /** Frees the blocks from page `first` on, or up to before page `end`. */
+  readonly truncate: (ino: number, first: number, end?: number) => void;
 }
 
 const NO_BLOCKS: BlockMap = { versionOf: () => 0, truncate: () => undefined };
@@ -22,4 +22,4 @@ export function attachBlockMap(blocks: BlockMap | null): void {
 }
 
 export const versionOnDisk = (ino: number, index: number): number => attached.versionOf(ino, index);
-export const freeBlocks = (ino: number, first: number): void => attached.truncate(ino, first);
+export const freeBlocks = (ino: number, first: number, end?: number): void => attached.truncate(ino, first, end);

@@ -2,6 +2,8 @@
 import { NULL, type Op, type Ptr, smpMb } from '@lockless/cpu';
 import {
   doTruncate,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
   fileFsync,
   openInode,
   type Seen,
@@ -55,11 +57,7 @@ export function* replayFileCall(world: World, space: Space | null, rec: FileReco
     case 'truncate':
       return yield* replayTruncate(world, rec.file, rec.length);
     case 'fallocate':
-      return rec.mode > 1
-        ? 0
-        : orNoMemory(
-            yield* world.withFile(null, rec.file, (file) => sysFallocate(file, rec.mode, rec.offset, rec.length)),
-          );
+      return yield* replayFallocate(world, rec);
     case 'fsync':
       return rec.file === null ? 0 : orNoMemory(yield* world.withFile(null, rec.file, fileFsync));
     case 'fadvise': {
@@ -152,6 +150,17 @@ function* replayTruncate(world: World, file: number, length: number): Op<number>
   const error = yield* doTruncate(world.inode(file), length);
   world.contents.fileTruncated(inoOf(file), firstGone);
   return error;
+}
+
+/** Modes that the model has: allocation, and holes. Of a page in a hole nobody knows any more what it was. */
+function* replayFallocate(world: World, rec: FileRecord & { kind: 'fallocate' }): Op<number> {
+  if ((rec.mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return 0;
+  const hole = (rec.mode & FALLOC_FL_PUNCH_HOLE) !== 0;
+  const first = Math.floor(rec.offset / PAGE_SIZE);
+  if (hole) world.contents.fileTruncated(inoOf(rec.file), first);
+  const error = yield* world.withFile(null, rec.file, (file) => sysFallocate(file, rec.mode, rec.offset, rec.length));
+  if (hole) world.contents.fileTruncated(inoOf(rec.file), first);
+  return orNoMemory(error);
 }
 
 function* replayUnlink(world: World, file: number): Op<number> {
