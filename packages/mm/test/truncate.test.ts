@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu';
-import { peek, poke, type TaskStruct as Task, TaskStruct } from '@lockless/cpu';
-import { EACCES, EFBIG, EINVAL, EOPNOTSUPP, ETXTBSY, Inode, type MmStruct, S_SWAPFILE } from '@lockless/mm-types';
+import { omitGuards, peek, poke, type TaskStruct as Task, TaskStruct } from '@lockless/cpu';
+import {
+  AddressSpace,
+  EACCES,
+  EFBIG,
+  EINVAL,
+  EOPNOTSUPP,
+  ETXTBSY,
+  Inode,
+  type MmStruct,
+  RadixTreeRoot,
+  S_SWAPFILE,
+} from '@lockless/mm-types';
 import { contentOf } from '@lockless/pagecache';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -104,6 +115,33 @@ describe('a hole', () => {
     expect(contentAt(machine, mm, AT + 101)).toEqual(how === 'fallocate' ? { identity: -7, version: 1 } : hole(1));
     expect(contentAt(machine, mm, AT + 102)).toEqual(hole(2));
     expect([0, 1, 2, 3].map((i) => machine.engine.store.versionOf(5, i))).toEqual([1, 0, 0, 1]);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it.each([
+    { without: [], endless: false },
+    { without: ['truncateInodePagesRange.holesOnce'], endless: true },
+  ])('is done also while others fault into it again and again (CVE-2014-4171); without $without', (run) => {
+    const { machine, inode, file, mm } = mapped(2);
+    machine.look(() => omitGuards(run.without));
+    const root = RadixTreeRoot.rnode(AddressSpace.pageTree(Inode.data(inode))) as number;
+    let faults = 0;
+    const beforeEachScan = (): void => {
+      machine.engine.interposition = {
+        mm,
+        before: (name, address) => name === 'rcu_dereference' && address === root && faults < 100,
+        *op() {
+          faults += (yield* userRead(AT + 1)).faults;
+          beforeEachScan();
+        },
+      };
+    };
+    beforeEachScan();
+    expect(machine.run(sysFallocate(file, HOLE, PAGE, PAGE))).toBe(0);
+    machine.engine.interposition = null;
+    if (run.endless) expect(faults).toBe(100);
+    else expect(faults).toBeLessThan(20);
+    expect(contentAt(machine, mm, AT + 1)).toEqual(hole(1));
     expect(machine.verify()).toBeNull();
   });
 

@@ -33,6 +33,12 @@ const checkCount = defineGuard(
   'invalidation takes a clean page out of the cache whoever refers to it (before 016eb4a0ed)',
 );
 
+/** CVE-2014-4171. */
+const holesOnce = defineGuard(
+  'truncateInodePagesRange.holesOnce',
+  'making a hole goes on until a scan finds no page, while faults, which the size does not stop, bring in more',
+);
+
 /** Forgets that a page is dirty: what it holds will never be written. *Source*: `cancel_dirty_page`, mm/truncate.c, 2.6.27. */
 export function* cancelDirtyPage(page: Ptr<Page>): Op<void> {
   if (yield* testClearPageDirty(page)) yield* modZonePageState(NR_FILE_DIRTY, -1);
@@ -84,8 +90,8 @@ function* truncateWithoutWaiting(mapping: Ptr<AddressSpace>, start: number, end:
   }
 }
 
-/** Second pass: waits for locks and writeback, and repeats until a whole scan finds nothing. */
-function* truncateWaiting(mapping: Ptr<AddressSpace>, start: number, end: number): Op<void> {
+/** Second pass: waits for locks and writeback, and repeats until a whole scan finds nothing, or does not (`once`). */
+function* truncateWaiting(mapping: Ptr<AddressSpace>, start: number, end: number, once: boolean): Op<void> {
   let next = start;
   for (;;) {
     yield* condResched();
@@ -93,7 +99,7 @@ function* truncateWaiting(mapping: Ptr<AddressSpace>, start: number, end: number
     const inRange = pages.length > 0 && (yield* readOnce(Page.index(pages[0]))) <= end;
     if (!inRange) {
       yield* releasePages(pages);
-      if (next === start) return;
+      if (next === start || once) return;
       next = start;
       continue;
     }
@@ -115,7 +121,8 @@ export const MAX_PAGE_INDEX = 0x7fffffff;
 
 /**
  * Takes the pages from byte `start` to byte `end` (the last one of a page) out of the cache; a first page that is cut keeps its place.
- * *Context*: may sleep; inode->mutex held; i_size is the new one already. *Source*: `truncate_inode_pages_range`, mm/truncate.c, 2.6.27.
+ * *Context*: may sleep; inode->mutex held; i_size is the new one already, or the range is to become a hole: then a page may be there again.
+ * *Source*: `truncate_inode_pages_range`, mm/truncate.c, 2.6.27; holes in one scan as shmem_undo_range since 3.16 (b1a366500bd5).
  * *Differs*: contents are not bytes here, so the cut part of a page is not zeroed, only waited for.
  */
 export function* truncateInodePagesRange(mapping: Ptr<AddressSpace>, start: number, end: number): Op<void> {
@@ -125,7 +132,8 @@ export function* truncateInodePagesRange(mapping: Ptr<AddressSpace>, start: numb
   const last = end === MAX_PAGE_INDEX ? MAX_PAGE_INDEX >> PAGE_SHIFT : end >> PAGE_SHIFT;
   yield* truncateWithoutWaiting(mapping, first, last);
   if (start % PAGE_SIZE !== 0) yield* truncatePartialPage(mapping, first - 1, start % PAGE_SIZE);
-  yield* truncateWaiting(mapping, first, last);
+  // What is beyond the end nobody brings back; into a hole others may fault as fast as we clear it.
+  yield* truncateWaiting(mapping, first, last, end !== MAX_PAGE_INDEX && holesOnce());
 }
 
 /** *Source*: `truncate_partial_page` and its caller, mm/truncate.c, 2.6.27. */
