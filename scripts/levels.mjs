@@ -28,6 +28,7 @@ export const places = {
   rmap: { level: 3, kind: 'kernel', license: 'GPL-2.0-only' },
   'huge-memory': { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
   pagecache: { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
+  'memory-failure': { level: 5.5, kind: 'kernel', license: 'GPL-2.0-only' },
   mm: { level: 5, kind: 'kernel', license: 'GPL-2.0-only' },
   kvm: { level: 5.5, kind: 'kernel', license: 'GPL-2.0-only' },
   simulator: { level: 2, kind: 'engine', license: 'MIT' },

@@ -74,6 +74,8 @@ export const PG_BUDDY = 18;
 export const PG_SWAPBACKED = 19;
 /** The first protocol's flag (2006): no new references while set. */
 export const PG_NONEWREFS = 20;
+/** The frame's memory has failed: nobody gets it again (2.6.32). */
+export const PG_HWPOISON = 25;
 /* Reverse mappings before anon_vma. */
 /** Bit spin lock over page->pte. */
 export const PG_CHAINLOCK = 21;

@@ -17,13 +17,13 @@ import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '
 import { getPage, pageAnon } from '@lockless/page';
 import { swapDuplicate } from '@lockless/pagecache';
 import {
-  isMigrationEntry,
   isSwapPte,
   isWriteMigrationEntry,
   makeMigrationEntryRead,
   mayHaveAnon,
   mmlistAdd,
   nextPteRange,
+  nonSwapEntry,
   type Pte,
   type PteRange,
   pageDupRmap,
@@ -150,7 +150,7 @@ function* copySwapEntry(
   entry: SwpEntry,
   flags: number,
 ): Op<number> {
-  if (isMigrationEntry(entry)) {
+  if (nonSwapEntry(entry)) {
     if (isWriteMigrationEntry(entry) && isCowMapping(flags))
       yield* writeOnce(source, swpEntryToPte(makeMigrationEntryRead(entry)));
     return 0;

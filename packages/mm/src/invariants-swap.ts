@@ -3,7 +3,7 @@ import { ListHead, type Ptr, peek } from '@lockless/cpu';
 import { AddressSpace, MmStruct, Page, PG_LOCKED, PG_SWAPCACHE, PG_WRITEBACK } from '@lockless/mm-types';
 import { pageToPfn } from '@lockless/page';
 import { cachedPages, swapAreas, swapPlaces, swapperSpace } from '@lockless/pagecache';
-import { isMigrationEntry, isSwapPte, pteToSwpEntry, type SwpEntry, swpOffset, swpType, walkMm } from '@lockless/rmap';
+import { isSwapPte, nonSwapEntry, pteToSwpEntry, type SwpEntry, swpOffset, swpType, walkMm } from '@lockless/rmap';
 
 /* What must hold of swap on a machine at rest. Each function says what is wrong, or null. */
 
@@ -16,7 +16,7 @@ function entriesOf(mms: readonly Ptr<MmStruct>[]): { entries: Map<SwpEntry, numb
   for (const mm of mms) {
     let own = 0;
     walkMm(mm, (_vpage, pte) => {
-      if (!isSwapPte(pte) || isMigrationEntry(pteToSwpEntry(pte))) return;
+      if (!isSwapPte(pte) || nonSwapEntry(pteToSwpEntry(pte))) return;
       const entry = pteToSwpEntry(pte);
       entries.set(entry, (entries.get(entry) ?? 0) + 1);
       own++;

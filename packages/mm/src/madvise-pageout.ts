@@ -15,9 +15,9 @@ import { EINVAL, MmStruct, type Page, VM_LOCKED, VM_PFNMAP, VmAreaStruct } from 
 import { clearPageReferenced, lruAddDrain, pageMapcount, putPage } from '@lockless/page';
 import { isolateLruPageForMigration, lookupSwapCache, reclaimPages } from '@lockless/pagecache';
 import {
-  isMigrationEntry,
   isSwapPte,
   nextPteRange,
+  nonSwapEntry,
   type Pte,
   type PteRange,
   ptePresent,
@@ -62,7 +62,7 @@ function* isolateRange(mm: Ptr<MmStruct>, { ptes, address, end }: PteRange, cach
     const pte = yield* readPte(ptep);
     const page = ptePresent(pte) ? yield* mappedOnce(mm, at, ptep, pte) : NULL;
     if (page !== NULL && (yield* isolateLruPageForMigration(page)) === 0) pages.push(page);
-    if (!cached || !isSwapPte(pte) || isMigrationEntry(pteToSwpEntry(pte))) continue;
+    if (!cached || !isSwapPte(pte) || nonSwapEntry(pteToSwpEntry(pte))) continue;
     const left = yield* lookupSwapCache(pteToSwpEntry(pte));
     if (left === NULL) continue;
     if ((yield* isolateLruPageForMigration(left)) === 0) pages.push(left);

@@ -26,6 +26,7 @@ import {
   vmSwapFull,
 } from '@lockless/pagecache';
 import {
+  isHwpoisonEntry,
   isMigrationEntry,
   mkPte,
   pageAddAnonRmap,
@@ -63,6 +64,7 @@ export function* doSwapPage(fault: Fault): Op<number> {
     countFault(MmStruct.faultsSpurious(mm));
     return 0;
   }
+  if (isHwpoisonEntry(entry)) return VM_FAULT_SIGBUS;
   let major = 0;
   let page = yield* lookupSwapCache(entry); // 1
   if (page === NULL) {

@@ -4,8 +4,8 @@ import { EINVAL, MmStruct, taskMm, VmAreaStruct } from '@lockless/mm-types';
 import { pageUptodate, putPage } from '@lockless/page';
 import { findGetPage, swapperSpace } from '@lockless/pagecache';
 import {
-  isMigrationEntry,
   isSwapPte,
+  nonSwapEntry,
   PTE_NONE,
   pteOffsetMap,
   ptePresent,
@@ -49,7 +49,7 @@ function* residency(mm: Ptr<MmStruct>, { vma, start, end }: Piece, resident: boo
 
 /** A swapped page: in the swap cache and uptodate. One that is being migrated is in memory all the time. */
 function* swapResident(entry: SwpEntry): Op<boolean> {
-  return isMigrationEntry(entry) || (yield* cached(swapperSpace, entry));
+  return nonSwapEntry(entry) || (yield* cached(swapperSpace, entry));
 }
 
 function* cached(mapping: Parameters<typeof findGetPage>[0], index: number): Op<boolean> {

@@ -13,8 +13,8 @@ import {
 import { mapcountOf, pfnToPage } from '@lockless/page';
 import { cachedPages, swapAreas, swapperSpace } from '@lockless/pagecache';
 import {
-  isMigrationEntry,
   isSwapPte,
+  nonSwapEntry,
   type Pte,
   pteDirty,
   ptePfn,
@@ -64,7 +64,7 @@ export function swappedPages(mm: Ptr<MmStruct>): SwappedPage[] {
   const users = new Map(swapAreas().flatMap((area) => [...area.users]));
   const pages: SwappedPage[] = [];
   walkMm(mm, (vpage, pte) => {
-    if (!isSwapPte(pte) || isMigrationEntry(pteToSwpEntry(pte))) return;
+    if (!isSwapPte(pte) || nonSwapEntry(pteToSwpEntry(pte))) return;
     const entry = pteToSwpEntry(pte);
     const page = cache.get(entry);
     const cached = page !== undefined && (peek(Page.flags(page)) & (1 << PG_UPTODATE)) !== 0;

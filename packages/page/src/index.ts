@@ -17,6 +17,7 @@ export {
 export * from './mmzone.js';
 export * from './page-alloc.js';
 export * from './page-flags.js';
+export * from './page-hwpoison.js';
 export * from './page-init.js';
 export * from './page-inspect.js';
 export * from './page-lock.js';

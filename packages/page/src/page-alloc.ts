@@ -43,6 +43,7 @@ import { FreeArea, freeArea, PerCpuPages, perCpuPages, Zone, zone } from './mmzo
 import { freePagesBulk, rmqueue } from './page-buddy.js';
 import { freePagesCheck, newPageCheck } from './page-check.js';
 import { pageAnon } from './page-flags.js';
+import { mustNotBeUsed } from './page-hwpoison.js';
 import { putPageTestzero, setPageRefcounted } from './page-ref.js';
 import { countVmEvent, countVmEvents, globalPageState, NR_FREE_PAGES, PGALLOC, PGFREE } from './vmstat.js';
 
@@ -124,8 +125,15 @@ function* takeFromPcp(cold: boolean): Op<Ptr<Page> | Null> {
   return containerOf(entry, Page, 'lru');
 }
 
-/** buffered_rmqueue(): a block, prepared for its new owner. */
+/** buffered_rmqueue(): a block, prepared for its new owner. A block with a frame whose memory has failed is left out, for good. */
 function* bufferedRmqueue(order: number, gfp: number): Op<Ptr<Page> | Null> {
+  for (;;) {
+    const page = yield* takeBlock(order, gfp);
+    if (page === NULL || (yield* prepNewPage(page, order, gfp))) return page;
+  }
+}
+
+function* takeBlock(order: number, gfp: number): Op<Ptr<Page> | Null> {
   const flags = localIrqSave();
   let page: Ptr<Page> | Null;
   if (order === 0) {
@@ -137,17 +145,17 @@ function* bufferedRmqueue(order: number, gfp: number): Op<Ptr<Page> | Null> {
   }
   if (page !== NULL) yield* countVmEvents(PGALLOC, 1 << order);
   localIrqRestore(flags);
-  if (page !== NULL) yield* prepNewPage(page, order, gfp);
   return page;
 }
 
 /**
  * prep_new_page(): nobody else has a reference, and only a speculative lookup, which tests the count, may look at it. The count becomes 1
- * last, by a plain store: from 0 nobody else changes it.
+ * last, by a plain store: from 0 nobody else changes it. *Returns* false when the block cannot be used.
  */
-function* prepNewPage(page: Ptr<Page>, order: number, gfp: number): Op<void> {
+function* prepNewPage(page: Ptr<Page>, order: number, gfp: number): Op<boolean> {
   for (let i = 0; i < 1 << order; i++) {
     const one = (page + i * Page.$size) as Ptr<Page>;
+    if (yield* mustNotBeUsed(one)) return false;
     yield* newPageCheck(one);
     if ((gfp & GFP_ZERO) !== 0) {
       yield* store(Page.contentIdentity(one), 0);
@@ -157,6 +165,7 @@ function* prepNewPage(page: Ptr<Page>, order: number, gfp: number): Op<void> {
   yield* store(Page.private(page), 0);
   if ((gfp & GFP_COMP) !== 0 && order > 0) yield* prepNewCompoundPage(page, order);
   yield* setPageRefcounted(page);
+  return true;
 }
 
 /** get_page_from_freelist(). */

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu';
 import { containerOf, ListHead, NR_CPUS, peek } from '@lockless/cpu';
-import { Page, PG_ACTIVE, PG_BUDDY, PG_HEAD, PG_LRU, PG_RESERVED, PG_SWAPBACKED, PG_TAIL } from '@lockless/mm-types';
+import {
+  Page,
+  PG_ACTIVE,
+  PG_BUDDY,
+  PG_HEAD,
+  PG_HWPOISON,
+  PG_LRU,
+  PG_RESERVED,
+  PG_SWAPBACKED,
+  PG_TAIL,
+} from '@lockless/mm-types';
 import { orderOf } from './compound-page.js';
 import {
   FreeArea,
@@ -110,7 +120,7 @@ function wrongFreePage(page: Ptr<Page>): string | null {
 
 /**
  * Each frame is in one place; free ones have no references, no mappings and are on no LRU list; a frame in use has a reference (a frozen
- * one is being removed by somebody, which does not happen at quiescence).
+ * one is being removed by somebody, which does not happen at quiescence), unless its memory has failed.
  */
 export function frameInvariant(): string | null {
   const { states, complaint } = classify();
@@ -120,7 +130,7 @@ export function frameInvariant(): string | null {
     if (states[pfn] === 'buddy' || states[pfn] === 'pcp') {
       const wrong = wrongFreePage(page);
       if (wrong !== null) return `free frame ${pfn} (${states[pfn]}): ${wrong}`;
-    } else if (!flag(page, PG_TAIL) && peek(Page._count(page)) < 1) {
+    } else if (!flag(page, PG_TAIL) && peek(Page._count(page)) < 1 && !flag(page, PG_HWPOISON)) {
       return `frame ${pfn} is lost: in no free list, page_count ${peek(Page._count(page))}`;
     }
   }

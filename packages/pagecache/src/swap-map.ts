@@ -17,7 +17,7 @@ import {
 } from '@lockless/cpu';
 import { EBUSY, EINVAL } from '@lockless/mm-types';
 import type { SwpEntry } from '@lockless/rmap';
-import { isMigrationEntry, MAX_SWAPFILES, swpEntry, swpOffset, swpType } from '@lockless/rmap';
+import { MAX_SWAPFILES, nonSwapEntry, swpEntry, swpOffset, swpType } from '@lockless/rmap';
 
 /*
  * The part of mm/swapfile.c, 2.6.27, that counts users of places in swap areas: one for each page-table entry that names the place, and one for
@@ -210,7 +210,7 @@ export function* swapFree(entry: SwpEntry): Op<void> {
  * names it must expect. A migration entry counts nothing. *Source*: mm/swapfile.c, 2.6.27.
  */
 export function* swapDuplicate(entry: SwpEntry): Op<boolean> {
-  if (isMigrationEntry(entry)) return true;
+  if (nonSwapEntry(entry)) return true;
   yield* lockSwap();
   // Who read the entry without a lock may come after swapoff.
   const usable = yield* isUsable(entry);

@@ -14,7 +14,7 @@ import {
   trylockPage,
   unlockPage,
 } from '@lockless/page';
-import { isMigrationEntry, type SwpEntry } from '@lockless/rmap';
+import { nonSwapEntry, type SwpEntry } from '@lockless/rmap';
 import { findGetPage } from './filemap-lookup.js';
 import { lockSwap, swapEntryFree, swapFree, swapUsers, unlockSwap, vmSwapFull } from './swap-map.js';
 import { deleteFromSwapCache, deleteFromSwapCacheLocked, pageSwapEntry } from './swap-state.js';
@@ -127,7 +127,7 @@ function* lastUsersPage(entry: SwpEntry): Op<Ptr<Page> | Null> {
  * *Source*: mm/swapfile.c, 2.6.27.
  */
 export function* freeSwapAndCache(entry: SwpEntry): Op<void> {
-  if (isMigrationEntry(entry)) return;
+  if (nonSwapEntry(entry)) return;
   yield* lockSwap();
   const users = yield* swapEntryFree(entry);
   const page = users === 1 ? yield* lastUsersPage(entry) : NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { bugOn, condResched, defineGuard, pointedFunction, readOnce } from '@lockless/cpu';
+import { bugOn, condResched, defineGuard, NULL, pointedFunction, readOnce } from '@lockless/cpu';
 import { AddressSpace, PAGE_SHIFT, PAGE_SIZE, Page } from '@lockless/mm-types';
 import {
   clearPageMappedToDisk,
@@ -11,6 +11,7 @@ import {
   PAGEVEC_SIZE,
   pageDirty,
   pageMapped,
+  pageMapping,
   pagePrivate,
   pageWriteback,
   putPage,
@@ -185,10 +186,23 @@ export function* invalidateCompletePage2(mapping: Ptr<AddressSpace>, page: Ptr<P
   return clean;
 }
 
+function* invalidateUnused(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<boolean> {
+  const busy = (yield* pageDirty(page)) || (yield* pageWriteback(page)) || (yield* pageMapped(page));
+  return !busy && (yield* invalidateCompletePage(mapping, page));
+}
+
+/**
+ * Takes a page out of its cache if it is clean and nobody but the caller uses it. *Context*: page locked, a reference.
+ * *Source*: `invalidate_inode_page`, mm/truncate.c, 2.6.32.
+ */
+export function* invalidateInodePage(page: Ptr<Page>): Op<boolean> {
+  const mapping = yield* pageMapping(page);
+  return mapping !== NULL && (yield* invalidateUnused(mapping, page));
+}
+
 function* invalidateOne(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<boolean> {
   if (!(yield* trylockPage(page))) return false;
-  const busy = (yield* pageDirty(page)) || (yield* pageWriteback(page)) || (yield* pageMapped(page));
-  const removed = !busy && (yield* invalidateCompletePage(mapping, page));
+  const removed = yield* invalidateUnused(mapping, page);
   yield* unlockPage(page);
   // The lookup's reference is ours still.
   if (!removed && deactivatesInvalidated()) yield* deactivatePage(page);

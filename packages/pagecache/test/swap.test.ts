@@ -25,6 +25,7 @@ import {
   MAX_SWAPFILES,
   makeMigrationEntry,
   migrationEntryToPage,
+  nonSwapEntry,
   pteFile,
   pteNone,
   ptePresent,
@@ -100,7 +101,7 @@ const isFree = (page: Ptr<Page>): boolean => at(() => frameStates()[pageToPfn(pa
 
 describe('entries', () => {
   it('survive a page table, in which they look like nothing else', () => {
-    const type = fc.integer({ min: 0, max: MAX_SWAPFILES + 1 });
+    const type = fc.integer({ min: 0, max: MAX_SWAPFILES + 2 });
     fc.assert(
       fc.property(type, fc.integer({ min: 1, max: 2 ** 20 - 1 }), (t, offset) => {
         const entry = swpEntry(t, offset);
@@ -108,7 +109,8 @@ describe('entries', () => {
         expect([ptePresent(pte), pteNone(pte), pteFile(pte), isSwapPte(pte)]).toEqual([false, false, false, true]);
         expect(pteToSwpEntry(pte)).toBe(entry);
         expect([swpType(entry), swpOffset(entry)]).toEqual([t, offset]);
-        expect(isMigrationEntry(entry)).toBe(t >= MAX_SWAPFILES);
+        expect(nonSwapEntry(entry)).toBe(t >= MAX_SWAPFILES);
+        expect(isMigrationEntry(entry)).toBe(t > MAX_SWAPFILES);
       }),
     );
   });

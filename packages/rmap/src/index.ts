@@ -14,6 +14,7 @@ export {
   pmdTransSplitting,
   setHugePmdOps,
 } from './huge-pmd.js';
+export { poisonMigrationPtes } from './hwpoison-ptes.js';
 export * from './i-mmap.js';
 export * from './invariants.js';
 export { leavesMigrationEntries, removeMigrationPtes } from './migration-ptes.js';

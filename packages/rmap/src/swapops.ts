@@ -13,10 +13,11 @@ declare const swap: unique symbol;
 /** swp_entry_t: an area and a place in it; also the index in the swap cache. Never 0: place 0 of an area is its header. */
 export type SwpEntry = number & { readonly [swap]: true };
 
-/** Areas there can be: 32 types less the two of migration. */
-export const MAX_SWAPFILES = 30;
-const SWP_MIGRATION_READ: number = MAX_SWAPFILES;
-const SWP_MIGRATION_WRITE: number = MAX_SWAPFILES + 1;
+/** Areas there can be: 32 types less the two of migration and that of poisoned pages. */
+export const MAX_SWAPFILES = 29;
+const SWP_HWPOISON: number = MAX_SWAPFILES;
+const SWP_MIGRATION_READ: number = MAX_SWAPFILES + 1;
+const SWP_MIGRATION_WRITE: number = MAX_SWAPFILES + 2;
 const OFFSET_BITS = 20;
 const OFFSET_MASK: number = (1 << OFFSET_BITS) - 1;
 /* In a page-table entry: place above bit 12, type in bits 1 to 5. PTE_PRESENT, PTE_FILE and PTE_PROTNONE stay clear. */
@@ -45,6 +46,12 @@ export const makeMigrationEntry = (page: Ptr<Page>, write: boolean): SwpEntry =>
   swpEntry(write ? SWP_MIGRATION_WRITE : SWP_MIGRATION_READ, pageToPfn(page));
 /** make_migration_entry_read(): the same page's entry, which will not be writable. */
 export const makeMigrationEntryRead = (entry: SwpEntry): SwpEntry => swpEntry(SWP_MIGRATION_READ, swpOffset(entry));
+/** make_hwpoison_entry(): stands where a page was whose memory has failed: who comes to it gets a signal. *Source*: 2.6.32. */
+export const makeHwpoisonEntry = (page: Ptr<Page>): SwpEntry => swpEntry(SWP_HWPOISON, pageToPfn(page));
+/** is_hwpoison_entry(). */
+export const isHwpoisonEntry = (entry: SwpEntry): boolean => swpType(entry) === SWP_HWPOISON;
+/** non_swap_entry(): names no place in a swap area. */
+export const nonSwapEntry = (entry: SwpEntry): boolean => swpType(entry) >= MAX_SWAPFILES;
 /** is_migration_entry(). */
 export const isMigrationEntry = (entry: SwpEntry): boolean => swpType(entry) >= SWP_MIGRATION_READ;
 /** The migration entry that a page table entry is; NULL when it is something else. */

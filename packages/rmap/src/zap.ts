@@ -17,7 +17,7 @@ import { nextPteRange } from './pte-range.js';
 import { pageRemoveRmap } from './reverse-mapping.js';
 import { dirtyPageOfPte } from './set-page-dirty.js';
 import { freeSwapEntry } from './swap-hooks.js';
-import { isMigrationEntry, isSwapPte, pteToSwpEntry } from './swapops.js';
+import { isSwapPte, nonSwapEntry, pteToSwpEntry } from './swapops.js';
 
 /** struct zap_details: a zap on behalf of a file, that must leave some entries. */
 export interface ZapDetails {
@@ -71,7 +71,7 @@ function* zapPteRange(tlb: MmuGather, vma: Ptr<VmAreaStruct>, range: PteRange, d
 
 /** An entry that is neither empty nor present: a swapped page goes, a migrating one and a file offset are forgotten. */
 function* zapAbsent(mm: Ptr<MmStruct>, address: number, ptep: Ref<Pte>, pte: Pte, rss: RssChange): Op<void> {
-  if (isSwapPte(pte) && !isMigrationEntry(pteToSwpEntry(pte))) {
+  if (isSwapPte(pte) && !nonSwapEntry(pteToSwpEntry(pte))) {
     rss.swap--;
     yield* freeSwapEntry(pteToSwpEntry(pte));
   }

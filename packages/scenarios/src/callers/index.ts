@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
 import { deactivateScenarios } from './deactivate.js';
+import { memoryFailureScenarios } from './memory-failure.js';
 import { readerScenarios } from './readers.js';
 
 /** Who calls get_page_unless_zero(), and what each of them rests on. */
-export const callerScenarios: readonly Scenario[] = [...readerScenarios, ...deactivateScenarios];
+export const callerScenarios: readonly Scenario[] = [
+  ...readerScenarios,
+  ...deactivateScenarios,
+  ...memoryFailureScenarios,
+];
