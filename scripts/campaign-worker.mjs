@@ -5,19 +5,10 @@ import { simulate } from '@lockless/replay';
 const recordings = new Map();
 
 /** One run of the campaign: what is worth keeping of its result. */
-export async function replayOne({ path, name, cpus, model, seed, memory, inject, without, neighbours }) {
+export async function replayOne({ path, name, ...options }) {
   if (!recordings.has(path)) recordings.set(path, await readRecording(path));
   try {
-    const result = await simulate(recordings.get(path), {
-      path: name,
-      cpus,
-      memory,
-      seed,
-      model,
-      inject,
-      without,
-      neighbours,
-    });
+    const result = await simulate(recordings.get(path), { path: name, ...options });
     const { verdict, violation, accesses, seconds, operations, operationsTotal, memory: used, machine } = result;
     return {
       verdict,
@@ -31,6 +22,7 @@ export async function replayOne({ path, name, cpus, model, seed, memory, inject,
       wrong: used.contents.wrong,
       scanned: used.reclaim.scanned,
       reclaimed: used.reclaim.reclaimed,
+      swap: used.swap,
       injected: machine.injected,
       newErrors: machine.newErrors,
       agreement: Object.fromEntries(result.comparison.measures.map((m) => [m.name, m.agreement])),

@@ -29,6 +29,8 @@ const options = new Command('campaign')
   .option('--models <list>', 'memory models', list, ['sc', 'tso', 'weak'])
   .option('--cpus <list>', 'CPU counts', numbers, [1, 2, 4, 8])
   .option('--memory <percent>', 'memory as a share of the footprint; without it there is plenty', Number)
+  .option('--swap <percent>', 'a swap area, as a share of the footprint; without it there is none', Number)
+  .option('--rmaps <list>', 'reverse mappings', list, ['anon-vma'])
   .option('--inject <list>', 'kinds of faults to inject, separated by commas', list, [])
   .option('--rate <share>', 'how often each is injected', Number, 0.01)
   .option('--neighbours <n>', 'other processes beside the program', Number, 0)
@@ -40,22 +42,27 @@ const options = new Command('campaign')
 
 function* configurations() {
   const memory = options.memory === undefined ? { pages: 65536 } : { percent: options.memory };
+  const swap = options.swap === undefined ? {} : { swap: { percent: options.swap } };
   const inject = Object.fromEntries(options.inject.map((kind) => [kind, options.rate]));
   for (let seed = options.first; seed < options.first + options.seeds; seed++) {
     for (const path of options.recordings) {
       for (const model of options.models) {
-        for (const cpus of options.cpus)
-          yield {
-            path,
-            name: basename(path, '.lkr.gz'),
-            cpus,
-            model,
-            seed,
-            memory,
-            inject,
-            without: options.without === undefined ? [] : [options.without],
-            neighbours: options.neighbours,
-          };
+        for (const cpus of options.cpus) {
+          for (const rmap of options.rmaps)
+            yield {
+              path,
+              name: basename(path, '.lkr.gz'),
+              cpus,
+              model,
+              seed,
+              memory,
+              ...swap,
+              ...(rmap === 'anon-vma' ? {} : { rmap }),
+              inject,
+              without: options.without === undefined ? [] : [options.without],
+              neighbours: options.neighbours,
+            };
+        }
       }
     }
   }

@@ -97,6 +97,11 @@ export class Contents {
     return this.pagesOf(space).has(page);
   }
 
+  /** Private pages that were written and are there still, by ascending number. */
+  writtenPages(space: number): number[] {
+    return [...this.pagesOf(space).keys()].sort((a, b) => a - b);
+  }
+
   /** A private page was read. Throws KernelBug `lost-data`. */
   anonymousRead(space: number, page: number, seen: Content, begun: Moment): void {
     this.counts.anonymousReads += 1;

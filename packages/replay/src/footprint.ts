@@ -32,15 +32,30 @@ function peakAnonymous(recording: Recording, truth: Truth): number {
   return peak;
 }
 
-/** Without swap anonymous memory stays, whatever reclaim does; and file pages need some room to come and go. */
-const unreclaimable = (recording: Recording, truth: Truth): number => Math.ceil(peakAnonymous(recording, truth) * 1.25);
+/** Anonymous memory that no swap area takes stays, whatever reclaim does; and file pages need some room to come and go. */
+const unreclaimable = (recording: Recording, truth: Truth, swapPages: number): number =>
+  Math.max(0, Math.ceil(peakAnonymous(recording, truth) * 1.25) - swapPages);
+
+const shareOf = (recording: Recording, truth: Truth, percent: number): number =>
+  Math.floor((footprint(recording, truth) * percent) / 100);
+
+/** Places of the swap area. */
+export function swapFor(swap: MemorySize | undefined, recording: Recording, truth: Truth): number {
+  if (swap === undefined) return 0;
+  return 'pages' in swap ? swap.pages : shareOf(recording, truth, swap.percent);
+}
 
 /** Frames to simulate. Throws SimulationInputError when they are too few. */
-export function framesFor(memory: MemorySize | undefined, recording: Recording, truth: Truth): number {
+export function framesFor(
+  memory: MemorySize | undefined,
+  recording: Recording,
+  truth: Truth,
+  swapPages: number,
+): number {
   if (memory === undefined) return DEFAULT_PAGES;
   if ('pages' in memory) return memory.pages;
-  const share = Math.floor((footprint(recording, truth) * memory.percent) / 100);
-  const frames = Math.max(share, unreclaimable(recording, truth));
+  const share = shareOf(recording, truth, memory.percent);
+  const frames = Math.max(share, unreclaimable(recording, truth, swapPages));
   if (frames < SMALLEST)
     throw new SimulationInputError(
       `${memory.percent} % of the footprint is ${frames} pages; at least ${SMALLEST} are needed`,

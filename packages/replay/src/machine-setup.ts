@@ -1,8 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type KernelConfig, kmemCacheOf, type Op, type Ptr, STATIC_WORDS, type TaskStruct } from '@lockless/cpu';
-import { backgroundTasks, boot, diskInterrupt, machineHooks, mmInvariants, shutdown } from '@lockless/mm';
-import { Bio, DISK_DEVICE, EIO, Inode, Page } from '@lockless/mm-types';
-import { attachBlockMap, BackingStore, pagesKnowTheirPlace, setPageCacheObserver } from '@lockless/pagecache';
+import {
+  current,
+  KernelBug,
+  type KernelConfig,
+  kmemCacheOf,
+  type Op,
+  type Ptr,
+  STATIC_WORDS,
+  store,
+  TaskStruct,
+} from '@lockless/cpu';
+import {
+  backgroundTasks,
+  boot,
+  diskInterrupt,
+  machineHooks,
+  mmInvariants,
+  shutdown,
+  swapMapAgrees,
+  swapoffAll,
+} from '@lockless/mm';
+import { Bio, DISK_DEVICE, EINTR, EIO, Inode, Page } from '@lockless/mm-types';
+import {
+  attachBlockMap,
+  BackingStore,
+  pagesKnowTheirPlace,
+  setPageCacheObserver,
+  swapAreas,
+} from '@lockless/pagecache';
 import { rcuStatistics } from '@lockless/rcu';
 import { Machine } from '@lockless/simulator';
 import { Bookkeeping } from './bookkeeping.js';
@@ -59,9 +84,9 @@ export interface Setup {
 }
 
 /** Builds the machine, boots the memory manager on it, and puts the recorded program's first thread on the run queue. */
-export function setUp(world: World, options: SimulateOptions, memoryPages: number): Setup {
+export function setUp(world: World, options: SimulateOptions, memoryPages: number, swapPages: number): Setup {
   const { cpus = 4, model = 'weak', seed = 1, scheduler = 'random', inject = {} } = options;
-  const memoryWords = STATIC_WORDS + memoryPages * Page.$size + HEAP_WORDS;
+  const memoryWords = STATIC_WORDS + memoryPages * Page.$size + swapPages + HEAP_WORDS;
   const lanes = new CpuLanes(cpus);
   const machine = new Machine({
     cpus,
@@ -79,7 +104,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   const removed = world.recording.files.map(() => 0);
   attachBlockMap(disk);
   attachDisk(machine, disk);
-  machine.boot(boot({ ...bootOptions(world, options, memoryPages), cpus, memoryPages }));
+  machine.boot(boot({ ...bootOptions(world, options, memoryPages), cpus, memoryPages, swapPages }));
   machine.boot(world.gates.init(world.program.threads.length + companions(options)));
   machine.boot(world.makeInodes());
   observePageCache(added, removed);
@@ -104,7 +129,7 @@ function bootOptions(
   world: World,
   options: SimulateOptions,
   memoryPages: number,
-): Omit<Parameters<typeof boot>[0], 'cpus' | 'memoryPages'> {
+): Omit<Parameters<typeof boot>[0], 'cpus' | 'memoryPages' | 'swapPages'> {
   const { machine } = world.recording.header;
   const window = Math.min(
     Math.floor(Math.max(...Object.values(machine.readAheadKb), 0) / 4),
@@ -172,6 +197,7 @@ function spawnProgram(
     world,
     spaces,
     spawn,
+    readBack: options.swap !== undefined,
     setUserMode: (user) => machine.setUserMode(user),
     onOperation: () => {
       world.operations += 1;
@@ -208,6 +234,15 @@ function* shutDown(world: World, others: number): Op<void> {
   for (let i = 0; i < others; i++) yield* world.gates.waitForEnd(threads + i);
   yield* world.closeAll();
   yield* shutdown(world.allInodes());
+  yield* endSwap();
+  yield* shutdown(world.allInodes());
+}
+
+/** Nobody has memory any more: each place that is in use is the swap cache's alone, and swapoff frees them all. */
+function* endSwap(): Op<void> {
+  const leak = swapMapAgrees([]);
+  if (leak !== null) throw new KernelBug('swap-map-agrees', leak);
+  while ((yield* swapoffAll()) === -EINTR) yield* store(TaskStruct.signalPending(current()), 0);
 }
 
 function addInvariants(machine: Machine, world: World): void {
@@ -234,7 +269,13 @@ function addInvariants(machine: Machine, world: World): void {
         : `${callbacksQueued} callbacks queued, ${callbacksInvoked} invoked`;
     },
   });
+  machine.addInvariant({ name: 'swap-places-freed', atEnd: true, check: placesLeft });
   machine.addInvariant({ name: 'objects-freed', atEnd: true, check: () => leftovers(machine) });
+}
+
+function placesLeft(): string | null {
+  const left = swapAreas().reduce((sum, { users }) => sum + users.size, 0);
+  return left === 0 ? null : `${left} places of the swap area are in use`;
 }
 
 function leftovers(machine: Machine): string | null {

@@ -14,6 +14,8 @@ export interface SimulateOptions {
   readonly cpus?: number;
   /** Default 65,536 pages (256 MiB). */
   readonly memory?: MemorySize;
+  /** A swap area of so many pages, or of a share of what the program needs; default none. */
+  readonly swap?: MemorySize;
   readonly seed?: number;
   readonly model?: 'sc' | 'tso' | 'weak';
   readonly scheduler?: 'random' | 'round-robin' | 'pct';

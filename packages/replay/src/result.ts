@@ -30,6 +30,7 @@ export interface Finished {
   readonly stopped: 'bounded' | 'interrupted' | null;
   readonly options: SimulateOptions;
   readonly memoryPages: number;
+  readonly swapPages: number;
   readonly seconds: number;
 }
 
@@ -50,7 +51,7 @@ export function resultOf(finished: Finished): RunResult {
 }
 
 function assemble(finished: Finished): RunResult {
-  const { world, setup, outcome, options, memoryPages, seconds } = finished;
+  const { world, setup, outcome, options, memoryPages, swapPages, seconds } = finished;
   const { recording, program } = world;
   const processes = recording.header.spaces.map(({ id }) => processResult(world, setup, id));
   const {
@@ -75,6 +76,7 @@ function assemble(finished: Finished): RunResult {
     configuration: {
       cpus,
       memoryPages,
+      swapPages,
       seed,
       model,
       scheduler,
@@ -105,7 +107,7 @@ function assemble(finished: Finished): RunResult {
     ),
     invariants: invariantResults(world, outcome),
     timeline: { ...setup.sampler.timeline(), cpus: setup.lanes.at(outcome.time) },
-    replay: replayCommand(options, memoryPages),
+    replay: replayCommand(options, memoryPages, swapPages),
   };
 }
 
@@ -137,9 +139,9 @@ function violationReport(violation: Violation): ViolationReport {
 
 /** The simulated kernel counts how a fault was resolved; the report's kinds are what the program did. */
 function simulatedFaults({ faults }: SpaceOutcome): FaultCounts {
-  const { anonymous, zero, file, cow, reuse, mkwrite, spurious } = faults;
+  const { anonymous, zero, file, cow, reuse, mkwrite, swap, spurious } = faults;
   const kinds = { anonymous: anonymous + zero, file, cow: cow + reuse, mkwrite };
-  return { ...kinds, total: kinds.anonymous + kinds.file + kinds.cow + kinds.mkwrite + spurious };
+  return { ...kinds, total: kinds.anonymous + kinds.file + kinds.cow + kinds.mkwrite + swap + spurious };
 }
 
 function processResult(world: World, { tracker }: Setup, id: number): ProcessResult {
@@ -194,6 +196,7 @@ function memoryResult(world: World, { sampler, bookkeeping }: Setup): MemoryResu
       kswapdWakeups: events.pageoutrun,
       directReclaims: events.allocstall,
     },
+    swap: { pagesIn: events.pswpin, pagesOut: events.pswpout },
     lookups: {
       total: events.find_get_page_lookups,
       hits: events.filemap_hit,
@@ -228,7 +231,7 @@ function invariantResults(world: World, outcome: RunOutcome): InvariantResult[] 
 }
 
 /** A shell command that repeats the run. */
-function replayCommand(options: SimulateOptions, memoryPages: number): string {
+function replayCommand(options: SimulateOptions, memoryPages: number, swapPages: number): string {
   const {
     path = '',
     cpus = 4,
@@ -246,6 +249,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number): string {
   } = options;
   const always = { cpus, memory: `${memoryPages * 4}K`, seed, model, scheduler, generation };
   const sometimes = [
+    ...(swapPages === 0 ? [] : [['swap', `${swapPages * 4}K`]]),
     ...(rmap === 'anon-vma' ? [] : [['rmap', rmap]]),
     ...(build === 'smp' ? [] : [['build', build]]),
     ...Object.entries(inject).map(([kind, rate]) => ['inject', `${kind}=${rate}`]),

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Recording } from '@lockless/recording';
 import type { RunResult } from '@lockless/report';
 import type { RunOutcome } from '@lockless/simulator';
-import { framesFor } from './footprint.js';
+import { framesFor, swapFor } from './footprint.js';
 import { setUp } from './machine-setup.js';
 import { checkBuild, checkGuards, type SimulateOptions, SimulationInputError } from './options.js';
 import { resultOf } from './result.js';
@@ -26,9 +26,10 @@ export async function simulate(recording: Recording, options: SimulateOptions = 
   checkGuards(options.without ?? []);
   checkBuild(options);
   const world = worldOf(recording);
-  const memoryPages = framesFor(options.memory, recording, world.truth);
+  const swapPages = swapFor(options.swap, recording, world.truth);
+  const memoryPages = framesFor(options.memory, recording, world.truth, swapPages);
   const started = performance.now();
-  const setup = setUp(world, options, memoryPages);
+  const setup = setUp(world, options, memoryPages, swapPages);
   const maxSteps = options.limit == null ? SLICE : SHORT_SLICE;
   let outcome: RunOutcome;
   let stopped: 'bounded' | 'interrupted' | null = null;
@@ -51,6 +52,7 @@ export async function simulate(recording: Recording, options: SimulateOptions = 
     stopped,
     options,
     memoryPages,
+    swapPages,
     seconds: (performance.now() - started) / 1000,
   });
 }

@@ -26,6 +26,8 @@ export interface ThreadHost {
   readonly spawn: (thread: number, space: Space | null, after: Progress) => Ptr<TaskStruct>;
   /** An operation is over. */
   readonly onOperation: () => void;
+  /** A process reads all that it wrote before it ends. */
+  readonly readBack: boolean;
   /** The current task runs the program (true) or the kernel. */
   readonly setUserMode: (user: boolean) => void;
 }
@@ -123,6 +125,19 @@ export class ReplayedThread {
     });
   }
 
+  /**
+   * A recording has the accesses that faulted when it was made, so the program seldom comes back to a page that was swapped out meanwhile. Before it
+   * ends, all that it wrote is read once more: from the disk, and in exchange for other pages.
+   */
+  private *readBack(): Op<void> {
+    const { host, space } = this;
+    if (space === null) return;
+    yield* withoutCountingFaults(function* () {
+      for (const page of host.world.contents.writtenPages(space.id))
+        yield* host.world.memory.touch(space, page, 'read');
+    });
+  }
+
   private *perform(rec: Rec): Op<void> {
     switch (rec.kind) {
       case 'touch':
@@ -133,6 +148,7 @@ export class ReplayedThread {
         return yield* this.exec(rec);
       case 'exit':
         this.host.world.exits.set(this.host.world.program.threads[this.index].pid, rec.code);
+        if (rec.last && this.host.readBack) yield* this.readBack();
         return yield* this.leaveSpace();
       case 'mmap':
       case 'munmap':

@@ -43,6 +43,8 @@ export interface RunConfiguration {
   readonly cpus: number;
   /** Pages of simulated memory. */
   readonly memoryPages: number;
+  /** Places of the swap area; 0: none. */
+  readonly swapPages: number;
   readonly seed: number;
   readonly model: 'sc' | 'tso' | 'weak';
   readonly scheduler: string;
@@ -139,6 +141,8 @@ export interface MemoryResult {
     readonly kswapdWakeups: number;
     readonly directReclaims: number;
   };
+  /** Pages read from and written to the swap area. */
+  readonly swap: { readonly pagesIn: number; readonly pagesOut: number };
   readonly lookups: {
     readonly total: number;
     readonly hits: number;

@@ -60,6 +60,7 @@ function headline(result: RunResult, layout: Layout): string[] {
     ...layout.entry('machine', [
       plural(c.cpus, 'CPU'),
       `${mebibytes(c.memoryPages)} of memory`,
+      ...(c.swapPages > 0 ? [`${mebibytes(c.swapPages)} of swap`] : []),
       `memory model ${c.model}`,
       `${c.scheduler} scheduling`,
       `page cache ${c.generation}`,
@@ -81,7 +82,7 @@ function headline(result: RunResult, layout: Layout): string[] {
   ];
 }
 
-function memory({ memory: m }: RunResult, layout: Layout): string[] {
+function memory({ memory: m, configuration: { swapPages } }: RunResult, layout: Layout): string[] {
   const { lookups, reclaim, rcu, contents } = m;
   const wrong = `${count(contents.wrong)} wrong`;
   return [
@@ -99,6 +100,9 @@ function memory({ memory: m }: RunResult, layout: Layout): string[] {
       plural(reclaim.directReclaims, 'direct reclaim'),
       `lowest free ${plural(m.lowestFree, 'page')}`,
     ]),
+    ...(swapPages > 0
+      ? layout.entry('swap', [`${plural(m.swap.pagesOut, 'page')} written`, `${count(m.swap.pagesIn)} read`])
+      : []),
     ...layout.entry('RCU', [plural(rcu.gracePeriods, 'grace period'), plural(rcu.callbacks, 'callback')]),
     ...layout.entry('contents', [
       `${plural(contents.fileReads, 'file page')} and ${plural(contents.anonymousReads, 'anonymous page')} read back`,

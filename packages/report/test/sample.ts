@@ -219,6 +219,7 @@ export function sampleRun(): RunResult {
     configuration: {
       cpus: 8,
       memoryPages: 65_536,
+      swapPages: 0,
       seed: 42,
       model: 'weak',
       scheduler: 'random',
@@ -241,6 +242,7 @@ export function sampleRun(): RunResult {
       zone: { free: 48_211, fileCache: 11_902, anonymous: 4_120, slab: 903, pageTables: 400, writeback: 0 },
       events: { pgfault: 8_130, pgmajfault: 31, pgalloc: 22_004, pgfree: 17_481 },
       reclaim: { scanned: 0, reclaimed: 0, kswapdWakeups: 0, directReclaims: 0 },
+      swap: { pagesIn: 0, pagesOut: 0 },
       lookups: { total: 402_117, hits: 393_004, misses: 9_113, speculativeRetries: 27 },
       rcu: { gracePeriods: 240, callbacks: 1_884 },
       reverseMapping: { pteChains: 0, anonVmas: 210, bytes: 9_360 },

@@ -12,6 +12,7 @@ export function violatedRun(): RunResult {
     configuration: {
       ...run.configuration,
       memoryPages: 4_096,
+      swapPages: 1_024,
       inject: { enomem: 0.01 },
       without: ['removeMapping.freezeRefs'],
     },
@@ -83,6 +84,7 @@ export function violatedRun(): RunResult {
     memory: {
       ...run.memory,
       reclaim: { scanned: 40_112, reclaimed: 11_040, kswapdWakeups: 88, directReclaims: 13 },
+      swap: { pagesIn: 812, pagesOut: 1_204 },
       lowestFree: 12,
     },
     machine: {

@@ -16,6 +16,7 @@ import { bundledRecordings, type ChosenRecording, chooseRecording } from '../rec
 interface RunFlags {
   cpus: number;
   memory: MemorySize;
+  swap?: MemorySize;
   seed: number;
   model: 'sc' | 'tso' | 'weak';
   scheduler: 'random' | 'round-robin' | 'pct';
@@ -48,6 +49,11 @@ export function runCommand(io: Io, exit: Exit): Command {
       new Option('--memory <size>', 'memory, as 64M or as a share of what the program needs, 25%')
         .argParser(memorySize)
         .default({ pages: 65536 }, '256M'),
+    )
+    .addOption(
+      new Option('--swap <size>', 'a swap area, as 64M or as a share of what the program needs, 100%').argParser(
+        memorySize,
+      ),
     )
     .addOption(
       new Option('--seed <n>', 'decides every interleaving, delay and stale load')
@@ -139,11 +145,26 @@ async function replay({ file, name }: ChosenRecording, flags: RunFlags, io: Io):
 }
 
 function optionsOf(flags: RunFlags): SimulateOptions {
-  const { cpus, memory, seed, model, scheduler, generation, rmap, build, inject, without, neighbours, migrate, limit } =
-    flags;
+  const {
+    cpus,
+    memory,
+    swap,
+    seed,
+    model,
+    scheduler,
+    generation,
+    rmap,
+    build,
+    inject,
+    without,
+    neighbours,
+    migrate,
+    limit,
+  } = flags;
   return {
     cpus,
     memory,
+    ...(swap === undefined ? {} : { swap }),
     seed,
     model,
     scheduler,
