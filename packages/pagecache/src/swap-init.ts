@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { FunctionPointer, Op } from '@lockless/cpu';
-import { functionPointer, store } from '@lockless/cpu';
+import { functionPointer, initListHead, store } from '@lockless/cpu';
 import { AddressSpace } from '@lockless/mm-types';
 import { setSwapperSpace } from '@lockless/page';
 import {
@@ -30,6 +30,9 @@ const FREE_SWAP_CACHE: FunctionPointer<FreeSwapCache> = functionPointer<FreeSwap
 export function* swapInit(): Op<void> {
   yield* swapStateInit();
   yield* store(AddressSpace.aOps(swapperSpace), SWAP_AOPS);
+  // Nobody maps it, and so a walk finds: of a page that was read and not yet mapped this is the mapping.
+  yield* initListHead(AddressSpace.iMmap(swapperSpace));
+  yield* initListHead(AddressSpace.iMmapNonlinear(swapperSpace));
   yield* mmlistInit();
   setSwapperSpace(swapperSpace);
   setSwapHooks({
