@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './config.js';
-export * from './gp-cookie.js';
-export * from './split-refcount.js';
-export * from './tail-counts-stable.js';
+export { pageGetGpCookie } from './gp-cookie.js';
+export * from './huge-memory.js';
+export { hugePagesInit } from './init.js';
+export { pageTransCompoundAnonSplit, splitHugePage, waitSplitHugePage } from './split-huge-page.js';
+export { nthPage, splitHugePageRefcount } from './split-refcount.js';
+export { tailCountsStable } from './tail-counts-stable.js';

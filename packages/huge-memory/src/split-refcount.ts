@@ -88,14 +88,15 @@ function* splitTail(head: Ptr<Page>, tail: Ptr<Page>, i: number, mappings: numbe
     (yield* atomicRead(Page._count(head))) <= 0,
     'split: the head counts fewer references than its tails have pins',
   );
+  // What it is must be known to who sees it without PG_tail; until then nobody asks. (Linux sets these two after 3.)
+  yield* writeOnce(Page.index(tail), (yield* load(Page.index(head))) + i);
+  yield* writeOnce(Page.mapping(tail), yield* load(Page.mapping(head)));
   yield* smpMb();
   const kept = (yield* load(Page.flags(head))) & INHERITED;
   yield* writeOnce(Page.flags(tail), kept | (1 << PG_DIRTY)); // 2
   yield* smpWmb();
   yield* writeOnce(firstPage(tail), 0 as Ptr<Page>); // 3
   yield* atomicSet(Page._mapcount(tail), mappings - 1);
-  yield* writeOnce(Page.index(tail), (yield* load(Page.index(head))) + i);
-  yield* writeOnce(Page.mapping(tail), yield* load(Page.mapping(head)));
   yield* lruAddPageTail(head, tail);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { bugOn, configSmp, configureKernel, type KernelConfig, readOnce } from '@lockless/cpu';
+import { type HugePageOptions, hugePagesInit } from '@lockless/huge-memory';
 import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
 import { mmAllLocksInit } from '@lockless/mmu-notifier';
 import {
@@ -48,6 +49,8 @@ export interface BootOptions extends PagecacheOptions {
   readonly rmap?: RmapDesign;
   /** Places of the swap area, in use from boot; default 0: none. */
   readonly swapPages?: number;
+  /** Transparent huge pages; never by default. With anon_vma alone. */
+  readonly transparentHugePages?: HugePageOptions;
   /** What differs from {@link MODERN_MM}. */
   readonly mm?: Partial<MmOptions>;
   /** The build: SMP with preemption by default, and with the question who calls get_page_unless_zero(). */
@@ -61,6 +64,7 @@ export interface BootOptions extends PagecacheOptions {
  */
 export function* boot(options: BootOptions): Op<void> {
   const { cpus, memoryPages, minFreeKbytes, rmap = 'anon-vma', swapPages = 0, mm = {}, kernel = {} } = options;
+  const { transparentHugePages = { mode: 'never' } } = options;
   configureKernel({ proveRcu: true, ...kernel });
   bugOn(!configSmp() && cpus > 1, 'a build without CONFIG_SMP has one CPU');
   yield* rcuInit(cpus);
@@ -68,6 +72,10 @@ export function* boot(options: BootOptions): Op<void> {
   yield* pagecacheInit(options);
   if (swapPages > 0) yield* swapAreaInit(0, swapPages);
   if (rmap !== 'anon-vma') yield* selectReverseMapping(rmap);
+  if (transparentHugePages.mode !== 'never') {
+    if (rmap !== 'anon-vma') throw new RangeError(`huge pages are found through anon_vma, not by ${rmap}`);
+    hugePagesInit(transparentHugePages);
+  }
   yield* mmAllLocksInit();
   yield* mmOptionsInit({ ...MODERN_MM, ...mm });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Op, type Ptr, readOnce, store, writeOnce } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
-import { pageAnon } from '@lockless/page';
+import { compoundTransHead, pageAnon } from '@lockless/page';
 import { contentWritten } from '@lockless/pagecache';
 
 /** What the bytes of a frame are: the datum, and how often it had been written. */
@@ -33,8 +33,8 @@ export function* readContent(page: Ptr<Page>): Op<Content> {
  *
  * *Context*: a reference, or a translation in use. *Returns* what the frame holds now.
  */
-export function* writeContent(page: Ptr<Page>, datum: Content): Op<Content> {
-  if (yield* pageAnon(page)) {
+export function* writeContent(page: Ptr<Page>, datum: Content, huge = false): Op<Content> {
+  if (huge || (yield* pageAnon(yield* compoundTransHead(page)))) {
     yield* writeOnce(Page.contentIdentity(page), datum.identity);
     yield* writeOnce(Page.contentVersion(page), datum.version);
     return datum;

@@ -12,6 +12,7 @@ import {
   store,
   writeOnce,
 } from '@lockless/cpu';
+import { copyHugePmd } from '@lockless/huge-memory';
 import { ENOMEM, MmStruct, VM_MAYWRITE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { getPage, pageAnon } from '@lockless/page';
@@ -76,8 +77,14 @@ function* copyTables(
   start: number,
   end: number,
 ): Op<number> {
-  let from = yield* nextPteRange(src, start, end);
-  for (; from !== NULL; from = yield* nextPteRange(src, from.end, end)) {
+  let error = 0;
+  const shareHuge = function* (address: number, pmd: Ref<Pte>, whole: boolean): Op<boolean> {
+    const copied = whole ? yield* copyHugePmd(dst, src, vma, address, pmd) : 'no huge page';
+    if (copied === 'no memory') error = -ENOMEM;
+    return copied !== 'no huge page';
+  };
+  let from = yield* nextPteRange(src, start, end, shareHuge);
+  for (; from !== NULL && error === 0; from = yield* nextPteRange(src, from.end, end, shareHuge)) {
     const to = yield* pteAllocMap(dst, from.address);
     if (to === NULL) return -ENOMEM;
     for (let done = 0; done < from.end - from.address; ) {
@@ -87,7 +94,7 @@ function* copyTables(
       yield* rmapRelease(spare);
     }
   }
-  return 0;
+  return error;
 }
 
 /**

@@ -62,8 +62,10 @@ export function* mapCachedAround(fault: Fault): Op<boolean> {
 function* faultAroundWindow({ vma, address }: Fault): Op<Window> {
   const pages = mmOption('faultAroundPages');
   const start = yield* load(VmAreaStruct.vmStart(vma));
-  const first = Math.max(address - (address % pages), start);
-  const tableEnd = address - (address % pteTableEntries()) + pteTableEntries();
+  // The run of entries is one table's.
+  const tableStart = address - (address % pteTableEntries());
+  const first = Math.max(address - (address % pages), start, tableStart);
+  const tableEnd = tableStart + pteTableEntries();
   const end = Math.min(first + pages, yield* load(VmAreaStruct.vmEnd(vma)), tableEnd);
   return { first, end, pgoff: first - start + (yield* load(VmAreaStruct.vmPgoff(vma))) };
 }

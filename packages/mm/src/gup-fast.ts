@@ -78,7 +78,7 @@ function* gupPgdRange(mm: Ptr<MmStruct>, start: number, end: number, write: bool
   if (announced) yield* beginTranslation(mm); // 1
   let address = start;
   while (address < end) {
-    const range = yield* nextPteRange(mm, address, end); // 2
+    const range = yield* nextPteRange(mm, address, end, leaveHugePage); // 2
     if (range === NULL || range.address !== address) break;
     while (address < range.end) {
       if (!(yield* gupPte((range.ptes + (address - range.address)) as Ref<Pte>, write, pages))) break;
@@ -88,6 +88,11 @@ function* gupPgdRange(mm: Ptr<MmStruct>, start: number, end: number, write: bool
   }
   if (announced) yield* endTranslation(); // 4
   return address - start;
+}
+
+/** A huge page is left to the slow way, which takes the lock of its entry. */
+function* leaveHugePage(): Op<boolean> {
+  return true;
 }
 
 /** gup_pte_range(), one entry of it. *Returns* false when it needs a fault. */

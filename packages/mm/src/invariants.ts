@@ -9,6 +9,7 @@ import {
   PAGE_SIZE,
   Page,
   PG_DIRTY,
+  PG_HEAD,
   PG_PRIVATE,
   PG_RESERVED,
   PG_SWAPCACHE,
@@ -17,6 +18,7 @@ import {
 import {
   FreeArea,
   freeArea,
+  headOf,
   MAX_ORDER,
   memMapPages,
   PerCpuPages,
@@ -26,7 +28,7 @@ import {
   zonePageState,
 } from '@lockless/page';
 import { cachedPages, pageCacheIsTidy, pagesLeftBusy, swapperSpace } from '@lockless/pagecache';
-import { areasOf, ptePfn, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
+import { areasOf, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
 import { swapCacheIsTidy, swapMapAgrees } from './invariants-swap.js';
 
 /*
@@ -76,7 +78,10 @@ interface Holders {
   cache: number;
   entries: number;
   outside: number;
+  /** The frame has a count of its own: it is no tail. */
+  counted: boolean;
 }
+const nobody = (): Holders => ({ cache: 0, entries: 0, outside: 0, counted: true });
 
 /** The mappings of all inodes, those that only an area knows included: shared anonymous memory, unlinked files. */
 function mappingsOf({ inodes, mms }: Universe): Ptr<AddressSpace>[] {
@@ -91,7 +96,7 @@ function mappingsOf({ inodes, mms }: Universe): Ptr<AddressSpace>[] {
 function holdersOf(universe: Universe): Map<number, Holders> {
   const holders = new Map<number, Holders>();
   const of = (page: Ptr<Page>): Holders => {
-    const found = holders.get(page) ?? { cache: 0, entries: 0, outside: 0 };
+    const found = holders.get(page) ?? nobody();
     holders.set(page, found);
     return found;
   };
@@ -101,7 +106,10 @@ function holdersOf(universe: Universe): Map<number, Holders> {
     walkMm(mm, (vpage, pte) => {
       if (!ptePresent(pte)) return;
       const page = vmNormalPage(0, vpage, pte);
-      if (page !== 0) of(pfnToPage(ptePfn(pte))).entries += 1;
+      if (page === 0) return;
+      of(page).entries += 1;
+      // Its references are the head's.
+      if (headOf(page) !== page) of(page).counted = false;
     });
   }
   for (const [page, count] of universe.held ?? []) of(page).outside += count;
@@ -115,10 +123,10 @@ function referencesConserved(universe: Universe): string | null {
     const page = pfnToPage(pfn);
     const flags = peek(Page.flags(page));
     if ((flags & (1 << PG_RESERVED)) !== 0) continue;
-    const { cache, entries, outside } = holders.get(page) ?? { cache: 0, entries: 0, outside: 0 };
+    const { cache, entries, outside, counted } = holders.get(page) ?? nobody();
     const own = (flags & (1 << PG_PRIVATE)) !== 0 && cache > 0 ? 1 : 0;
     const count = peek(Page._count(page));
-    const expected = cache + entries + outside + own;
+    const expected = counted ? cache + entries + outside + own : 0;
     if (count !== expected) {
       return `page ${pfn}: _count is ${count}; holders are ${cache} cache, ${entries} entries, ${own} private, ${outside} outside`;
     }
@@ -148,12 +156,15 @@ function noFrameLost(universe: Universe): string | null {
 /** The zone's counters of pages in use agree with the pages. */
 function countersAgree(universe: Universe): string | null {
   const state = zonePageState();
-  const counted = { nr_file_pages: 0, nr_anon_pages: 0, nr_mapped: 0, nr_dirty: 0 };
-  for (const [address, { cache, entries }] of holdersOf(universe)) {
+  const counted = { nr_file_pages: 0, nr_anon_pages: 0, nr_anon_transparent_hugepages: 0, nr_mapped: 0, nr_dirty: 0 };
+  for (const [address, { cache, entries, counted: single }] of holdersOf(universe)) {
     const page = address as Ptr<Page>;
-    const anon = (peek(Page.mapping(page)) & PAGE_MAPPING_ANON) !== 0;
+    const anon = (peek(Page.mapping(headOf(page))) & PAGE_MAPPING_ANON) !== 0;
     counted.nr_file_pages += cache;
-    if (entries > 0) counted[anon ? 'nr_anon_pages' : 'nr_mapped'] += 1;
+    if (entries > 0 && single) {
+      const isHead = (peek(Page.flags(page)) & (1 << PG_HEAD)) !== 0;
+      counted[isHead ? 'nr_anon_transparent_hugepages' : anon ? 'nr_anon_pages' : 'nr_mapped'] += 1;
+    }
     // Pages in the swap cache are not counted as dirty.
     const dirty = (peek(Page.flags(page)) & ((1 << PG_DIRTY) | (1 << PG_SWAPCACHE))) === 1 << PG_DIRTY;
     if (cache > 0 && dirty) counted.nr_dirty += 1;

@@ -10,8 +10,10 @@ import {
   PAGE_SIZE,
   taskMm,
   VM_DONTCOPY,
+  VM_HUGEPAGE,
   VM_IO,
   VM_LOCKED,
+  VM_NOHUGEPAGE,
   VM_PFNMAP,
   VM_RAND_READ,
   VM_SEQ_READ,
@@ -20,7 +22,7 @@ import {
   VmAreaStruct,
 } from '@lockless/mm-types';
 import { filePut, forcePageCacheReadahead } from '@lockless/pagecache';
-import { zapPageRange } from '@lockless/rmap';
+import { hugePmdsInUse, zapPageRange } from '@lockless/rmap';
 import { punchHole } from './fallocate.js';
 import { pageoutPiece } from './madvise-pageout.js';
 import { checkRange } from './unmapped-area.js';
@@ -37,6 +39,8 @@ export const MADV_FREE = 8;
 export const MADV_REMOVE = 9;
 export const MADV_DONTFORK = 10;
 export const MADV_DOFORK = 11;
+export const MADV_HUGEPAGE = 14;
+export const MADV_NOHUGEPAGE = 15;
 export const MADV_PAGEOUT = 21;
 /** From here on: mergeable, huge pages, core dumps, cold; accepted, and without effect here. */
 const MADV_MERGEABLE = 12;
@@ -55,6 +59,10 @@ function advisedFlags(advice: number, flags: number): number | undefined {
       return flags | VM_DONTCOPY;
     case MADV_DOFORK:
       return flags & ~VM_DONTCOPY;
+    case MADV_HUGEPAGE:
+      return hugePmdsInUse() ? (flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE : undefined;
+    case MADV_NOHUGEPAGE:
+      return hugePmdsInUse() ? (flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE : undefined;
     default:
       return undefined;
   }

@@ -4,7 +4,9 @@ import { MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { countVmEvent, PGFAULT } from '@lockless/page';
 import { VM_FAULT_OOM } from '@lockless/pagecache';
 import {
-  pteAllocMap,
+  HUGE_PMD,
+  hugePmdsInUse,
+  pteAllocUnlessHuge,
   pteFile,
   pteMkdirty,
   pteMkyoung,
@@ -14,6 +16,7 @@ import {
   pteWrite,
   readPte,
 } from '@lockless/rmap';
+import { handleHugeFault, NOT_HUGE } from './huge-fault.js';
 import { doAnonymousPage } from './memory-anonymous.js';
 import { doWpPage } from './memory-cow.js';
 import { doLinearFault } from './memory-fault.js';
@@ -30,8 +33,14 @@ import { countFault, type Fault } from './vm-fault.js';
  */
 export function* handleMmFault(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, address: number, write: boolean): Op<number> {
   yield* countVmEvent(PGFAULT);
-  const pte = yield* pteAllocMap(mm, address);
+  if (hugePmdsInUse()) {
+    const huge = yield* handleHugeFault(mm, vma, address, write);
+    if (huge !== NOT_HUGE) return huge;
+  }
+  const pte = yield* pteAllocUnlessHuge(mm, address);
   if (pte === NULL) return VM_FAULT_OOM;
+  // Another thread's fault has mapped a huge page just now.
+  if (pte === HUGE_PMD) return 0;
   const origPte = yield* readPte(pte);
   return yield* handlePteFault({ mm, vma, address, write, pte, origPte });
 }

@@ -7,11 +7,11 @@ import {
   isSwapPte,
   nonSwapEntry,
   PTE_NONE,
-  pteOffsetMap,
   ptePresent,
   pteToSwpEntry,
   readPte,
   type SwpEntry,
+  translationEntry,
   vmaMapping,
 } from '@lockless/rmap';
 import { checkRange } from './unmapped-area.js';
@@ -38,7 +38,7 @@ function* residency(mm: Ptr<MmStruct>, { vma, start, end }: Piece, resident: boo
   const mapping = yield* vmaMapping(vma);
   const shift = (yield* load(VmAreaStruct.vmPgoff(vma))) - (yield* load(VmAreaStruct.vmStart(vma)));
   for (let address = start; address < end; address++) {
-    const at = yield* pteOffsetMap(mm, address);
+    const at = yield* translationEntry(mm, address);
     const pte = at === NULL ? PTE_NONE : yield* readPte(at);
     if (ptePresent(pte)) resident.push(true);
     else if (isSwapPte(pte)) resident.push(yield* swapResident(pteToSwpEntry(pte)));

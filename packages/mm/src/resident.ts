@@ -10,7 +10,7 @@ import {
   PG_UPTODATE,
   VmAreaStruct,
 } from '@lockless/mm-types';
-import { mapcountOf, pfnToPage } from '@lockless/page';
+import { headOf, mapcountOf, pfnToPage } from '@lockless/page';
 import { cachedPages, swapAreas, swapperSpace } from '@lockless/pagecache';
 import {
   isSwapPte,
@@ -116,7 +116,7 @@ export interface ResidentPage {
 }
 
 function resident(vpage: number, pte: Pte, page: Ptr<Page>): ResidentPage {
-  const mapping = peek(Page.mapping(page));
+  const mapping = peek(Page.mapping(headOf(page)));
   const entry = { vpage, page, writable: pteWrite(pte), dirty: pteDirty(pte), young: pteYoung(pte) };
   const mapcount = mapcountOf(page);
   if (vmNormalPage(NULL, vpage, pte) === NULL) return { ...entry, kind: 'zero', mapcount: 0, ino: 0, index: 0 };

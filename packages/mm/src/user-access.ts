@@ -30,12 +30,14 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_EXEC,
+  PTE_HUGE,
   PTE_PRESENT,
   PTE_RW,
   type Pte,
-  pteOffsetMap,
   ptePfn,
+  pteTableEntries,
   readPte,
+  translationEntry,
 } from '@lockless/rmap';
 import { type Content, readContent, writeContent } from './content.js';
 import { handleMmFault } from './memory.js';
@@ -62,7 +64,14 @@ export const SIGSEGV = 11;
 const NOTHING: Content = { identity: 0, version: 0 };
 
 /** What the instruction does with the frame, while the translation stands. */
-type Instruction = (page: Ptr<Page>) => Op<Content>;
+type Instruction = (page: Ptr<Page>, huge: boolean) => Op<Content>;
+
+/** The frame that a translation leads to. */
+interface Translated {
+  readonly page: Ptr<Page>;
+  /** Part of a huge page, so it is anonymous: the page itself need not say so. */
+  readonly huge: boolean;
+}
 
 /**
  * One instruction of a user program that touches memory: the MMU's walk, and when the page table does not permit the access, the page
@@ -81,11 +90,11 @@ function* access(address: number, kind: AccessKind, instruction: Instruction): O
   if (mm === NULL) return { error: SIGSEGV, faults: 0, page: NULL, content: NOTHING };
   for (let faults = 0; ; faults++) {
     yield* beginTranslation(mm);
-    const page = yield* walk(mm, address, kind);
-    if (page !== NULL) {
-      const content = yield* instruction(page);
+    const found = yield* walk(mm, address, kind);
+    if (found !== null) {
+      const content = yield* instruction(found.page, found.huge);
       yield* endTranslation();
-      return { error: 0, faults, page, content };
+      return { error: 0, faults, page: found.page, content };
     }
     yield* endTranslation();
     const error = yield* doPageFault(mm, address, kind);
@@ -108,18 +117,23 @@ const MARKS: Record<AccessKind, number> = {
   exec: PTE_ACCESSED,
 };
 
-/** The hardware's page-table walk. NULL: page fault. *Context*: translation begun. */
-function* walk(mm: Ptr<MmStruct>, address: number, kind: AccessKind): Op<Ptr<Page> | Null> {
-  const pte = yield* pteOffsetMap(mm, address);
-  if (pte === NULL) return NULL;
+/** The hardware's page-table walk. Null: page fault. *Context*: translation begun. */
+function* walk(mm: Ptr<MmStruct>, address: number, kind: AccessKind): Op<Translated | null> {
+  const pte = yield* translationEntry(mm, address);
+  if (pte === NULL) return null;
   for (let entry = yield* readPte(pte); ; ) {
-    if ((entry & NEEDS[kind]) !== NEEDS[kind]) return NULL;
+    if ((entry & NEEDS[kind]) !== NEEDS[kind]) return null;
     const marked = (entry | MARKS[kind]) as Pte;
-    if (marked === entry) return pfnToPage(ptePfn(entry));
+    if (marked === entry) return translated(entry, address);
     const seen = yield* atomicCmpxchg(pte, entry, marked);
-    if (seen === entry) return pfnToPage(ptePfn(entry));
+    if (seen === entry) return translated(entry, address);
     entry = seen;
   }
+}
+
+function translated(entry: Pte, address: number): Translated {
+  const huge = (entry & PTE_HUGE) !== 0;
+  return { page: pfnToPage(ptePfn(entry) + (huge ? address % pteTableEntries() : 0)), huge };
 }
 
 const WANTS: Record<AccessKind, number> = { read: VM_READ | VM_EXEC | VM_WRITE, write: VM_WRITE, exec: VM_EXEC };
@@ -150,7 +164,7 @@ export const userRead = (address: number): Op<UserAccess> => access(address, 're
 
 /** Writes a page: {@link writeContent}. See {@link access}. */
 export const userWrite = (address: number, datum: Content): Op<UserAccess> =>
-  access(address, 'write', (page) => writeContent(page, datum));
+  access(address, 'write', (page, huge) => writeContent(page, datum, huge));
 
 /** -EFAULT for a system call whose buffer could not be touched, as copy_to_user() would have it; 0 if it could. */
 export const asErrno = (outcome: UserAccess): number => (outcome.error === 0 ? 0 : -EFAULT);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
-import { pageCount, putPage } from '@lockless/page';
+import { compoundTransHead, pageCount, putPage } from '@lockless/page';
 import { type Content, getUserPagesFast, readContent } from '../src/index.js';
 
 /**
@@ -19,7 +19,8 @@ export function* pin(
   const got = yield* getUserPagesFast(start, count, write, pages);
   if (Math.max(0, got) !== pages.length) complain(`get_user_pages_fast says ${got} and gives ${pages.length} pages`);
   for (const [i, page] of pages.entries()) {
-    if ((yield* pageCount(page)) < 1) complain(`get_user_pages_fast gave a page without a reference at ${start + i}`);
+    if ((yield* pageCount(yield* compoundTransHead(page))) < 1)
+      complain(`get_user_pages_fast gave a page without a reference at ${start + i}`);
     judge(start + i, yield* readContent(page));
   }
   for (const page of pages) yield* putPage(page);

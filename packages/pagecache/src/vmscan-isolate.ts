@@ -27,6 +27,7 @@ import {
   addPageToLruList,
   clearPageLru,
   getPageUnlessZeroExempt,
+  hpageNrPages,
   LRU_ACTIVE,
   LRU_FILE,
   lruList,
@@ -119,6 +120,7 @@ export function* isolateLruPages(nrToScan: number, lru: number): Op<Isolated> {
   const list = lruList(lru);
   const pages: Ptr<Page>[] = [];
   let scanned = 0;
+  let taken = 0;
   yield* spinLockIrq(lruLock);
   for (; scanned < nrToScan; scanned++) {
     const entry = yield* load(ListHead.prev(list));
@@ -129,13 +131,14 @@ export function* isolateLruPages(nrToScan: number, lru: number): Op<Isolated> {
     if (error === 0) {
       yield* listDelEntry(entry);
       pages.push(page);
+      taken += yield* hpageNrPages(page);
     } else {
       // Being freed on another CPU, which waits for lru_lock: out of our way.
       yield* listMove(entry, list);
     }
   }
   if (pages.length > 0) yield* beginIsolation();
-  yield* modZonePageState(lruStat(lru), -pages.length);
+  yield* modZonePageState(lruStat(lru), -taken);
   yield* countScanned(lru, scanned);
   yield* spinUnlockIrq(lruLock);
   return { pages, scanned };

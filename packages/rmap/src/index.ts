@@ -5,6 +5,7 @@ export * from './free-pgtables.js';
 export { installPage } from './fremap.js';
 export {
   type HugePmdOps,
+  hugePmdOps,
   hugePmdsInUse,
   mkHugePmd,
   PTE_HUGE,
@@ -12,6 +13,7 @@ export {
   pmdpGetAndClear,
   pmdTransHuge,
   pmdTransSplitting,
+  ptePartOfHuge,
   setHugePmdOps,
 } from './huge-pmd.js';
 export { poisonMigrationPtes } from './hwpoison-ptes.js';

@@ -11,7 +11,18 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import { PAGE_MAPPING_ANON, Page, VmAreaStruct } from '@lockless/mm-types';
-import { modZonePageState, NR_ANON_PAGES, NR_FILE_MAPPED, pageAnon, pageLocked, pageMapcount } from '@lockless/page';
+import type { ZoneStatItem } from '@lockless/page';
+import {
+  compoundPagesInUse,
+  modZonePageState,
+  NR_ANON_PAGES,
+  NR_ANON_TRANSPARENT_HUGEPAGES,
+  NR_FILE_MAPPED,
+  pageAnon,
+  pageHead,
+  pageLocked,
+  pageMapcount,
+} from '@lockless/page';
 import { linearPageIndex } from './rmap-walk.js';
 
 /*
@@ -50,7 +61,12 @@ function* setAnonRmap(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, address: number):
   // The index first: who reads mapping and then index must not meet the index of another mapping.
   yield* writeOnce(Page.index(page), yield* linearPageIndex(vma, address));
   yield* writeOnce(Page.mapping(page), anonVma + PAGE_MAPPING_ANON);
-  yield* modZonePageState(NR_ANON_PAGES, 1);
+  yield* modZonePageState(yield* anonStat(page), 1);
+}
+
+/** Mapped anonymous pages are counted apart by size. */
+function* anonStat(page: Ptr<Page>): Op<ZoneStatItem> {
+  return compoundPagesInUse() && (yield* pageHead(page)) ? NR_ANON_TRANSPARENT_HUGEPAGES : NR_ANON_PAGES;
 }
 
 /**
@@ -88,5 +104,5 @@ export function* pageDupRmap(page: Ptr<Page>): Op<void> {
 export function* pageRemoveRmap(page: Ptr<Page>): Op<void> {
   if (!(yield* atomicAddNegative(-1, Page._mapcount(page)))) return;
   bugOn((yield* pageMapcount(page)) < 0, 'page_remove_rmap: page was not mapped');
-  yield* modZonePageState((yield* pageAnon(page)) ? NR_ANON_PAGES : NR_FILE_MAPPED, -1);
+  yield* modZonePageState((yield* pageAnon(page)) ? yield* anonStat(page) : NR_FILE_MAPPED, -1);
 }

@@ -6,8 +6,8 @@ import { hugePmdOps, pmdTransHuge } from './huge-pmd.js';
 import { entryOf, entrySpan, PGD_LEVEL, pmdOffset } from './pgtable.js';
 import type { Pte } from './pte.js';
 
-/** What to do with a huge page that is inside a range as a whole. *Returns* false: the entry maps none any more. */
-export type WholeHugePage = (address: number, pmd: Ref<Pte>) => Op<boolean>;
+/** What to do with a huge page that is inside a range, as a whole or not. *Returns* true: it is dealt with; false: split it, if it is there still. */
+export type OnHugePage = (address: number, pmd: Ref<Pte>, whole: boolean) => Op<boolean>;
 
 /**
  * Makes an address the border of two pages: a huge page around it is split.
@@ -33,7 +33,7 @@ export interface PteRange {
  * The first run of entries between two pages, up to the end of one pte table; what has no table is skipped in strides of the level where
  * it is missing. The step of zap_page_range(), change_protection(), copy_page_range() and msync.
  *
- * A huge page that lies in the range as a whole is given to `whole`, when there is one: true means that it is dealt with. Any other is split first.
+ * A huge page is given to `onHuge`, when there is one, and split unless that deals with it: then *Context* is mmap_sem, and no spin lock.
  *
  * *Context*: as {@link pteOffsetMap}; the entries' lock is the caller's to take.
  * *Returns* NULL when nothing is left.
@@ -43,7 +43,7 @@ export function* nextPteRange(
   mm: Ptr<MmStruct>,
   start: number,
   end: number,
-  whole: WholeHugePage | null = null,
+  onHuge: OnHugePage | null = null,
 ): Op<PteRange | Null> {
   const pgd = yield* load(MmStruct.pgd(mm));
   for (let address = start; address < end; ) {
@@ -58,7 +58,8 @@ export function* nextPteRange(
     const next = Math.min(end, (Math.floor(address / entrySpan(level + 1)) + 1) * entrySpan(level + 1));
     if (pmdTransHuge(table)) {
       const pmd = slot as number as Ref<Pte>;
-      if (whole !== null && next - address === entrySpan(1) && (yield* whole(address, pmd))) address = next;
+      const whole = next - address === entrySpan(1);
+      if (onHuge !== null && (yield* onHuge(address, pmd, whole))) address = next;
       else yield* hugePmdOps().splitHugePagePmd(mm, address - (address % entrySpan(1)), pmd);
       continue;
     }

@@ -140,8 +140,8 @@ function* zapAreas(
     if (from >= end) break;
     const area = at;
     for (let address = from; address < to; ) {
-      const range: PteRange | Null = yield* nextPteRange(tlb.mm, address, to, (huge, pmd) =>
-        hugePmdOps().zapHugePmd(tlb, area, huge, pmd),
+      const range: PteRange | Null = yield* nextPteRange(tlb.mm, address, to, (huge, pmd, whole) =>
+        zapWhole(tlb, area, huge, pmd, whole),
       );
       if (range === NULL) break;
       yield* zapPteRange(tlb, at, range, details);
@@ -154,6 +154,10 @@ function* zapAreas(
     }
   }
   return end;
+}
+
+function* zapWhole(tlb: MmuGather, vma: Ptr<VmAreaStruct>, at: number, pmd: Ref<Pte>, whole: boolean): Op<boolean> {
+  return whole && (yield* hugePmdOps().zapHugePmd(tlb, vma, at, pmd));
 }
 
 /**

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
+import {
+  GFP_COMP,
+  GFP_HIGHUSER_MOVABLE,
+  GFP_NO_KSWAPD,
+  GFP_NOMEMALLOC,
+  GFP_NORETRY,
+  GFP_WAIT,
+  GFP_ZERO,
+  load,
+  NULL,
+  readOnce,
+  spinLock,
+  spinUnlock,
+  store,
+} from '@lockless/cpu';
+import { MmStruct, Page, VM_HUGEPAGE, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
+import {
+  allocPages,
+  countVmEvent,
+  getPage,
+  getPageFoll,
+  lruCacheAddActiveAnon,
+  pageMapcount,
+  pfnToPage,
+  putPage,
+  setPageUptodate,
+  THP_FAULT_ALLOC,
+  THP_FAULT_FALLBACK,
+} from '@lockless/page';
+import {
+  anonVmaPrepare,
+  flushTlbMm,
+  freeTable,
+  type MmuGather,
+  mkHugePmd,
+  type PageTable,
+  type Pte,
+  pageAddNewAnonRmap,
+  pageDupRmap,
+  pageRemoveRmap,
+  pmdAlloc,
+  pmdpGetAndClear,
+  pmdTransHuge,
+  pmdTransSplitting,
+  pteMkdirty,
+  pteMkold,
+  pteMkwrite,
+  pteMkyoung,
+  ptePfn,
+  ptepSetAccessFlags,
+  ptepSetWrprotect,
+  pteWrprotect,
+  rmapPrepare,
+  tlbRemovePage,
+  vmGetPageProt,
+} from '@lockless/rmap';
+import { hpagePmdNr, hpagePmdOrder, splitsWaitForGp, thpEnabled, thpOnAdvice } from './config.js';
+import { deposit, pteAllocOne, withdraw } from './deposit.js';
+import { pageGetGpCookie } from './gp-cookie.js';
+import { splitHugePage, waitSplitHugePage } from './split-huge-page.js';
+import { nthPage } from './split-refcount.js';
+
+/** First page of the huge page that an address would lie in. */
+export const hugeStart = (address: number): number => address - (address % hpagePmdNr());
+
+/**
+ * transparent_hugepage_enabled(), and whether the area has room for a huge page around `address`. Private anonymous memory only.
+ *
+ * *Context*: mmap_sem. *Source*: include/linux/huge_mm.h, mm/huge_memory.c, 2.6.38.
+ */
+export function* hugePageFits(vma: Ptr<VmAreaStruct>, address: number): Op<boolean> {
+  if (!thpEnabled()) return false;
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  if ((flags & (VM_NOHUGEPAGE | VM_SHARED)) !== 0 || (thpOnAdvice() && (flags & VM_HUGEPAGE) === 0)) return false;
+  if ((yield* load(VmAreaStruct.vmFile(vma))) !== NULL) return false;
+  const start = hugeStart(address);
+  return (
+    start >= (yield* load(VmAreaStruct.vmStart(vma))) && start + hpagePmdNr() <= (yield* load(VmAreaStruct.vmEnd(vma)))
+  );
+}
+
+/** A huge page is had at once or not at all: no reclaim for it, nor by kswapd. */
+const GFP_TRANSHUGE = (GFP_HIGHUSER_MOVABLE | GFP_COMP | GFP_NORETRY | GFP_NOMEMALLOC | GFP_NO_KSWAPD) & ~GFP_WAIT;
+
+/** alloc_hugepage_vma(), and its grace-period cookie, before anybody can find it. */
+function* allocHugePage(gfp: number): Op<Ptr<Page> | Null> {
+  const page = yield* allocPages(GFP_TRANSHUGE | gfp, hpagePmdOrder());
+  if (page === NULL) {
+    yield* countVmEvent(THP_FAULT_FALLBACK);
+    return NULL;
+  }
+  yield* countVmEvent(THP_FAULT_ALLOC);
+  if (splitsWaitForGp()) yield* pageGetGpCookie(page);
+  return page;
+}
+
+/** mk_pmd(), dirty, and writable if the area is. */
+function* newHugeEntry(vma: Ptr<VmAreaStruct>, page: Ptr<Page>): Op<Pte> {
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  const entry = pteMkdirty(mkHugePmd(page, vmGetPageProt(flags)));
+  return (flags & VM_WRITE) !== 0 ? pteMkwrite(entry) : entry;
+}
+
+function* addAnonRss(mm: Ptr<MmStruct>, pages: number): Op<void> {
+  yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + pages);
+}
+
+/** What a huge fault came to: the access can be tried again; it is one for ordinary pages. */
+export type HugeFault = 'done' | 'copied' | 'fallback';
+
+/**
+ * do_huge_pmd_anonymous_page(): first touch of anonymous memory where a huge page has room.
+ *
+ * *Context*: mmap_sem for reading; the entry was empty; {@link hugePageFits}.
+ * *Returns* `fallback` when there is no block, or no page table to lay by.
+ * *Ordering*: as do_anonymous_page(): the page is zeroed and uptodate before the entry is set.
+ * *Source*: mm/huge_memory.c, 3.1. *Differs*: no zero page of this size, as before 3.8; no khugepaged.
+ */
+export function* doHugePmdAnonymousPage(
+  mm: Ptr<MmStruct>,
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  pmd: Ref<Pte>,
+): Op<HugeFault> {
+  if ((yield* anonVmaPrepare(vma)) !== 0) return 'fallback';
+  const page = yield* allocHugePage(GFP_ZERO);
+  if (page === NULL) return 'fallback';
+  const table = yield* pteAllocOne();
+  if (table === NULL) {
+    yield* putPage(page);
+    return 'fallback';
+  }
+  yield* setPageUptodate(page);
+  const entry = yield* newHugeEntry(vma, page);
+  const spare = yield* rmapPrepare();
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const mapped = (yield* readOnce(pmd)) === 0 && spare !== null;
+  if (mapped) {
+    yield* pageAddNewAnonRmap(page, vma, hugeStart(address), pmd, spare);
+    yield* lruCacheAddActiveAnon(page);
+    yield* store(pmd, entry);
+    yield* deposit(mm, table);
+    yield* addAnonRss(mm, hpagePmdNr());
+  }
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  if (mapped) return 'done';
+  yield* freeTable(table, 0);
+  yield* putPage(page);
+  return 'done';
+}
+
+/**
+ * do_huge_pmd_wp_page(): a write to a huge page that is mapped read-only: in place if nobody else maps it, else to a copy; without memory for that,
+ * the page is split and the one page that is written is copied.
+ *
+ * *Context*: mmap_sem for reading; `orig` was read without a lock.
+ * *Returns* `copied` when the page may be written now, `done` when the entry has changed.
+ * *Source*: mm/huge_memory.c, 3.1; split as since 3.15 (9845cbbd113f), where 3.1 copies into ordinary pages.
+ */
+export function* doHugePmdWpPage(
+  mm: Ptr<MmStruct>,
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  pmd: Ref<Pte>,
+  orig: Pte,
+): Op<HugeFault> {
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  if ((yield* readOnce(pmd)) !== orig) {
+    yield* spinUnlock(MmStruct.pageTableLock(mm));
+    return 'done';
+  }
+  const page = pfnToPage(ptePfn(orig));
+  if ((yield* pageMapcount(page)) === 1) {
+    const flags = yield* load(VmAreaStruct.vmFlags(vma));
+    const young = pteMkdirty(pteMkyoung(orig));
+    yield* ptepSetAccessFlags(mm, hugeStart(address), pmd, (flags & VM_WRITE) !== 0 ? pteMkwrite(young) : young);
+    yield* spinUnlock(MmStruct.pageTableLock(mm));
+    return 'copied';
+  }
+  yield* getPage(page);
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  const copy = yield* allocHugePage(0);
+  const outcome =
+    copy === NULL ? yield* splitInstead(page) : yield* copyHugePage(mm, vma, address, pmd, orig, page, copy);
+  yield* putPage(page);
+  return outcome;
+}
+
+function* splitInstead(page: Ptr<Page>): Op<HugeFault> {
+  yield* splitHugePage(page);
+  return 'fallback';
+}
+
+/** copy_user_huge_page(), and the copy in the page's place unless the entry has changed. */
+function* copyHugePage(
+  mm: Ptr<MmStruct>,
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  pmd: Ref<Pte>,
+  orig: Pte,
+  page: Ptr<Page>,
+  copy: Ptr<Page>,
+): Op<HugeFault> {
+  for (let i = 0; i < hpagePmdNr(); i++) {
+    const [to, from] = [nthPage(copy, i), nthPage(page, i)];
+    yield* store(Page.contentIdentity(to), yield* readOnce(Page.contentIdentity(from)));
+    yield* store(Page.contentVersion(to), yield* readOnce(Page.contentVersion(from)));
+  }
+  yield* setPageUptodate(copy);
+  const entry = yield* newHugeEntry(vma, copy);
+  const spare = yield* rmapPrepare();
+  const start = hugeStart(address);
+  yield* mmuNotifierInvalidateRangeStart(mm, start, start + hpagePmdNr());
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const same = (yield* readOnce(pmd)) === orig && spare !== null;
+  if (same) {
+    yield* pmdpGetAndClear(pmd);
+    yield* flushTlbMm(mm);
+    yield* pageAddNewAnonRmap(copy, vma, start, pmd, spare);
+    yield* lruCacheAddActiveAnon(copy);
+    yield* store(pmd, entry);
+    // Last, as in do_wp_page() (C8).
+    yield* pageRemoveRmap(page, pmd);
+  }
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* mmuNotifierInvalidateRangeEnd(mm, start, start + hpagePmdNr());
+  yield* putPage(same ? page : copy);
+  return same ? 'copied' : 'done';
+}
+
+/** What fork's copy of a huge entry came to. */
+export type HugeCopy = 'copied' | 'no huge page' | 'no memory';
+
+/**
+ * copy_huge_pmd(): fork shares a huge page, read-only on both sides.
+ *
+ * *Context*: mmap_sem of both for writing; nobody else knows `dst`. `vma` is the parent's area.
+ * *Returns* `no huge page` when it was split meanwhile: there is a table now.
+ * *Source*: mm/huge_memory.c, 3.1.
+ */
+export function* copyHugePmd(
+  dst: Ptr<MmStruct>,
+  src: Ptr<MmStruct>,
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  pmd: Ref<Pte>,
+): Op<HugeCopy> {
+  const to = yield* pmdAlloc(dst, address);
+  const table = to === NULL ? NULL : yield* pteAllocOne();
+  const spare = yield* rmapPrepare();
+  if (to === NULL || table === NULL || spare === null) return 'no memory';
+  yield* spinLock(MmStruct.pageTableLock(dst));
+  yield* spinLock(MmStruct.pageTableLock(src));
+  const entry = yield* readOnce(pmd);
+  const splitting = pmdTransSplitting(entry);
+  const copies = pmdTransHuge(entry) && !splitting;
+  if (copies) {
+    const page = pfnToPage(ptePfn(entry));
+    yield* getPage(page);
+    yield* pageDupRmap(page, to, spare);
+    yield* ptepSetWrprotect(src, address, pmd);
+    yield* store(to, pteMkold(pteWrprotect(entry)));
+    yield* deposit(dst, table);
+    yield* addAnonRss(dst, hpagePmdNr());
+  }
+  yield* spinUnlock(MmStruct.pageTableLock(src));
+  yield* spinUnlock(MmStruct.pageTableLock(dst));
+  if (copies) return 'copied';
+  yield* freeTable(table as Ptr<PageTable>, 0);
+  if (splitting) yield* waitSplitHugePage(vma);
+  return 'no huge page';
+}
+
+/**
+ * zap_huge_pmd(): takes a huge entry out, and the table that was laid by for it.
+ *
+ * *Context*: mmap_sem; no spin lock. *Returns* false when it was split meanwhile: there is a table now.
+ * *Source*: mm/huge_memory.c, 3.1.
+ */
+export function* zapHugePmd(tlb: MmuGather, vma: Ptr<VmAreaStruct>, _address: number, pmd: Ref<Pte>): Op<boolean> {
+  const { mm } = tlb;
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const entry = yield* readOnce(pmd);
+  if (!pmdTransHuge(entry) || pmdTransSplitting(entry)) {
+    yield* spinUnlock(MmStruct.pageTableLock(mm));
+    if (pmdTransSplitting(entry)) yield* waitSplitHugePage(vma);
+    return false;
+  }
+  const table = yield* withdraw(mm);
+  const page = pfnToPage(ptePfn(yield* pmdpGetAndClear(pmd)));
+  tlb.needFlush = true;
+  yield* pageRemoveRmap(page, pmd);
+  yield* addAnonRss(mm, -hpagePmdNr());
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* freeTable(table, 0);
+  yield* tlbRemovePage(tlb, page);
+  return true;
+}
+
+/**
+ * follow_trans_huge_pmd(): the page at an address in a huge page, with a reference if asked for.
+ *
+ * *Context*: page table lock; the entry permits the access. *Source*: mm/huge_memory.c, 3.2.
+ */
+export function* followTransHugePmd(address: number, entry: Pte, get: boolean): Op<Ptr<Page>> {
+  const page = nthPage(pfnToPage(ptePfn(entry)), address % hpagePmdNr());
+  if (get) yield* getPageFoll(page);
+  return page;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Op, Ptr, Ref } from '@lockless/cpu';
+import {
+  bugOn,
+  containerOf,
+  ListHead,
+  load,
+  NULL,
+  readOnce,
+  setBit,
+  smpWmb,
+  spinLock,
+  spinUnlock,
+  store,
+  writeOnce,
+} from '@lockless/cpu';
+import { AnonVma, MmStruct, type Page, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
+import {
+  compoundTransHead,
+  countVmEvent,
+  getPage,
+  getPageUnlessZero,
+  pageAnon,
+  pageCompound,
+  pageMapcount,
+  pageToPfn,
+  pfnToPage,
+  putPage,
+  THP_SPLIT,
+} from '@lockless/page';
+import { rcuReadLock, rcuReadUnlock, synchronizeRcu } from '@lockless/rcu';
+import {
+  flushTlbMm,
+  mkPte,
+  NOT_IN_VMA,
+  PTE_SPLITTING_BIT,
+  type Pte,
+  pageLockAnonVma,
+  pageUnlockAnonVma,
+  pmdOffset,
+  pmdpGetAndClear,
+  pmdTransHuge,
+  pmdTransSplitting,
+  pteDirty,
+  pteMkdirty,
+  pteMkold,
+  pteMkwrite,
+  ptePfn,
+  pteWrite,
+  pteYoung,
+  vmaAddress,
+  vmGetPageProt,
+} from '@lockless/rmap';
+import { hpagePmdNr } from './config.js';
+import { withdraw } from './deposit.js';
+import { nthPage, splitHugePageRefcount } from './split-refcount.js';
+import { tailCountsStable } from './tail-counts-stable.js';
+
+/*
+ * split_huge_page(): a huge page that any number of address spaces map becomes as many ordinary pages, in place. Under the lock of its anon_vma, so
+ * the list of areas that may map it stays:
+ *
+ *  1. every huge entry that maps it is marked as splitting: whoever wants to copy, move or break it waits for the anon_vma's lock;
+ *  2. the page itself is split: counts, flags, places in the reverse mapping (split-refcount.ts);
+ *  3. every such entry is replaced by a table of entries, with the right to write and the marks that it had.
+ *
+ * The areas that 1 and 3 meet are as many as map the page. A fork may add one while 1 is under way: its area is behind the parent's on the list, so 1
+ * has either marked the parent's entry, and the fork waits, or comes to the child's later (F6).
+ */
+
+/** page_check_address_pmd(): the huge entry at `address`, if it maps the page. *Context*: page table lock. *Source*: mm/huge_memory.c, 3.1. */
+function* pageCheckAddressPmd(page: Ptr<Page>, mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | 0> {
+  const pmd = yield* pmdOffset(mm, address);
+  if (pmd === NULL) return NULL;
+  const entry = yield* readOnce(pmd);
+  return pmdTransHuge(entry) && ptePfn(entry) === pageToPfn(page) ? pmd : NULL;
+}
+
+type OnEntry = (vma: Ptr<VmAreaStruct>, mm: Ptr<MmStruct>, pmd: Ref<Pte>) => Op<void>;
+
+/** Does something at each huge entry that maps the page, its page table lock held. *Returns* how many there are. *Context*: anon_vma->lock. */
+function* atEachEntry(page: Ptr<Page>, anonVma: Ptr<AnonVma>, visit: OnEntry): Op<number> {
+  const head = AnonVma.head(anonVma);
+  let entries = 0;
+  for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) {
+    const vma = containerOf<VmAreaStruct>(at, VmAreaStruct, 'anonVmaNode');
+    const address = yield* vmaAddress(page, vma);
+    if (address === NOT_IN_VMA) continue;
+    const mm = yield* load(VmAreaStruct.vmMm(vma));
+    yield* spinLock(MmStruct.pageTableLock(mm));
+    const pmd = yield* pageCheckAddressPmd(page, mm, address);
+    if (pmd !== NULL) {
+      yield* visit(vma, mm, pmd);
+      entries++;
+    }
+    yield* spinUnlock(MmStruct.pageTableLock(mm));
+  }
+  return entries;
+}
+
+/** __split_huge_page_splitting(). *Source*: mm/huge_memory.c, 3.1: `pmdp_splitting_flush`, whose flush holds off get_user_pages_fast(). */
+const markSplitting: OnEntry = function* (_vma, mm, pmd) {
+  bugOn(pmdTransSplitting(yield* readOnce(pmd)), 'split: the page is being split by somebody else');
+  yield* setBit(PTE_SPLITTING_BIT, pmd as number as Ref<number>);
+  yield* flushTlbMm(mm);
+};
+
+/**
+ * __split_huge_page_map(): in the place of one huge entry, a table.
+ *
+ * The huge entry goes first, and no translation by it is in use any more when the table is filled: what the hardware noted in it is in the entries.
+ * Who finds nothing there meanwhile faults, and waits for the page table lock.
+ * *Ordering*: the entries before the table, as in pte_alloc(). *Source*: mm/huge_memory.c, 3.1.
+ */
+const replaceByTable: OnEntry = function* (vma, mm, pmd) {
+  const table = yield* withdraw(mm);
+  const huge = yield* pmdpGetAndClear(pmd);
+  yield* flushTlbMm(mm);
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  const prot = vmGetPageProt(flags);
+  const first = pfnToPage(ptePfn(huge));
+  bugOn(pteWrite(huge) && (yield* pageMapcount(first)) !== 1, 'split: a page that several may write');
+  for (let i = 0; i < hpagePmdNr(); i++) {
+    let entry = mkPte(nthPage(first, i), prot);
+    if (pteDirty(huge)) entry = pteMkdirty(entry);
+    if (pteWrite(huge) && (flags & VM_WRITE) !== 0) entry = pteMkwrite(entry);
+    if (!pteYoung(huge)) entry = pteMkold(entry);
+    yield* writeOnce((table + i) as Ref<Pte>, entry);
+  }
+  yield* smpWmb();
+  yield* store(MmStruct.nrPtes(mm), (yield* load(MmStruct.nrPtes(mm))) + 1);
+  yield* writeOnce(pmd as number as Ref<number>, table);
+};
+
+/** __split_huge_page(). *Context*: anon_vma->lock; a reference on the head. *Source*: mm/huge_memory.c, 3.1. */
+function* splitMapped(page: Ptr<Page>, anonVma: Ptr<AnonVma>): Op<void> {
+  const marked = yield* atEachEntry(page, anonVma, markSplitting); // 1
+  const mapcount = yield* pageMapcount(page);
+  bugOn(marked !== mapcount, 'split: areas on the list of the anon_vma map the page less often than its mapcount says');
+  yield* splitHugePageRefcount(page); // 2
+  const replaced = yield* atEachEntry(page, anonVma, replaceByTable); // 3
+  bugOn(replaced !== marked, 'split: an entry was added or taken away while the page was split');
+}
+
+/**
+ * split_huge_page(): ordinary pages in the place of a huge one.
+ *
+ * *Context*: a reference on the head; may sleep, no spin lock held. *Returns* 0: it is no huge page any more; 1: nobody maps it, so it cannot be found.
+ * *Source*: mm/huge_memory.c, 3.1; the loop around the grace period as in Michel Lespinasse, 2011-08-19, [PATCH 9/9].
+ */
+export function* splitHugePage(page: Ptr<Page>): Op<number> {
+  bugOn(!(yield* pageAnon(page)), 'split_huge_page: !PageAnon(page)');
+  for (;;) {
+    const anonVma = yield* pageLockAnonVma(page);
+    if (anonVma === NULL) return 1;
+    const compound = yield* pageCompound(page);
+    const stable = compound && (yield* tailCountsStable(page));
+    if (stable) {
+      yield* splitMapped(page, anonVma);
+      yield* countVmEvent(THP_SPLIT);
+    }
+    yield* pageUnlockAnonVma(anonVma);
+    if (!compound || stable) return 0;
+    yield* synchronizeRcu();
+  }
+}
+
+/**
+ * split_huge_page_pmd(): there is a pte table behind an entry afterwards, if there was a huge page.
+ *
+ * *Context*: mmap_sem; no spin lock. *Source*: mm/huge_memory.c, 3.1.
+ */
+export function* splitHugePagePmd(mm: Ptr<MmStruct>, _address: number, pmd: Ref<Pte>): Op<void> {
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const entry = yield* readOnce(pmd);
+  if (!pmdTransHuge(entry)) return yield* spinUnlock(MmStruct.pageTableLock(mm));
+  const page = pfnToPage(ptePfn(entry));
+  yield* getPage(page);
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  yield* splitHugePage(page);
+  yield* putPage(page);
+  bugOn(pmdTransHuge(yield* readOnce(pmd)), 'split_huge_page_pmd: a huge page is mapped still');
+}
+
+/** wait_split_huge_page(): until who splits the page of a marked entry is done. *Context*: an area whose anon_vma the page has; no spin lock. */
+export function* waitSplitHugePage(vma: Ptr<VmAreaStruct>): Op<void> {
+  const anonVma = yield* load(VmAreaStruct.anonVma(vma));
+  bugOn(anonVma === NULL, 'a huge page in an area without anon_vma');
+  yield* spinLock(AnonVma.lock(anonVma as Ptr<AnonVma>));
+  yield* spinUnlock(AnonVma.lock(anonVma as Ptr<AnonVma>));
+}
+
+/**
+ * page_trans_compound_anon_split(): splits the huge page that a page may be part of.
+ *
+ * *Context*: a reference on `page`; may sleep. *Returns* 0: it is an ordinary page now; else try again later.
+ * *Source*: mm/ksm.c, 3.1; RCU from the reading of the head to the reference on it as in Michel Lespinasse, 2011-08-19, [PATCH 3/9].
+ */
+export function* pageTransCompoundAnonSplit(page: Ptr<Page>): Op<number> {
+  if (!(yield* pageCompound(page))) return 0;
+  yield* rcuReadLock();
+  const head = yield* compoundTransHead(page);
+  const referenced = yield* getPageUnlessZero(head);
+  yield* rcuReadUnlock();
+  if (!referenced) return 1;
+  // With the reference it stays what it is: split meanwhile, or the head of a huge page.
+  const result = (yield* pageAnon(head)) ? yield* splitHugePage(head) : 1;
+  yield* putPage(head);
+  return result;
+}

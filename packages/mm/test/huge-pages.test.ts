@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { vmEvents, zonePageState } from '@lockless/page';
+import { describe, expect, it } from 'vitest';
+import {
+  MADV_DONTNEED,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PROT_READ,
+  rssOf,
+  sysMadvise,
+  sysMprotect,
+  sysMremap,
+  sysMunmap,
+} from '../src/index.js';
+import { anonymous, SequentialMachine } from './sequential-machine.js';
+import { runWorkload, type WorkloadOptions } from './workload.js';
+
+const THP = { mode: 'always', order: 2 } as const;
+
+const machineWith = (options: ConstructorParameters<typeof SequentialMachine>[0] = {}) =>
+  new SequentialMachine({ transparentHugePages: THP, ...options });
+const splits = (machine: SequentialMachine): number => machine.look(() => vmEvents().thp_split);
+const huge = (machine: SequentialMachine): number => machine.look(() => zonePageState().nr_anon_transparent_hugepages);
+
+describe('huge pages of four pages', () => {
+  it('the first touch maps four pages with one fault; each has its own content', () => {
+    const machine = machineWith();
+    const mm = machine.process([anonymous(100, 12)]);
+    expect(machine.write(mm, 105, 7).faults).toBe(1);
+    expect(machine.write(mm, 107, 9).faults).toBe(0);
+    expect(machine.read(mm, 106).content.identity).toBe(0);
+    expect(machine.read(mm, 105).content.identity).toBe(7);
+    expect(machine.look(() => rssOf(mm)).anon).toBe(4);
+    expect([huge(machine), machine.look(() => vmEvents().thp_fault_alloc)]).toEqual([1, 1]);
+    expect(machine.verify()).toBeNull();
+    machine.exit(mm);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('there is none where the area has no room, or is told not to', () => {
+    const machine = machineWith({ transparentHugePages: { mode: 'madvise', order: 2 } });
+    const mm = machine.process([anonymous(101, 11)]);
+    machine.write(mm, 105, 1);
+    expect(huge(machine)).toBe(0);
+    expect(machine.as(mm, sysMadvise(101, 11, MADV_HUGEPAGE))).toBe(0);
+    machine.write(mm, 102, 1);
+    machine.write(mm, 108, 1);
+    expect(huge(machine)).toBe(1);
+    expect(machine.as(mm, sysMadvise(101, 11, MADV_NOHUGEPAGE))).toBe(0);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('fork shares it; who writes gets a copy of all of it; the last owner writes in place', () => {
+    const machine = machineWith();
+    const parent = machine.process([anonymous(100, 8)]);
+    for (let i = 0; i < 4; i++) machine.write(parent, 100 + i, 10 + i);
+    const child = machine.fork(parent);
+    expect(huge(machine)).toBe(1);
+    expect(machine.verify()).toBeNull();
+    machine.write(child, 101, 99);
+    expect(huge(machine)).toBe(2);
+    expect([100, 101, 102].map((page) => machine.read(child, page).content.identity)).toEqual([10, 99, 12]);
+    expect([100, 101, 102].map((page) => machine.read(parent, page).content.identity)).toEqual([10, 11, 12]);
+    machine.write(parent, 100, 5);
+    expect([huge(machine), splits(machine)]).toEqual([2, 0]);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it.each(['tail-count', 'grace-period', 'tail-mapcount'] as const)(
+    'a part of it is unmapped, protected, moved, dropped: it is split first (%s)',
+    (tails) => {
+      const machine = machineWith({ transparentHugePages: { ...THP, tails } });
+      const mm = machine.process([anonymous(100, 20)]);
+      for (let i = 0; i < 20; i++) machine.write(mm, 100 + i, 10 + i);
+      const child = machine.fork(mm);
+      expect(huge(machine)).toBe(5);
+      expect(machine.as(mm, sysMunmap(101, 1))).toBe(0);
+      expect(machine.as(mm, sysMprotect(105, 2, PROT_READ))).toBe(0);
+      expect(
+        machine.as(
+          mm,
+          sysMremap({ address: 110, oldPages: 1, newPages: 1, flags: MREMAP_MAYMOVE | MREMAP_FIXED, newAddress: 300 }),
+        ),
+      ).toBe(300);
+      expect(machine.as(mm, sysMadvise(113, 1, MADV_DONTNEED))).toBe(0);
+      expect([huge(machine), splits(machine)]).toEqual([1, 4]);
+      const seen = (page: number) => machine.read(mm, page).content.identity;
+      expect([100, 102, 105, 109, 111, 112, 113, 118, 300].map(seen)).toEqual([10, 12, 15, 19, 21, 22, 0, 28, 20]);
+      expect(machine.verify()).toBeNull();
+      // The child's entries were split with it, and have everything.
+      for (let i = 0; i < 20; i++) expect(machine.read(child, 100 + i).content.identity).toBe(10 + i);
+      machine.exit(child);
+      machine.exit(mm);
+      expect(machine.verify()).toBeNull();
+    },
+  );
+
+  it('without a free block there are ordinary pages, and a copy splits', () => {
+    const machine = machineWith({ memoryPages: 54, minFreeKbytes: 0 });
+    const mm = machine.process([anonymous(100, 4), anonymous(200, 44)]);
+    for (let i = 0; i < 4; i++) machine.write(mm, 100 + i, i + 1);
+    const child = machine.fork(mm);
+    for (let i = 0; i < 44; i++) machine.write(mm, 200 + i, i);
+    machine.write(child, 101, 50);
+    expect(machine.look(() => vmEvents().thp_fault_fallback)).toBeGreaterThan(0);
+    expect([100, 101, 102].map((page) => machine.read(child, page).content.identity)).toEqual([1, 50, 3]);
+    expect(machine.read(mm, 101).content.identity).toBe(2);
+    expect(machine.verify()).toBeNull();
+  });
+});
+
+it('a machine boots with huge pages only where anon_vma finds them, and of a size that tables have', () => {
+  expect(() => machineWith({ rmap: 'pte-chain' })).toThrow('anon_vma');
+  expect(() => machineWith({ transparentHugePages: { mode: 'always', order: 10 } })).toThrow(RangeError);
+});
+
+const MODELS = ['sc', 'tso', 'weak'] as const;
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 1);
+
+function failures(options: WorkloadOptions): string[] {
+  const found: string[] = [];
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    for (const [i, model] of MODELS.entries()) {
+      const { wrong, system } = runWorkload({
+        cpus: [2, 4, 3][(seed + i) % 3],
+        model,
+        seed,
+        transparentHugePages: THP,
+        ...options,
+      });
+      if (wrong !== null) found.push(`seed ${seed} ${model}: ${wrong} (${system.machine.token})`);
+    }
+  }
+  return found;
+}
+
+describe('programs with several threads, all system calls at once, on huge pages', () => {
+  it.each(['grace-period', 'tail-mapcount'] as const)('%s', (tails) => {
+    expect(failures({ transparentHugePages: { ...THP, tails } })).toEqual([]);
+  });
+  it('short of memory, with a swap area', () => {
+    expect(failures({ memoryPages: 60, minFreeKbytes: 16, swapPages: 128, steps: 40, mix: { pageout: 3 } })).toEqual(
+      [],
+    );
+  });
+  it('allocations fail', () => {
+    expect(failures({ memoryPages: 60, minFreeKbytes: 16, inject: { enomem: 0.02 } })).toEqual([]);
+  });
+});
