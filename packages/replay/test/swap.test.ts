@@ -9,6 +9,7 @@ describe('a quarter of the memory that the program used, and a swap area', () =>
   it.each([
     ['anon-vma', 1],
     ['pte-chain', 2],
+    ['anonmm', 3],
   ] as const)('%s, seed %i: anonymous pages go to the disk and come back as they were', async (rmap, seed) => {
     const result = await simulate(bundled('git-status'), { ...QUARTER, rmap, seed });
     expectHolds(result);
