@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { drawing, type EdgeColor, type ExecutionGraph } from './execution-graph.js';
 import { type Box, type Curve, type Heading, layOut } from './execution-graph-layout.js';
+import { escapeXml } from './xml.js';
 
 const KINDS: readonly EdgeColor[] = ['po', 'rf', 'co', 'fr', 'dependency'];
 
@@ -67,12 +68,3 @@ function name({ edge, label }: Curve): string {
 }
 
 const round = (number: number): number => Math.round(number * 10) / 10;
-
-function escapeXml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll(/[^\t\n\u0020-\ud7ff\ue000-\ufffd]/g, '\ufffd');
-}
