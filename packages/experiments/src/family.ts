@@ -13,6 +13,7 @@ import {
 } from '@lockless/mm';
 import type { MmStruct } from '@lockless/mm-types';
 import {
+  anonmmReverseMapping,
   areaReverseMapping,
   objReverseMapping,
   pteChainReverseMapping,
@@ -23,7 +24,12 @@ import {
 import { CachedFile, type CachedFileOptions } from './cached-file.js';
 
 /** The reverse mappings that are compared: the one before first. */
-const REVERSE_MAPPINGS: readonly ReverseMapping[] = [pteChainReverseMapping, objReverseMapping, areaReverseMapping];
+const REVERSE_MAPPINGS: readonly ReverseMapping[] = [
+  pteChainReverseMapping,
+  objReverseMapping,
+  anonmmReverseMapping,
+  areaReverseMapping,
+];
 export const RMAP_DESIGNS: readonly string[] = REVERSE_MAPPINGS.map(({ name }) => name);
 
 /** Where a program has its own data, and where it maps the file. */

@@ -7,7 +7,7 @@ import { CachedFile } from './cached-file.js';
 import type { Setting } from './experiment.js';
 
 /** Faults of all processes together. */
-const FAULTS = 16_384;
+const FAULTS = 8192;
 /** Where the file is mapped. */
 const BASE = 0x1000;
 

@@ -2,4 +2,5 @@
 export * from './experiment.js';
 export { formatResults } from './format.js';
 export { pagecacheExperiments } from './pagecache.js';
+export * from './published.js';
 export { rmapExperiments } from './rmap.js';
