@@ -49,6 +49,7 @@ import {
   pteUnmapUnlock,
   readPte,
   removeMigrationPtes,
+  splitIfHuge,
   tryToUnmap,
 } from '@lockless/rmap';
 import { migratePageCopy } from './migrate-copy.js';
@@ -191,6 +192,7 @@ function* moveToNewPage(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
  * back.
  */
 export function* unmapAndMove(newpage: Ptr<Page>, page: Ptr<Page>, force: boolean): Op<number> {
+  if (!(yield* splitIfHuge(page))) return -EAGAIN;
   if (!(yield* trylockPage(page))) {
     if (!force) return -EAGAIN;
     yield* lockPage(page);

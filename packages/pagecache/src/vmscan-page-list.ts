@@ -14,7 +14,6 @@ import {
 } from '@lockless/cpu';
 import { AddressSpace, Page } from '@lockless/mm-types';
 import {
-  compoundPagesInUse,
   countVmEvent,
   countVmEvents,
   freeHotColdPage,
@@ -24,7 +23,6 @@ import {
   pageAnon,
   pageCount,
   pageDirty,
-  pageHead,
   pageMapped,
   pageMapping,
   pagePrivate,
@@ -37,7 +35,7 @@ import {
   unlockPage,
   waitOnPageWriteback,
 } from '@lockless/page';
-import { hugePmdOps, pageReferenced, SWAP_AGAIN, SWAP_FAIL, tryToUnmap } from '@lockless/rmap';
+import { pageReferenced, SWAP_AGAIN, SWAP_FAIL, splitIfHuge, tryToUnmap } from '@lockless/rmap';
 import { noNewRefsGeneration } from './config.js';
 import { removeMapping, removeMappingFrozen } from './remove-mapping.js';
 import { mayEnterFs, type ScanControl } from './scan-control.js';
@@ -125,8 +123,7 @@ function* shrinkPage(page: Ptr<Page>, sc: ScanControl, sync: boolean): Op<Fate> 
   if ((yield* pageAnon(page)) && !(yield* pageSwapCache(page))) {
     if ((sc.gfpMask & GFP_IO) === 0) return 'keep';
     // Swapped page by page. Who still holds the block in one piece may have it.
-    if (compoundPagesInUse() && (yield* pageHead(page)) && (yield* hugePmdOps().splitHugePage(page)) !== 0)
-      return 'activate';
+    if (!(yield* splitIfHuge(page))) return 'activate';
     if (!(yield* addToSwap(page, GFP_ATOMIC))) return 'activate';
   }
   if (mapped && (yield* pageMapping(page)) !== NULL) {

@@ -138,6 +138,7 @@ function bootOptions(
   return {
     generation: options.generation ?? 'freeze-refs',
     rmap: options.rmap ?? 'anon-vma',
+    transparentHugePages: { mode: options.thp ?? 'never', order: options.thpOrder ?? 9 },
     kernel: KERNELS[options.build ?? 'smp'],
     without: options.without ?? [],
     readahead: { model: '6.18', largeFolios: true, ...(window > 0 ? { raPages: window } : {}) },

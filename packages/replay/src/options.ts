@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { guards } from '@lockless/cpu';
-import type { RmapDesign } from '@lockless/mm';
+import type { RmapDesign, TransparentHugePages } from '@lockless/mm';
 import type { Generation } from '@lockless/pagecache';
 
 /** Simulated memory: frames, or a share of what the program needs. */
@@ -24,6 +24,10 @@ export interface SimulateOptions {
   readonly build?: Build;
   /** How pages know the entries that map them; default anon-vma. */
   readonly rmap?: RmapDesign;
+  /** Where faults on anonymous memory map huge pages; default never. With anon-vma only. */
+  readonly thp?: TransparentHugePages;
+  /** Pages of a huge page, as a power of two, 1 to 9; default 9. */
+  readonly thpOrder?: number;
   /** Probabilities, 0 to 1. */
   readonly inject?: { readonly enomem?: number; readonly eio?: number; readonly signal?: number };
   /** Guards of the kernel's protocols (cpu's guards()) to leave out. */
@@ -56,6 +60,12 @@ export class SimulationInputError extends Error {
 export function checkBuild({ build = 'smp', cpus = 4 }: SimulateOptions): void {
   if (build === 'smp' || cpus === 1) return;
   throw new SimulationInputError(`a kernel built without CONFIG_SMP (${build}) has one CPU, not ${cpus}`);
+}
+
+/** Throws {@link SimulationInputError} when huge pages cannot be found again. */
+export function checkHugePages({ thp = 'never', rmap = 'anon-vma' }: SimulateOptions): void {
+  if (thp === 'never' || rmap === 'anon-vma') return;
+  throw new SimulationInputError(`huge pages (${thp}) are found through anon-vma, not by ${rmap}`);
 }
 
 /** Throws {@link SimulationInputError} when a guard has an unknown name. */

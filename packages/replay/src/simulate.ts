@@ -5,7 +5,7 @@ import type { RunResult } from '@lockless/report';
 import type { RunOutcome } from '@lockless/simulator';
 import { framesFor, swapFor } from './footprint.js';
 import { setUp } from './machine-setup.js';
-import { checkBuild, checkGuards, type SimulateOptions, SimulationInputError } from './options.js';
+import { checkBuild, checkGuards, checkHugePages, type SimulateOptions, SimulationInputError } from './options.js';
 import { resultOf } from './result.js';
 import { World } from './world.js';
 
@@ -25,6 +25,7 @@ const SHORT_SLICE = 1_000;
 export async function simulate(recording: Recording, options: SimulateOptions = {}): Promise<RunResult> {
   checkGuards(options.without ?? []);
   checkBuild(options);
+  checkHugePages(options);
   const world = worldOf(recording);
   const swapPages = swapFor(options.swap, recording, world.truth);
   const memoryPages = framesFor(options.memory, recording, world.truth, swapPages);

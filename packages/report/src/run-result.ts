@@ -51,6 +51,8 @@ export interface RunConfiguration {
   readonly generation: string;
   /** Reverse mapping. */
   readonly rmap: string;
+  /** Where faults map huge pages, unless nowhere. */
+  readonly thp?: string;
   /** How the kernel is built: `smp`, `up-preempt`, `up`. */
   readonly build: string;
   readonly inject: Readonly<Record<string, number>>;

@@ -65,6 +65,7 @@ function headline(result: RunResult, layout: Layout): string[] {
       `${c.scheduler} scheduling`,
       `page cache ${c.generation}`,
       `reverse mapping ${c.rmap}`,
+      ...(c.thp === undefined ? [] : [`huge pages ${c.thp}`]),
       ...(c.build === 'smp' ? [] : [`build ${c.build}`]),
       `seed ${c.seed}`,
     ]),
@@ -82,7 +83,7 @@ function headline(result: RunResult, layout: Layout): string[] {
   ];
 }
 
-function memory({ memory: m, configuration: { swapPages } }: RunResult, layout: Layout): string[] {
+function memory({ memory: m, configuration: { swapPages, thp } }: RunResult, layout: Layout): string[] {
   const { lookups, reclaim, rcu, contents } = m;
   const wrong = `${count(contents.wrong)} wrong`;
   return [
@@ -103,6 +104,13 @@ function memory({ memory: m, configuration: { swapPages } }: RunResult, layout: 
     ...(swapPages > 0
       ? layout.entry('swap', [`${plural(m.swap.pagesOut, 'page')} written`, `${count(m.swap.pagesIn)} read`])
       : []),
+    ...(thp === undefined
+      ? []
+      : layout.entry('huge pages', [
+          `${count(m.events.thp_fault_alloc ?? 0)} given`,
+          `${count(m.events.thp_fault_fallback ?? 0)} not to be had`,
+          `${count(m.events.thp_split ?? 0)} split`,
+        ])),
     ...layout.entry('RCU', [plural(rcu.gracePeriods, 'grace period'), plural(rcu.callbacks, 'callback')]),
     ...layout.entry('contents', [
       `${plural(contents.fileReads, 'file page')} and ${plural(contents.anonymousReads, 'anonymous page')} read back`,

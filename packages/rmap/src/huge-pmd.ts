@@ -2,7 +2,7 @@
 import type { FunctionPointer, Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { atomicXchg, bug, defineWord, NULL, peek, pointedFunction, poke } from '@lockless/cpu';
 import type { MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
-import { pageToPfn } from '@lockless/page';
+import { pageHead, pageToPfn } from '@lockless/page';
 import type { MmuGather } from './mmu-gather.js';
 import type { Pgprot, Pte } from './pte.js';
 import { PTE_NONE, PTE_PFN_SHIFT, PTE_PRESENT, pfnPte, ptePfn } from './pte.js';
@@ -47,6 +47,15 @@ const hook: Ref<FunctionPointer<HugePmdOps> | Null> = defineWord('huge_pmd_ops')
 export const setHugePmdOps = (ops: FunctionPointer<HugePmdOps>): void => poke(hook, ops);
 /** Whether there may be; constant after boot. */
 export const hugePmdsInUse = (): boolean => peek(hook) !== NULL;
+
+/**
+ * For who handles pages one by one: splits the page if it is a huge one. *Returns* false when it cannot be split now.
+ *
+ * *Context*: as {@link HugePmdOps.splitHugePage}.
+ */
+export function* splitIfHuge(page: Ptr<Page>): Op<boolean> {
+  return !hugePmdsInUse() || !(yield* pageHead(page)) || (yield* hugePmdOps().splitHugePage(page)) === 0;
+}
 
 /** The implementation. BUG where boot has set none: then no entry can be huge. */
 export function hugePmdOps(): HugePmdOps {

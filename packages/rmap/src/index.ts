@@ -5,7 +5,6 @@ export * from './free-pgtables.js';
 export { installPage } from './fremap.js';
 export {
   type HugePmdOps,
-  hugePmdOps,
   hugePmdsInUse,
   mkHugePmd,
   PTE_HUGE,
@@ -15,6 +14,7 @@ export {
   pmdTransSplitting,
   ptePartOfHuge,
   setHugePmdOps,
+  splitIfHuge,
 } from './huge-pmd.js';
 export { poisonMigrationPtes } from './hwpoison-ptes.js';
 export * from './i-mmap.js';

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, load, NULL, readOnce, spinUnlock } from '@lockless/cpu';
+import { bugOn, load, NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { type MmStruct, VM_LOCKED, VM_MAYSHARE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import {
   pageAnon,
+  pageHead,
   pageLocked,
   pageMapcount,
   pageMapped,
   pageMapping,
+  pageToPfn,
   putPage,
   testClearPageReferenced,
   trylockPage,
   unlockPage,
 } from '@lockless/page';
+import { hugePmdsInUse, pmdTransHuge } from './huge-pmd.js';
 import { pageRemoveRmap } from './page-rmap.js';
-import { pteLockptr } from './pgtable.js';
+import { pmdOffset, pteLockptr } from './pgtable.js';
 import type { Pte } from './pte.js';
-import { pteDirty, pteMkclean, pteWrite, pteWrprotect } from './pte.js';
+import { pteDirty, pteMkclean, ptePfn, pteWrite, pteWrprotect } from './pte.js';
 import { setPteAt } from './pte-access.js';
 import { ptepClearFlushNotify, ptepClearFlushYoungNotify } from './pte-notify.js';
 import { NOT_IN_VMA, pageCheckAddress, type RmapVisit, vmaAddress, walkAnonVmas, walkFileVmas } from './rmap-walk.js';
@@ -64,10 +67,25 @@ interface ReferenceCount {
   mappings: number;
 }
 
+/** The huge entry of an area that maps a page, its lock held. *Source*: page_referenced_one(), mm/rmap.c, 2.6.38. */
+function* findHugeEntry(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<MappedAt | Null> {
+  if (!hugePmdsInUse() || !(yield* pageHead(page))) return NULL;
+  const address = yield* vmaAddress(page, vma);
+  if (address === NOT_IN_VMA) return NULL;
+  const mm = yield* load(VmAreaStruct.vmMm(vma));
+  const pmd = yield* pmdOffset(mm, address);
+  if (pmd === NULL) return NULL;
+  yield* spinLock(pteLockptr(mm, pmd));
+  const entry = yield* readOnce(pmd);
+  if (pmdTransHuge(entry) && ptePfn(entry) === pageToPfn(page)) return { mm, address, ptep: pmd };
+  yield* spinUnlock(pteLockptr(mm, pmd));
+  return NULL;
+}
+
 /** page_referenced_one(). *Returns* true when the walk can end. */
 function* pageReferencedOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, count: ReferenceCount): Op<boolean> {
   countRmap('referencedSteps');
-  const at = yield* findEntry(page, vma, false);
+  const at = (yield* findEntry(page, vma, false)) || (yield* findHugeEntry(page, vma));
   if (at === NULL) return false;
   if (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0) {
     // A locked page is always in use, whatever the other areas say.

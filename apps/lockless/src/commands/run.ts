@@ -22,6 +22,8 @@ interface RunFlags {
   scheduler: 'random' | 'round-robin' | 'pct';
   generation: 'freeze-refs' | 'nonewrefs' | 'tree-lock';
   rmap: RmapDesign;
+  thp: 'never' | 'always' | 'madvise';
+  thpOrder: number;
   build: 'smp' | 'up-preempt' | 'up';
   inject?: Injection;
   without?: readonly string[];
@@ -79,6 +81,14 @@ export function runCommand(io: Io, exit: Exit): Command {
       )
         .choices(RMAP_DESIGNS)
         .default('anon-vma'),
+    )
+    .addOption(
+      new Option('--thp <when>', 'transparent huge pages: where faults on anonymous memory map them')
+        .choices(['never', 'always', 'madvise'])
+        .default('never'),
+    )
+    .addOption(
+      new Option('--thp-order <n>', 'pages of a huge page, as a power of two').argParser(wholeNumber(1, 9)).default(9),
     )
     .addOption(
       new Option('--build <name>', 'how the kernel is built: for many CPUs, or for one, with preemption or without')
@@ -154,6 +164,8 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     scheduler,
     generation,
     rmap,
+    thp,
+    thpOrder,
     build,
     inject,
     without,
@@ -170,6 +182,8 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     scheduler,
     generation,
     rmap,
+    thp,
+    thpOrder,
     build,
     inject: inject ?? {},
     without: without ?? [],
