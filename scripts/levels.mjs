@@ -25,6 +25,7 @@ export const places = {
   page: { level: 2, kind: 'kernel', license: 'GPL-2.0-only' },
   'radix-tree': { level: 3, kind: 'kernel', license: 'GPL-2.0-only' },
   'mmu-notifier': { level: 2.5, kind: 'kernel', license: 'GPL-2.0-only' },
+  memcontrol: { level: 2.6, kind: 'kernel', license: 'GPL-2.0-only' },
   rmap: { level: 3, kind: 'kernel', license: 'GPL-2.0-only' },
   'huge-memory': { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
   pagecache: { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },

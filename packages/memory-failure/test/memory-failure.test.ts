@@ -6,7 +6,6 @@ import { allocPage, frameInvariant, lruAddDrain, lruInvariant, pageToPfn } from 
 import { describe, expect, it } from 'vitest';
 import {
   badPages,
-  doMigrateRange,
   hwpoisonInject,
   memoryFailure,
   softOfflinePage,

@@ -138,6 +138,8 @@ export interface MmStruct {
   mmuNotifierMm: Ptr<MmuNotifierMm> | Null;
   /** Its place in its family, where the reverse mapping goes by families (anonmm). */
   anonmm: Ptr<Anonmm> | Null;
+  /** Ptr<MemCgroup> of its processes; 0: the root. */
+  memCgroup: number;
   /** Process id of the owner, for reports. */
   ownerPid: number;
   /** mm->cpu_vm_mask: CPUs that ever translated an address of this mm, which a flush must look at. One bit each, never cleared. */
@@ -192,6 +194,7 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     flags: 1,
     mmuNotifierMm: 1,
     anonmm: 1,
+    memCgroup: 1,
     ownerPid: 1,
     cpuVmMask: NR_CPUS / 32,
     faultsAnonymous: 1,

@@ -33,6 +33,8 @@ export interface Page {
    * entry, or the number of entries. 0: not mapped. Under PG_chainlock; not used with anon_vma, which counts in _mapcount.
    */
   pte: number;
+  /** Ptr<PageCgroup>, if the page is charged to a memory cgroup; low bit: its lock. */
+  pageCgroup: number;
 }
 export const Page: StructOf<Page> = struct<Page>(
   'page',
@@ -47,6 +49,7 @@ export const Page: StructOf<Page> = struct<Page>(
     contentIdentity: 1,
     contentVersion: 1,
     pte: 1,
+    pageCgroup: 1,
   },
   16,
 );

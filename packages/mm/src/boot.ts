@@ -2,6 +2,7 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import { bugOn, configSmp, configureKernel, type KernelConfig, readOnce } from '@lockless/cpu';
 import { type HugePageOptions, hugePagesInit } from '@lockless/huge-memory';
+import { memCgroupBoot } from '@lockless/memcontrol';
 import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
 import { mmAllLocksInit } from '@lockless/mmu-notifier';
 import {
@@ -56,6 +57,8 @@ export interface BootOptions extends PagecacheOptions {
   readonly mm?: Partial<MmOptions>;
   /** The build: SMP with preemption by default, and with the question who calls get_page_unless_zero(). */
   readonly kernel?: Partial<KernelConfig>;
+  /** Pages are charged to memory cgroups. Default false. */
+  readonly memCgroup?: boolean;
 }
 
 /**
@@ -65,12 +68,13 @@ export interface BootOptions extends PagecacheOptions {
  */
 export function* boot(options: BootOptions): Op<void> {
   const { cpus, memoryPages, minFreeKbytes, rmap = 'anon-vma', swapPages = 0, mm = {}, kernel = {} } = options;
-  const { transparentHugePages = { mode: 'never' } } = options;
+  const { transparentHugePages = { mode: 'never' }, memCgroup = false } = options;
   configureKernel({ proveRcu: true, ...kernel });
   bugOn(!configSmp() && cpus > 1, 'a build without CONFIG_SMP has one CPU');
   yield* rcuInit(cpus);
   yield* freeAreaInit({ pages: memoryPages, nrCpus: cpus, ...(minFreeKbytes === undefined ? {} : { minFreeKbytes }) });
   yield* pagecacheInit(options);
+  if (memCgroup) yield* memCgroupBoot();
   if (swapPages > 0) yield* swapAreaInit(0, swapPages);
   if (rmap !== 'anon-vma') yield* selectReverseMapping(rmap);
   if (transparentHugePages.mode !== 'never') {

@@ -13,6 +13,7 @@ export * from './invariants.js';
 export { swapMapAgrees } from './invariants-swap.js';
 export * from './madvise.js';
 export { swapOutRange } from './madvise-pageout.js';
+export { mcHandlePresentPte, memCgroupMoveTask } from './memcontrol.js';
 export { handleMmFault } from './memory.js';
 export { type Moved, migrateRange } from './migrate.js';
 export { sysMincore } from './mincore.js';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { GFP_HIGHUSER_MOVABLE, load, NULL, type Op, readOnce, spinLock, spinUnlock, store } from '@lockless/cpu';
 import { MmStruct, VmAreaStruct } from '@lockless/mm-types';
-import { allocZeroedPage, lruCacheAddActiveAnon, putPage, setPageUptodate, zeroPage } from '@lockless/page';
+import { allocZeroedPage, lruCacheAddActiveAnon, setPageUptodate, zeroPage } from '@lockless/page';
 import { VM_FAULT_OOM } from '@lockless/pagecache';
 import {
   anonVmaPrepare,
@@ -14,6 +14,7 @@ import {
   rmapRelease,
   setPteAt,
 } from '@lockless/rmap';
+import { chargedPage, putChargedPage } from './memcontrol.js';
 import { mmOption } from './mm-options.js';
 import { maybeMkwrite, vmaPageProt } from './page-prot.js';
 import { countFault, type Fault } from './vm-fault.js';
@@ -31,11 +32,11 @@ export function* doAnonymousPage(fault: Fault): Op<number> {
   const { mm, vma, address, write, pte } = fault;
   if (!write && mmOption('zeroPageReads') !== 0) return yield* mapZeroPage(fault);
   if ((yield* anonVmaPrepare(vma)) !== 0) return VM_FAULT_OOM;
-  const page = yield* allocZeroedPage(GFP_HIGHUSER_MOVABLE);
+  const page = yield* chargedPage(yield* allocZeroedPage(GFP_HIGHUSER_MOVABLE), mm);
   if (page === NULL) return VM_FAULT_OOM;
   const spare = yield* rmapPrepare();
   if (spare === null) {
-    yield* putPage(page);
+    yield* putChargedPage(page);
     return VM_FAULT_OOM;
   }
   yield* setPageUptodate(page);
@@ -46,7 +47,7 @@ export function* doAnonymousPage(fault: Fault): Op<number> {
   if (!pteNone(yield* readOnce(pte))) {
     yield* spinUnlock(MmStruct.pageTableLock(mm));
     yield* rmapRelease(spare);
-    yield* putPage(page);
+    yield* putChargedPage(page);
     countFault(MmStruct.faultsSpurious(mm));
     return 0;
   }

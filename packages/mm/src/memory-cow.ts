@@ -41,6 +41,7 @@ import {
   vmNormalPage,
 } from '@lockless/rmap';
 import { copyContent } from './content.js';
+import { chargedPage, putChargedPage } from './memcontrol.js';
 import { pageMkwrite, setPageDirtyBalance } from './page-mkwrite.js';
 import { maybeMkwrite, vmaPageProt } from './page-prot.js';
 import { countFault, type Fault, VM_FAULT_WRITE } from './vm-fault.js';
@@ -127,7 +128,7 @@ function* copyPage(fault: Fault, oldPage: Ptr<Page> | Null): Op<number> {
   yield* spinUnlock(MmStruct.pageTableLock(mm));
 
   const spare = (yield* anonVmaPrepare(vma)) === 0 ? yield* rmapPrepare() : null;
-  const newPage = spare === null ? NULL : yield* allocateCopy(oldPage);
+  const newPage = spare === null ? NULL : yield* allocateCopy(mm, oldPage);
   if (spare === null || newPage === NULL) {
     if (spare !== null) yield* rmapRelease(spare);
     if (oldPage !== NULL) yield* putPage(oldPage);
@@ -143,15 +144,16 @@ function* copyPage(fault: Fault, oldPage: Ptr<Page> | Null): Op<number> {
     // The entry's reference to the old page, and ours.
     if (oldPage !== NULL) yield* putPage(oldPage);
   } else {
-    yield* putPage(newPage);
+    yield* putChargedPage(newPage);
   }
   if (oldPage !== NULL) yield* putPage(oldPage);
   countFault(same ? MmStruct.faultsCow(mm) : MmStruct.faultsSpurious(mm));
   return same ? VM_FAULT_WRITE : 0;
 }
 
-function* allocateCopy(oldPage: Ptr<Page> | Null): Op<Ptr<Page> | Null> {
-  const page = yield* oldPage === NULL ? allocZeroedPage(GFP_HIGHUSER_MOVABLE) : allocPage(GFP_HIGHUSER_MOVABLE);
+function* allocateCopy(mm: Ptr<MmStruct>, oldPage: Ptr<Page> | Null): Op<Ptr<Page> | Null> {
+  const alloc = oldPage === NULL ? allocZeroedPage : allocPage;
+  const page = yield* chargedPage(yield* alloc(GFP_HIGHUSER_MOVABLE), mm);
   if (page === NULL) return NULL;
   if (oldPage !== NULL) yield* copyContent(page, oldPage);
   yield* setPageUptodate(page);

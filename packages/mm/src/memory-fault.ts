@@ -36,6 +36,7 @@ import {
 } from '@lockless/rmap';
 import { copyContent } from './content.js';
 import { mapCachedAround } from './fault-around.js';
+import { chargedPage, putChargedPage } from './memcontrol.js';
 import { mmOption } from './mm-options.js';
 import { pageMkwrite, setPageDirtyBalance } from './page-mkwrite.js';
 import { maybeMkwrite, vmaPageProt } from './page-prot.js';
@@ -116,7 +117,7 @@ function* doReadFault(fault: Fault, page: Ptr<Page>): Op<number> {
 function* doCowFault(fault: Fault, filePage: Ptr<Page>): Op<number> {
   const { mm, vma, address, pte, origPte } = fault;
   const spare = yield* rmapPrepare();
-  const copy = spare === null ? NULL : yield* allocPage(GFP_HIGHUSER_MOVABLE);
+  const copy = spare === null ? NULL : yield* chargedPage(yield* allocPage(GFP_HIGHUSER_MOVABLE), mm);
   if (spare === null || copy === NULL) {
     if (spare !== null) yield* rmapRelease(spare);
     yield* unlockPage(filePage);
@@ -140,7 +141,7 @@ function* doCowFault(fault: Fault, filePage: Ptr<Page>): Op<number> {
   yield* rmapRelease(spare);
   yield* unlockPage(filePage);
   yield* putPage(filePage);
-  if (!mapped) yield* putPage(copy);
+  if (!mapped) yield* putChargedPage(copy);
   countFault(mapped ? MmStruct.faultsCow(mm) : MmStruct.faultsSpurious(mm));
   return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
   GFP_HIGHUSER_MOVABLE,
+  GFP_KERNEL,
   load,
   NULL,
   type Op,
@@ -10,6 +11,7 @@ import {
   spinUnlock,
   store,
 } from '@lockless/cpu';
+import { memCgroupCharge } from '@lockless/memcontrol';
 import { MmStruct, type Page, VmAreaStruct } from '@lockless/mm-types';
 import { countVmEvent, markPageAccessed, PGMAJFAULT, pageUptodate, putPage, unlockPage } from '@lockless/page';
 import {
@@ -38,6 +40,7 @@ import {
   type SwpEntry,
   setPteAt,
 } from '@lockless/rmap';
+import { putChargedPage } from './memcontrol.js';
 import { doWpPage } from './memory-cow.js';
 import { maybeMkwrite, vmaPageProt } from './page-prot.js';
 import { countFault, type Fault, VM_FAULT_ERROR, VM_FAULT_WRITE } from './vm-fault.js';
@@ -74,12 +77,16 @@ export function* doSwapPage(fault: Fault): Op<number> {
     yield* countVmEvent(PGMAJFAULT);
     countFault(MmStruct.faultsMajor(mm));
   }
+  if ((yield* memCgroupCharge(page, mm, GFP_KERNEL)) !== 0) {
+    yield* putPage(page);
+    return VM_FAULT_OOM;
+  }
   yield* markPageAccessed(page);
   const spare = yield* rmapPrepare();
   const locked = spare !== null && (yield* lockSwapCachePage(page, entry)); // 2, 3
   if (spare !== null && locked) return major | (yield* mapSwapPage(fault, entry, page, spare));
   if (spare !== null) yield* rmapRelease(spare);
-  yield* putPage(page);
+  yield* putChargedPage(page);
   if (spare === null) return VM_FAULT_OOM;
   countFault(MmStruct.faultsSpurious(mm));
   return major;
@@ -121,7 +128,7 @@ function* mapSwapPage(fault: Fault, entry: SwpEntry, page: Ptr<Page>, spare: Rma
   yield* spinUnlock(MmStruct.pageTableLock(mm));
   yield* rmapRelease(spare);
   yield* unlockPage(page);
-  yield* putPage(page);
+  yield* putChargedPage(page);
   if (!same) countFault(MmStruct.faultsSpurious(mm));
   return result;
 }

@@ -13,6 +13,7 @@ import { configProveRcu, KernelBug, rcuLockMapHeld } from '@lockless/cpu';
 export type RcuExempt =
   | 'isolateLruPage'
   | 'isolateLruPageForMigration'
+  | 'memCgroupForceEmptyList'
   | 'hwpoisonInject'
   | 'memoryFailure'
   | 'unpoisonMemory'
@@ -24,6 +25,7 @@ export type RcuExempt =
 export const RCU_EXEMPT: Readonly<Record<RcuExempt, string>> = {
   isolateLruPage: 'zone->lru_lock is held: a page with PG_lru cannot be freed to its end',
   isolateLruPageForMigration: 'as isolateLruPage: zone->lru_lock is held',
+  memCgroupForceEmptyList: 'the lru_lock of its group is held: its charge ends before it is freed',
   hwpoisonInject: 'a page is named by its number: nothing is known of it',
   memoryFailure: 'the machine reports a frame: nothing is known of it',
   unpoisonMemory: 'a page is named by its number: nothing is known of it',

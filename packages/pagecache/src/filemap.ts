@@ -2,6 +2,7 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import {
   bugOn,
+  current,
   defineGuard,
   GFP_BITS_SHIFT,
   GFP_HIGHMEM,
@@ -14,7 +15,8 @@ import {
   vmBugOn,
   writeOnce,
 } from '@lockless/cpu';
-import { AddressSpace, Inode, Page, PG_WRITEBACK } from '@lockless/mm-types';
+import { memCgroupCacheCharge, memCgroupInUse, memCgroupUnchargeCachePage } from '@lockless/memcontrol';
+import { AddressSpace, Inode, Page, PG_WRITEBACK, taskMm } from '@lockless/mm-types';
 import {
   clearPageLocked,
   endPageNoNewRefs,
@@ -78,7 +80,7 @@ function* setIdentity(page: Ptr<Page>, mapping: Ptr<AddressSpace> | 0, index: nu
  * *Ordering*: the reference, PG_locked, mapping and index come before the slot (radix_tree_insert publishes with rcu_assign_pointer), so a
  * lookup that finds the page finds it complete (kernel-facts A13). In the 'nonewrefs' generation mapping and index come after it, and
  * PG_nonewrefs keeps the lookup waiting until then.
- * *Source*: `add_to_page_cache_locked`, mm/filemap.c, e286781d5f (2.6.27). *Differs*: no memory cgroup.
+ * *Source*: `add_to_page_cache_locked`, mm/filemap.c, e286781d5f (2.6.27).
  */
 export function* addToPageCacheLocked(
   page: Ptr<Page>,
@@ -87,8 +89,15 @@ export function* addToPageCacheLocked(
   gfp: number,
 ): Op<number> {
   vmBugOn(!(yield* pageLocked(page)), 'add_to_page_cache_locked of an unlocked page');
+  if (memCgroupInUse()) {
+    const charged = yield* memCgroupCacheCharge(page, yield* readOnce(taskMm(current())), gfp & ~GFP_HIGHMEM);
+    if (charged !== 0) return charged;
+  }
   const noNodes = yield* radixTreePreload(gfp & ~GFP_HIGHMEM);
-  if (noNodes !== 0) return noNodes;
+  if (noNodes !== 0) {
+    yield* memCgroupUnchargeCachePage(page);
+    return noNodes;
+  }
   const early = mappingBeforePublish() && !noNewRefsGeneration();
   const flagged = noNewRefsGeneration() && noNewRefs();
   yield* getPage(page);
@@ -106,6 +115,7 @@ export function* addToPageCacheLocked(
   yield* unlockTreeIrq(mapping);
   if (flagged) yield* endPageNoNewRefs(page);
   radixTreePreloadEnd();
+  if (error !== 0) yield* memCgroupUnchargeCachePage(page);
   return error;
 }
 
@@ -148,6 +158,7 @@ export function* addToPageCacheLru(
 export function* removeFromPageCacheLocked(page: Ptr<Page>): Op<void> {
   const mapping = (yield* readOnce(Page.mapping(page))) as Ptr<AddressSpace>;
   const index = yield* readOnce(Page.index(page));
+  yield* memCgroupUnchargeCachePage(page);
   yield* radixTreeDelete(AddressSpace.pageTree(mapping), index);
   observeRemoved(inoOf(mapping), index);
   tally(AddressSpace.removed(mapping));

@@ -9,6 +9,7 @@ import { vmscanInit } from './kswapd.js';
 import { setPageDirty } from './page-writeback.js';
 import { pdflushInit } from './pdflush.js';
 import { swapInit } from './swap-init.js';
+import { memCgroupReclaimInit } from './vmscan-memcg.js';
 
 const SET_PAGE_DIRTY: FunctionPointer<SetPageDirty> = functionPointer<SetPageDirty>('set_page_dirty', setPageDirty);
 
@@ -25,4 +26,5 @@ export function* pagecacheInit(options: PagecacheOptions = {}): Op<void> {
   yield* swapInit();
   yield* pdflushInit();
   yield* vmscanInit();
+  memCgroupReclaimInit();
 }

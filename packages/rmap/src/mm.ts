@@ -33,6 +33,7 @@ export function* mmAlloc(parent: Ptr<MmStruct> | Null = NULL): Op<Ptr<MmStruct> 
   const fresh = yield* kmemCacheAlloc(mmCachep, GFP_KERNEL);
   const mm = fresh === NULL ? NULL : yield* mmInit(fresh);
   if (mm === NULL) return NULL;
+  if (parent !== NULL) yield* store(MmStruct.memCgroup(mm), yield* load(MmStruct.memCgroup(parent)));
   if ((yield* parent === NULL ? execRmap(mm) : dupRmap(mm, parent)) === 0) return mm;
   yield* mmdrop(mm);
   return NULL;
@@ -54,6 +55,7 @@ export function* mmInit(mm: Ptr<MmStruct>): Op<Ptr<MmStruct> | Null> {
   yield* store(MmStruct.mmapCache(mm), NULL);
   yield* store(MmStruct.mmuNotifierMm(mm), NULL);
   yield* store(MmStruct.anonmm(mm), NULL);
+  yield* store(MmStruct.memCgroup(mm), 0);
   for (const field of ['mapCount', 'fileRss', 'anonRss', 'swapents', 'nrPtes', 'totalVm', 'lockedVm'] as const) {
     yield* store(MmStruct[field](mm), 0);
   }

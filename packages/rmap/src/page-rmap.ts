@@ -10,6 +10,7 @@ import {
   vmBugOn,
   writeOnce,
 } from '@lockless/cpu';
+import { memCgroupUnchargePage } from '@lockless/memcontrol';
 import { PAGE_MAPPING_ANON, Page, VmAreaStruct } from '@lockless/mm-types';
 import type { ZoneStatItem } from '@lockless/page';
 import {
@@ -105,4 +106,5 @@ export function* pageRemoveRmap(page: Ptr<Page>): Op<void> {
   if (!(yield* atomicAddNegative(-1, Page._mapcount(page)))) return;
   bugOn((yield* pageMapcount(page)) < 0, 'page_remove_rmap: page was not mapped');
   yield* modZonePageState((yield* pageAnon(page)) ? yield* anonStat(page) : NR_FILE_MAPPED, -1);
+  yield* memCgroupUnchargePage(page);
 }

@@ -13,6 +13,7 @@ import {
   spinUnlock,
   writeOnce,
 } from '@lockless/cpu';
+import { memCgroupUnchargePage } from '@lockless/memcontrol';
 import { MmStruct, PAGE_MAPPING_ANON, Page, VM_LOCKED, VM_RESERVED, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import {
   modZonePageState,
@@ -133,7 +134,9 @@ export function* pageRemoveRmap(page: Ptr<Page>, ptep: Ref<Pte>): Op<void> {
 
 /** nr_mapped, when the last entry is gone. *Context*: PG_chainlock. */
 export function* countUnmapped(page: Ptr<Page>): Op<void> {
-  if (!(yield* pageMapped(page))) yield* countMapped(page, -1);
+  if (yield* pageMapped(page)) return;
+  yield* countMapped(page, -1);
+  yield* memCgroupUnchargePage(page);
 }
 
 /**
