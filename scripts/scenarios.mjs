@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // docs/scenarios.md: the catalogue of races, each checked under each model with all its guards and without each of them. The checker is
-// exhaustive and deterministic, so the page is too. The packages' tests run every claim; test/scenarios.test.ts holds the page to the claims, and some
-// of it to runs.
-//   node scripts/scenarios.mjs [--write] [NAME...]
+// exhaustive and deterministic, so the page is too. --check runs all of it and compares; the packages' tests run the claims that tell most, and
+// test/scenarios.test.ts holds the page to the claims.
+//   node scripts/scenarios.mjs [--write | --check] [NAME...]
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { check } from '@lockless/checker';
@@ -63,12 +63,16 @@ export function section(scenario, rows) {
   ].join('\n');
 }
 
-/** The catalogue, as Markdown. */
-export async function catalogue(names = []) {
+/** Those scenarios as Markdown, one text each. `done` hears of each as it is there. */
+export async function catalogue(names = [], done = (_text) => {}) {
   const chosen = scenarios.filter(({ name }) => names.length === 0 || names.includes(name));
   const sections = [];
-  for (const scenario of chosen) sections.push(section(scenario, await rowsOf(scenario)));
-  return sections.join('\n\n');
+  for (const scenario of chosen) {
+    const text = section(scenario, await rowsOf(scenario));
+    sections.push(text);
+    done(text);
+  }
+  return sections;
 }
 
 /** The page with its catalogue replaced. */
@@ -81,8 +85,19 @@ export function withCatalogue(page, text) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-  const text = await catalogue(names);
-  process.stdout.write(`${text}\n`);
   const path = fileURLToPath(new URL('../docs/scenarios.md', import.meta.url));
-  if (process.argv.includes('--write')) writeFileSync(path, withCatalogue(readFileSync(path, 'utf8'), text));
+  const page = readFileSync(path, 'utf8');
+  if (process.argv.includes('--check')) {
+    let wrong = 0;
+    const sections = await catalogue(names, (text) => {
+      if (page.includes(`${text}\n`) && !text.includes('not as claimed')) return;
+      wrong++;
+      process.stdout.write(`docs/scenarios.md says something else, or the catalogue does:\n\n${text}\n\n`);
+    });
+    process.stdout.write(`${sections.length} scenarios run, ${wrong} not as docs/scenarios.md and the catalogue say\n`);
+    process.exitCode = wrong > 0 ? 1 : 0;
+  } else {
+    const sections = await catalogue(names, (text) => process.stdout.write(`${text}\n\n`));
+    if (process.argv.includes('--write')) writeFileSync(path, withCatalogue(page, sections.join('\n\n')));
+  }
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type CheckResult, check, type ModelName } from '@lockless/checker';
 import { describe, expect, it } from 'vitest';
-import type { Scenario } from '../src/index.js';
+import type { GuardClaim, Scenario } from '../src/index.js';
 
 const MODELS: readonly ModelName[] = ['sc', 'tso', 'lkmm'];
 
 const outcome = ({ verdict, bound, violation }: CheckResult): string =>
   violation === undefined ? `${verdict}${bound ?? ''}` : violation.kind;
 
-/** Every claim of every scenario, under every model; what is found without a guard is found again by its replay token. */
+const kindOf = (claim: GuardClaim['without'][ModelName]): string => (claim === 'holds' ? claim : claim.kind);
+
+/**
+ * Every claim of every scenario, under LKMM; under SC and TSO, that it holds, and the claims that differ from LKMM's. What is found without a guard is
+ * found again by its replay token. All claims under all models are run when the catalogue's page is made, and when it is checked (`npm run scenarios`).
+ */
 export function claimsHold(scenarios: readonly Scenario[]): void {
   it('names each scenario, and each guard of a scenario, once', () => {
     expect(new Set(scenarios.map(({ name }) => name)).size).toBe(scenarios.length);
@@ -26,7 +31,9 @@ export function claimsHold(scenarios: readonly Scenario[]): void {
     });
 
     describe.each(guards)('without $name', ({ name, without }) => {
-      it.each(MODELS)('under %s', async (model) => {
+      const telling = MODELS.filter((model) => model === 'lkmm' || kindOf(without[model]) !== kindOf(without.lkmm));
+
+      it.each(telling)('under %s', async (model) => {
         const claim = without[model];
         const result = await check(scenario, { model, without: [name] });
         expect(outcome(result)).toBe(claim === 'holds' ? 'holds' : claim.kind);
