@@ -59,7 +59,7 @@ export class Exploring {
         program,
         model: options.model ?? 'lkmm',
         races: program.races === 'report',
-        ...(table.asks ? { weaken: (site) => table.weakens(site) } : {}),
+        ...(table.asks ? { weaken: table } : {}),
         ...(options.maxEvents === undefined ? {} : { maxEvents: options.maxEvents }),
         ...(resume === null ? {} : { resume }),
         onRestart: () => this.forget(),

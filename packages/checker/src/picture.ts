@@ -35,7 +35,7 @@ export function pictureOf<S>(
     const steering = new Replay(parseReplayToken(token), false, (execution) => {
       picture = draw(execution);
     });
-    const weaken = table.asks ? { weaken: table.weakens.bind(table) } : {};
+    const weaken = table.asks ? { weaken: table } : {};
     explore({ program: booted, model, ...weaken }).follow(steering);
     if (!table.moved) {
       if (picture === null)

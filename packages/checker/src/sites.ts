@@ -37,15 +37,23 @@ export class SiteTable {
   private readonly known = new Set<string>();
   private readonly answers: { readonly place: Place; readonly weaker: boolean }[] = [];
   private readonly without: readonly string[];
+  /** Names of the primitives of what is left out. */
+  private readonly primitives: ReadonlySet<string>;
 
   /** `without`: names of sites only, no guards. */
   constructor(without: readonly string[]) {
     this.without = without;
+    this.primitives = new Set(without.map((name) => name.replace(/^.*\.|#.*$/g, '')));
   }
 
   /** Whether any site is left out, so that each one met has to be asked about. */
   get asks(): boolean {
     return this.without.length > 0;
+  }
+
+  /** Whether some access by that primitive may be left without its ordering. */
+  mayWeaken(code: number): boolean {
+    return this.primitives.has(PRIMITIVES[code].name);
   }
 
   /** Whether that access is left without its ordering. */

@@ -6,6 +6,7 @@ import type { AccessSite, BlockedThread, Execution, ExplorationError } from './e
 import type { OpenLoop } from './loops.js';
 import { ProgramExplorer } from './program-explorer.js';
 import type { RevisitRules } from './revisit.js';
+import type { Weakening } from './scope.js';
 import type { Steering } from './steered.js';
 
 /** What to explore, and who is told. A callback that returns true stops the exploration for good. */
@@ -13,7 +14,7 @@ export interface ExploreOptions<S> {
   readonly program: Program<S>;
   readonly model: ModelName;
   /** Whether the ordering of an access is left out. Asked once for each site. See {@link weakerForm} for what that makes of it. */
-  readonly weaken?: (site: AccessSite) => boolean;
+  readonly weaken?: Weakening;
   /** Events a thread may have. Default 10,000. */
   readonly maxEvents?: number;
   /** Report data races of plain accesses (costs time on each complete execution). */

@@ -25,6 +25,13 @@ export class Locations {
   }
 }
 
+/** Which accesses are left without their ordering. */
+export interface Weakening {
+  /** Whether any access by that primitive (its row of the table) may be: then {@link weakens} has to be asked about each. */
+  mayWeaken(code: number): boolean;
+  weakens(site: AccessSite): boolean;
+}
+
 /** What changes the meaning of the code's accesses; found out on the way. */
 export interface Scope {
   readonly model: ModelName;
@@ -35,5 +42,5 @@ export interface Scope {
   readonly readAtEnd: Set<number>;
   /** Some thread waits for a grace period, so readers matter. */
   gracePeriods: boolean;
-  readonly weaken: ((site: AccessSite) => boolean) | undefined;
+  readonly weaken: Weakening | undefined;
 }

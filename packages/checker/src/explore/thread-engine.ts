@@ -162,7 +162,7 @@ export class ThreadEngine implements Engine {
   private follow(run: Run, meaning: Meaning): boolean {
     const { trial } = run;
     run.silent = 0;
-    if (meaning.kind === N.FENCE && this.scope.weaken !== undefined && meaning.operation <= N.F_BARRIER) {
+    if (meaning.kind === N.FENCE && meaning.operation <= N.F_BARRIER && this.scope.weaken?.mayWeaken(run.access.code)) {
       if (this.weakens(this.sites.capture(run.access.code, this.step))) return true;
     }
     if (run.next < run.path.length) {
@@ -262,7 +262,11 @@ export class ThreadEngine implements Engine {
 
   /** An access that is no event, because it orders nothing here: whoever left its site out must not be told that there is no such site. */
   private noteSite(code: number): void {
-    if (this.scope.weaken === undefined || !(WEAKENABLE[code] || PRIMITIVES[code].order === 'dependency')) return;
+    const { weaken } = this.scope;
+    if (weaken === undefined || !(WEAKENABLE[code] || PRIMITIVES[code].order === 'dependency')) return;
+    // What nobody asks about is met once, where the path is new: for hints.
+    const isNew = this.running.trial === null && this.running.next >= this.running.path.length;
+    if (!isNew && !weaken.mayWeaken(code)) return;
     this.weakens(this.sites.capture(code, this.step));
   }
 
@@ -270,7 +274,7 @@ export class ThreadEngine implements Engine {
     if (this.scope.weaken === undefined) return false;
     let answer = this.weakened.get(site);
     if (answer === undefined) {
-      answer = this.scope.weaken(site);
+      answer = this.scope.weaken.weakens(site);
       this.weakened.set(site, answer);
     }
     return answer;
