@@ -64,11 +64,13 @@ export class Machine {
     const key = `${thread} ${ordinal} ${cache}`;
     const known = this.byKey.get(key);
     if (known !== undefined) return known.base;
-    const size = kmemCacheOf(cache).type.$size;
-    const end = this.top + Math.ceil(size / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
+    const { type, align } = kmemCacheOf(cache);
+    const size = type.$size;
+    const base = Math.ceil(this.top / align) * align;
+    const end = base + Math.ceil(size / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
     if (end > this.words.length) return 0;
-    const object: HeapObject = { base: this.top, size, cache };
-    for (let line = this.top; line < end; line += CACHE_LINE_WORDS) this.byLine.set(line / CACHE_LINE_WORDS, object);
+    const object: HeapObject = { base, size, cache };
+    for (let line = base; line < end; line += CACHE_LINE_WORDS) this.byLine.set(line / CACHE_LINE_WORDS, object);
     this.byKey.set(key, object);
     this.top = end;
     return object.base;
