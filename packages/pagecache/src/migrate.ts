@@ -90,6 +90,10 @@ const rcuHeld = defineGuard(
   'unmapAndMove.rcuReadLock',
   'migration unmaps an anonymous page and maps it again without an RCU read-side section around both (before 989f89c57e)',
 );
+const mappedCheck = defineGuard(
+  'unmapAndMove.mappedCheck',
+  'migration goes on with an anonymous page that lost its last entry before the RCU read-side section began (before 67b9509b2c68)',
+);
 
 const lruLock = Zone.lruLock(zone);
 
@@ -177,7 +181,7 @@ function* moveToNewPage(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
   yield* writeOnce(Page.index(newpage), yield* readOnce(Page.index(page)));
   yield* writeOnce(Page.mapping(newpage), yield* readOnce(Page.mapping(page)));
   const error = (yield* pagePrivate(page)) ? -EAGAIN : yield* migratePage(newpage, page);
-  if (error === 0) yield* removeMigrationPtes(page, newpage);
+  if (error === 0) yield* remap(page, newpage);
   else yield* writeOnce(Page.mapping(newpage), NULL);
   yield* unlockPage(newpage);
   return error;
@@ -218,14 +222,27 @@ function* givePlaceInSwap(page: Ptr<Page>): Op<number> {
 
 function* unmapAndMoveLocked(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
   // While no entry maps it, nothing else keeps the anon_vma for remove_migration_ptes() (989f89c57e).
-  const keepAnonVma = (yield* pageAnon(page)) && rcuHeld();
+  const anon = yield* pageAnon(page);
+  const keepAnonVma = anon && rcuHeld();
   if (keepAnonVma) yield* rcuReadLock();
+  // Unmapped before the section began: the anon_vma is gone, and nobody is left who would miss the page.
+  const found = !anon || !mappedCheck() || (yield* pageSwapCache(page)) || (yield* pageMapped(page));
+  const error = found ? yield* unmapAndMoveFound(newpage, page) : -EAGAIN;
+  if (keepAnonVma) yield* rcuReadUnlock();
+  return error;
+}
+
+function* unmapAndMoveFound(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
   let error = -EAGAIN;
   yield* tryToUnmap(page, true); // 1.
   if (!(yield* pageMapped(page))) error = yield* moveToNewPage(newpage, page);
-  if (error !== 0) yield* removeMigrationPtes(page, page);
-  if (keepAnonVma) yield* rcuReadUnlock();
+  if (error !== 0) yield* remap(page, page);
   return error;
+}
+
+/** The entries of a page of the swap cache have become places in swap: there is nothing to restore, and the anon_vma may be gone. */
+function* remap(old: Ptr<Page>, page: Ptr<Page>): Op<void> {
+  if (!(yield* pageAnon(page)) || !(yield* pageSwapCache(page))) yield* removeMigrationPtes(old, page);
 }
 
 /**
