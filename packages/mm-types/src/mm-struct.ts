@@ -87,6 +87,8 @@ export const VM_LOCKED = 0x2000;
 export const VM_IO = 0x4000;
 export const VM_SEQ_READ = 0x8000;
 export const VM_RAND_READ = 0x10000;
+/** No area is read in sequence and at random: a stack that exec is still building, at a place where it will not stay. */
+export const VM_STACK_INCOMPLETE_SETUP: number = VM_SEQ_READ | VM_RAND_READ;
 export const VM_DONTCOPY = 0x20000;
 export const VM_DONTEXPAND = 0x40000;
 export const VM_RESERVED = 0x80000;

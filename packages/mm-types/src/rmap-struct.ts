@@ -47,3 +47,22 @@ export interface Anonmm {
   list: Embed<ListHead>;
 }
 export const Anonmm: StructOf<Anonmm> = struct<Anonmm>('anonmm', { mm: 1, head: 1, list: ListHead });
+
+/**
+ * struct anon_vma of 2.6.35 to 3.x: the anon_vmas of a process and its descendants form a tree, and the lock of all of them is that of the root.
+ */
+export interface RootedAnonVma {
+  /** This one, or the one whose lock counts. */
+  root: Ptr<RootedAnonVma>;
+  lock: SpinLock;
+  /** 3.0: users that keep it although no area has it. */
+  refcount: number;
+  /** Areas, here only their number. */
+  areas: number;
+}
+export const RootedAnonVma: StructOf<RootedAnonVma> = struct<RootedAnonVma>('rooted_anon_vma', {
+  root: 1,
+  lock: 1,
+  refcount: 1,
+  areas: 1,
+});

@@ -15,6 +15,7 @@ export * from './madvise.js';
 export { swapOutRange } from './madvise-pageout.js';
 export { mcHandlePresentPte, memCgroupMoveTask } from './memcontrol.js';
 export { handleMmFault } from './memory.js';
+export { exclusivelyOurs, replacePage } from './memory-cow.js';
 export { type Moved, migrateRange } from './migrate.js';
 export { sysMincore } from './mincore.js';
 export * from './mlock.js';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
+  defineGuard,
   GFP_HIGHUSER_MOVABLE,
   load,
   NULL,
@@ -45,6 +46,11 @@ import { chargedPage, putChargedPage } from './memcontrol.js';
 import { pageMkwrite, setPageDirtyBalance } from './page-mkwrite.js';
 import { maybeMkwrite, vmaPageProt } from './page-prot.js';
 import { countFault, type Fault, VM_FAULT_WRITE } from './vm-fault.js';
+
+const removeRmapLast = defineGuard(
+  'doWpPage.removeRmapLast',
+  'copy-on-write takes the old page off the reverse mapping before its entry is cleared, as up to 2.6.26',
+);
 
 const SHARED_WRITABLE = VM_SHARED | VM_WRITE;
 
@@ -166,7 +172,7 @@ function* allocateCopy(mm: Ptr<MmStruct>, oldPage: Ptr<Page> | Null): Op<Ptr<Pag
  * The old page loses its mapping count last (C8, 945754a175): another mm that sees it fall to 1 writes to the page in place, and until the
  * entry is cleared and flushed the threads of this mm still read that page.
  */
-function* replacePage(fault: Fault, oldPage: Ptr<Page> | Null, newPage: Ptr<Page>, spare: RmapSpare): Op<void> {
+export function* replacePage(fault: Fault, oldPage: Ptr<Page> | Null, newPage: Ptr<Page>, spare: RmapSpare): Op<void> {
   const { mm, vma, address, pte } = fault;
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   const prot = yield* vmaPageProt(vma);
@@ -174,9 +180,11 @@ function* replacePage(fault: Fault, oldPage: Ptr<Page> | Null, newPage: Ptr<Page
   if (oldPage !== NULL && !anonBefore) yield* store(MmStruct.fileRss(mm), (yield* load(MmStruct.fileRss(mm))) - 1);
   if (!anonBefore) yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + 1);
 
+  const uncountLast = removeRmapLast();
+  if (oldPage !== NULL && !uncountLast) yield* pageRemoveRmap(oldPage, pte);
   yield* ptepClearFlushNotify(mm, address, pte);
   yield* lruCacheAddActiveAnon(newPage);
   yield* pageAddNewAnonRmap(newPage, vma, address, pte, spare);
   yield* setPteAt(mm, address, pte, maybeMkwrite(pteMkdirty(mkPte(newPage, prot)), flags));
-  if (oldPage !== NULL) yield* pageRemoveRmap(oldPage, pte);
+  if (oldPage !== NULL && uncountLast) yield* pageRemoveRmap(oldPage, pte);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import {
+  defineGuard,
   listAddTail,
   load,
   mightSleep,
@@ -13,6 +14,11 @@ import {
 import { AnonVma, ENOMEM, MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { anonVmaAlloc, anonVmaFree } from './anon-vma.js';
 import { findMergeableAnonVma } from './vma-merge.js';
+
+const lockNew = defineGuard(
+  'anonVmaPrepare.lockNew',
+  'a new anon_vma is given to an area without its lock, as if nobody could know it yet (before d9d332e087)',
+);
 
 /**
  * anon_vma_prepare(): gives an area an anon_vma before its first anonymous page.
@@ -35,7 +41,8 @@ export function* anonVmaPrepare(vma: Ptr<VmAreaStruct>): Op<number> {
   if (anonVma === NULL) return -ENOMEM;
   const mm = yield* load(VmAreaStruct.vmMm(vma));
 
-  yield* spinLock(AnonVma.lock(anonVma)); // A
+  const locked = shared !== NULL || lockNew();
+  if (locked) yield* spinLock(AnonVma.lock(anonVma)); // A
   yield* spinLock(MmStruct.pageTableLock(mm));
   const late = (yield* load(VmAreaStruct.anonVma(vma))) !== NULL; // B
   if (!late) {
@@ -43,7 +50,7 @@ export function* anonVmaPrepare(vma: Ptr<VmAreaStruct>): Op<number> {
     yield* listAddTail(VmAreaStruct.anonVmaNode(vma), AnonVma.head(anonVma));
   }
   yield* spinUnlock(MmStruct.pageTableLock(mm));
-  yield* spinUnlock(AnonVma.lock(anonVma));
+  if (locked) yield* spinUnlock(AnonVma.lock(anonVma));
   if (late && shared === NULL) yield* anonVmaFree(anonVma);
   return 0;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { KmemCache, Null, Op, Ptr } from '@lockless/cpu';
+import type { KmemCache, Null, Op, Ptr, Ref } from '@lockless/cpu';
 import {
+  atomicXchg,
   bugOn,
+  defineWord,
   GFP_KERNEL,
   initListHead,
   kmemCacheAlloc,
@@ -13,6 +15,8 @@ import {
   listEmpty,
   load,
   NULL,
+  peek,
+  poke,
   rcuDereference,
   spinLock,
   spinUnlock,
@@ -25,6 +29,16 @@ import { AnonVma, VmAreaStruct } from '@lockless/mm-types';
  */
 export const anonVmaCachep: KmemCache<AnonVma> = kmemCacheCreate(AnonVma, { typesafeByRcu: true });
 
+const keptObjects: Ref<number> = defineWord('anon_vma_kept');
+const freeObject: Ref<Ptr<AnonVma> | Null> = defineWord('anon_vma_free_object');
+const keepsFreeObject = (): boolean => peek(keptObjects) !== 0;
+
+/**
+ * From now on the object that was freed last is the next to be allocated, as where a slab has one free object. Allocators of engines differ: some do not
+ * hand an object out twice, and nobody would see what reuse does. *Context*: boot.
+ */
+export const keepFreeAnonVma = (): void => poke(keptObjects, 1);
+
 /**
  * anon_vma_alloc(): an anon_vma with no areas.
  *
@@ -34,7 +48,8 @@ export const anonVmaCachep: KmemCache<AnonVma> = kmemCacheCreate(AnonVma, { type
  * anon_vma_free() got it, empty and unlocked, because a late reader may be looking at it.
  */
 export function* anonVmaAlloc(): Op<Ptr<AnonVma> | Null> {
-  const anonVma = yield* kmemCacheAlloc(anonVmaCachep, GFP_KERNEL);
+  const again = keepsFreeObject() ? yield* atomicXchg(freeObject, NULL) : NULL;
+  const anonVma = again === NULL ? yield* kmemCacheAlloc(anonVmaCachep, GFP_KERNEL) : again;
   if (anonVma === NULL) return NULL;
   const head = AnonVma.head(anonVma);
   if ((yield* load(ListHead.next(head))) === NULL) yield* initListHead(head);
@@ -43,7 +58,8 @@ export function* anonVmaAlloc(): Op<Ptr<AnonVma> | Null> {
 
 /** anon_vma_free(): *Context*: its list is empty. */
 export function* anonVmaFree(anonVma: Ptr<AnonVma>): Op<void> {
-  yield* kmemCacheFree(anonVmaCachep, anonVma);
+  const other = keepsFreeObject() ? yield* atomicXchg(freeObject, anonVma) : anonVma;
+  if (other !== NULL) yield* kmemCacheFree(anonVmaCachep, other);
 }
 
 /**

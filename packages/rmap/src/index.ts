@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './anon-vma.js';
+export {
+  pageLockAnonVmaRoot,
+  pageTrylockAnonVma,
+  pageUnlockAnonVmaRoot,
+  rootedAnonVmaAlloc,
+  rootedAnonVmaUnlink,
+} from './anon-vma-root.js';
 export { anonhdCachep, anonmmCachep } from './anonmm.js';
 export * from './free-pgtables.js';
 export { installPage } from './fremap.js';

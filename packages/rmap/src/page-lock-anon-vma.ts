@@ -5,6 +5,16 @@ import { AnonVma, PAGE_MAPPING_ANON, Page } from '@lockless/mm-types';
 import { pageMapped } from '@lockless/page';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 
+const asReader = defineGuard(
+  'pageLockAnonVma.rcuReadLock',
+  'page_lock_anon_vma relies on the spin lock to hold off the grace period (before 34bbd70405)',
+);
+const readLock = (): Op<void> => nested(asReader(), rcuReadLock);
+const readUnlock = (): Op<void> => nested(asReader(), rcuReadUnlock);
+function* nested(wanted: boolean, lockOrUnlock: () => ReturnType<typeof rcuReadLock>): Op<void> {
+  if (wanted) yield* lockOrUnlock();
+}
+
 /**
  * page_lock_anon_vma(): the anon_vma of a mapped anonymous page, locked.
  *
@@ -25,7 +35,7 @@ import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
  * *Source*: page_lock_anon_vma(), mm/rmap.c, 2.6.27 (with 34bbd70405 for 1).
  */
 export function* pageLockAnonVma(page: Ptr<Page>): Op<Ptr<AnonVma> | Null> {
-  yield* rcuReadLock(); // 1
+  yield* readLock(); // 1
   const mapping = yield* rcuDereference(Page.mapping(page)); // 2
   // An anonymous page whose mapping is PAGE_MAPPING_ANON alone has no anon_vma: another reverse mapping knows its entries.
   if ((mapping & PAGE_MAPPING_ANON) !== 0 && mapping !== PAGE_MAPPING_ANON && (yield* pageMapped(page))) {
@@ -34,7 +44,7 @@ export function* pageLockAnonVma(page: Ptr<Page>): Op<Ptr<AnonVma> | Null> {
     yield* spinLock(AnonVma.lock(anonVma)); // 4
     return anonVma;
   }
-  yield* rcuReadUnlock();
+  yield* readUnlock();
   return NULL;
 }
 
@@ -52,19 +62,19 @@ const whileUnmapped = defineGuard(
  */
 export function* lockAnonVmaOfUnmapped(page: Ptr<Page>): Op<Ptr<AnonVma> | Null> {
   if (!whileUnmapped()) return yield* pageLockAnonVma(page);
-  yield* rcuReadLock();
+  yield* readLock();
   const mapping = yield* rcuDereference(Page.mapping(page));
   if ((mapping & PAGE_MAPPING_ANON) !== 0 && mapping !== PAGE_MAPPING_ANON) {
     const anonVma = (mapping - PAGE_MAPPING_ANON) as Ptr<AnonVma>;
     yield* spinLock(AnonVma.lock(anonVma));
     return anonVma;
   }
-  yield* rcuReadUnlock();
+  yield* readUnlock();
   return NULL;
 }
 
 /** page_unlock_anon_vma(). */
 export function* pageUnlockAnonVma(anonVma: Ptr<AnonVma>): Op<void> {
   yield* spinUnlock(AnonVma.lock(anonVma));
-  yield* rcuReadUnlock();
+  yield* readUnlock();
 }

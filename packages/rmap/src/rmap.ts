@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, load, NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
+import { bugOn, defineGuard, load, NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
-import { type MmStruct, VM_LOCKED, VM_MAYSHARE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import {
+  type MmStruct,
+  VM_LOCKED,
+  VM_MAYSHARE,
+  VM_SHARED,
+  VM_STACK_INCOMPLETE_SETUP,
+  VmAreaStruct,
+} from '@lockless/mm-types';
 import {
   pageAnon,
   pageHead,
@@ -193,6 +200,22 @@ function* tryToUnmapOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, migration: bool
   return keep ? SWAP_FAIL : SWAP_AGAIN;
 }
 
+const leaveTemporaryStack = defineGuard(
+  'tryToUnmap.temporaryStack',
+  'migration takes pages of a stack that exec is about to move (before a8bef8ff6ea1)',
+);
+
+/**
+ * is_vma_temporary_stack(): exec moves the entries of this area down while the area covers both places. The walk of a page goes to the new place, where
+ * its entry may not be yet: so a migration entry would be left behind (D9). try_to_unmap() leaves the page, and its migration fails.
+ *
+ * *Source*: is_vma_temporary_stack(), mm/rmap.c, a8bef8ff6ea1 (2.6.34).
+ */
+function* isVmaTemporaryStack(vma: Ptr<VmAreaStruct>): Op<boolean> {
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  return (flags & VM_STACK_INCOMPLETE_SETUP) === VM_STACK_INCOMPLETE_SETUP;
+}
+
 /**
  * try_to_unmap(): removes all entries that map a page.
  *
@@ -208,6 +231,7 @@ export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult>
   if (!(yield* canUnmap(page, migration))) return (yield* pageMapped(page)) ? SWAP_FAIL : SWAP_SUCCESS;
   let result: SwapResult = SWAP_AGAIN;
   const unmap: RmapVisit = function* (vma) {
+    if (migration && leaveTemporaryStack() && (yield* isVmaTemporaryStack(vma))) return false;
     result = yield* tryToUnmapOne(page, vma, migration);
     return result === SWAP_FAIL || !(yield* pageMapped(page));
   };

@@ -6,6 +6,7 @@ import { notifierScenarios } from './notifiers/index.js';
 import { pageCacheScenarios } from './pagecache/index.js';
 import { radixTreeScenarios } from './radix-tree/index.js';
 import { rcuScenarios } from './rcu/index.js';
+import { rmapScenarios } from './rmap/index.js';
 import type { Scenario } from './scenario.js';
 import { swapScenarios } from './swap/index.js';
 import { thpScenarios } from './thp/index.js';
@@ -20,6 +21,7 @@ export const scenarios: readonly Scenario[] = [
   ...rcuScenarios,
   ...cpuScenarios,
   ...swapScenarios,
+  ...rmapScenarios,
   ...notifierScenarios,
   ...thpScenarios,
   ...callerScenarios,
