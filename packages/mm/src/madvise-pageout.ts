@@ -31,7 +31,7 @@ import { forEachPiece, type Piece } from './vma-range.js';
 
 /**
  * madvise(MADV_PAGEOUT): reclaims what an area has mapped and nobody else maps, used or not: anonymous pages are swapped out, pages of files
- * written if they are dirty.
+ * lose their mapping, and leave the cache if they are clean.
  *
  * *Context*: mmap_sem for reading. Sleeps. `sync`: waits until the pages are written and frees their frames too.
  * *Returns* 0, or -EINVAL for locked memory.

@@ -13,6 +13,7 @@ import {
   VM_HUGEPAGE,
   VM_IO,
   VM_LOCKED,
+  VM_MAYWRITE,
   VM_NOHUGEPAGE,
   VM_PFNMAP,
   VM_RAND_READ,
@@ -25,6 +26,7 @@ import { filePut, forcePageCacheReadahead } from '@lockless/pagecache';
 import { hugePmdsInUse, zapPageRange } from '@lockless/rmap';
 import { punchHole } from './fallocate.js';
 import { pageoutPiece } from './madvise-pageout.js';
+import { mmOption } from './mm-options.js';
 import { checkRange } from './unmapped-area.js';
 import { changeVmFlags } from './vma-flags.js';
 import { forEachPiece, type Piece } from './vma-range.js';
@@ -131,7 +133,8 @@ function* dontneed({ vma, start, end }: Piece, flags: number): Op<number> {
   return 0;
 }
 
-const SHARED_WRITABLE = VM_SHARED | VM_WRITE;
+/** What an area must have for MADV_REMOVE. */
+const removableFlags = (): number => VM_SHARED | (mmOption('removeAsPunch') === 0 ? VM_WRITE : VM_MAYWRITE);
 
 /**
  * madvise_remove(): makes a hole of the file's pages that are mapped there.
@@ -145,11 +148,17 @@ function* remove(mm: Ptr<MmStruct>, { vma, start, end }: Piece, flags: number): 
   if ((flags & VM_LOCKED) !== 0) return -EINVAL;
   const file = yield* load(VmAreaStruct.vmFile(vma));
   if (file === NULL) return -EINVAL;
-  if ((flags & SHARED_WRITABLE) !== SHARED_WRITABLE) return -EACCES;
+  const needed = removableFlags();
+  if ((flags & needed) !== needed) return -EACCES;
   const first = start - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
   yield* atomicInc(File.count(file));
   yield* upRead(MmStruct.mmapSem(mm));
-  const error = yield* punchHole(yield* load(File.inode(file)), first * PAGE_SIZE, (end - start) * PAGE_SIZE, true);
+  const error = yield* punchHole(
+    yield* load(File.inode(file)),
+    first * PAGE_SIZE,
+    (end - start) * PAGE_SIZE,
+    mmOption('removeAsPunch') === 0,
+  );
   yield* filePut(file);
   yield* downRead(MmStruct.mmapSem(mm));
   return error;

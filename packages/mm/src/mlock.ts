@@ -32,7 +32,8 @@ export function* makePagesPresent(mm: Ptr<MmStruct>, start: number, end: number)
   return error;
 }
 
-function* populatePiece(mm: Ptr<MmStruct>, { vma, start, end }: Piece): Op<number> {
+/** {@link makePagesPresent} for one area or part of it. *Context*: mmap_sem. */
+export function* populatePiece(mm: Ptr<MmStruct>, { vma, start, end }: Piece): Op<number> {
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   if ((flags & (VM_IO | VM_PFNMAP)) !== 0) return 0;
   // Nobody may touch these: get_user_pages() refuses them.

@@ -16,6 +16,12 @@ export interface MmOptions {
   mprotectUpgrades: number;
   /** 1: private memory that was never written is not accounted any more when mprotect takes write access away (seen on 6.18). */
   mprotectUnaccounts: number;
+  /** 1: mprotect brings the pages of locked private memory in that it makes writable (seen on 6.18). */
+  mprotectPopulates: number;
+  /** 1: msync writes the part of a file that is mapped in its range (3.16 and later); 0: the whole file. */
+  msyncRange: number;
+  /** 1: MADV_REMOVE takes shared mappings that could be made writable, and leaves private copies (6.18); 0: only writable ones, and takes copies away. */
+  removeAsPunch: number;
   /** 1: mremap refuses what it cannot move before it unmaps anything (6.17 and later, seen on 6.18). */
   mremapChecksFirst: number;
   /** 1: get_user_pages_fast() counts on no interrupt of a TLB flush for pages (powerpc; everywhere since 4.14); 0: it does (x86, 2.6.27). */
@@ -35,6 +41,9 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   copyFilePtes: 1,
   mprotectUpgrades: 1,
   mprotectUnaccounts: 1,
+  mprotectPopulates: 1,
+  msyncRange: 1,
+  removeAsPunch: 1,
   mremapChecksFirst: 1,
   gupSpeculative: 1,
   fileSizeLimit: 1,
@@ -52,6 +61,9 @@ export const MODERN_MM: MmOptions = {
   copyFilePtes: 0,
   mprotectUpgrades: 1,
   mprotectUnaccounts: 1,
+  mprotectPopulates: 1,
+  msyncRange: 1,
+  removeAsPunch: 1,
   mremapChecksFirst: 1,
   gupSpeculative: 1,
   fileSizeLimit: 0,
@@ -67,6 +79,9 @@ export const ERA_MM: MmOptions = {
   copyFilePtes: 0,
   mprotectUpgrades: 0,
   mprotectUnaccounts: 0,
+  mprotectPopulates: 0,
+  msyncRange: 0,
+  removeAsPunch: 0,
   mremapChecksFirst: 0,
   gupSpeculative: 0,
   fileSizeLimit: 0,

@@ -21,6 +21,7 @@ import {
   taskMm,
   VM_ACCOUNT,
   VM_EXEC,
+  VM_LOCKED,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYWRITE,
@@ -44,6 +45,7 @@ import {
   ptepModifyProtStart,
   vmNormalPage,
 } from '@lockless/rmap';
+import { populatePiece } from './mlock.js';
 import { mmOption } from './mm-options.js';
 import { accountedFlags } from './mmap.js';
 import { calcVmProtBits, vmaPageProt } from './page-prot.js';
@@ -51,6 +53,8 @@ import { checkRange } from './unmapped-area.js';
 import { changeVmFlags } from './vma-flags.js';
 import { forEachPiece, type Piece } from './vma-range.js';
 
+/** Of locked private memory that may not be written only VM_LOCKED is set. */
+const LOCKED_PRIVATE = VM_WRITE | VM_SHARED | VM_LOCKED;
 const RIGHTS = VM_READ | VM_WRITE | VM_EXEC;
 /** VM_MAYREAD and its fellows are VM_READ and its fellows, four bits up. */
 const mayFlags = (vmFlags: number): number => (vmFlags & (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)) >> 4;
@@ -86,6 +90,9 @@ function* mprotectFixup(mm: Ptr<MmStruct>, piece: Piece, prot: number): Op<numbe
   yield* mmuNotifierInvalidateRangeStart(mm, piece.start, piece.end);
   yield* changeProtection(mm, vma, piece.start, piece.end);
   yield* mmuNotifierInvalidateRangeEnd(mm, piece.start, piece.end);
+  const becomesWritable = (old & LOCKED_PRIVATE) === VM_LOCKED && (vmFlags & VM_WRITE) !== 0;
+  // A locked page shall not have to be copied when it is used. If there is no memory for that now, the use finds out.
+  if (becomesWritable && mmOption('mprotectPopulates') !== 0) yield* populatePiece(mm, { ...piece, vma });
   return 0;
 }
 

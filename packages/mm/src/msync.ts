@@ -3,6 +3,7 @@ import { atomicInc, current, downRead, load, NULL, type Op, type Ptr, upRead } f
 import { EBUSY, EINVAL, ENOMEM, File, MmStruct, taskMm, VM_LOCKED, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import { filePut } from '@lockless/pagecache';
 import { findVma } from '@lockless/rmap';
+import { mmOption } from './mm-options.js';
 import { fileFsync } from './sync.js';
 import { checkRange } from './unmapped-area.js';
 
@@ -17,7 +18,7 @@ export const MS_SYNC = 4;
  * mmap_sem is dropped while a file is written, so each time the walk goes on by address: the areas may have changed.
  *
  * *Context*: a task with an mm. *Returns* 0; -ENOMEM when a part is not mapped; -EBUSY, -EINVAL; -EIO, -ENOSPC of the writeback.
- * *Source*: `sys_msync`, mm/msync.c, 2.6.27: writes the whole file.
+ * *Source*: `sys_msync`, mm/msync.c, 2.6.27, which writes the whole file; by option the mapped part of it, as since 3.16.
  */
 export function* sysMsync(start: number, pages: number, flags: number): Op<number> {
   const mm = yield* load(taskMm(current()));
@@ -31,19 +32,28 @@ export function* sysMsync(start: number, pages: number, flags: number): Op<numbe
     const step = yield* nextArea(mm, at, flags);
     if (step.error !== 0) return step.error;
     if (step.start >= start + pages || step.start > at) unmapped = -ENOMEM;
+    const from = Math.max(at, step.start);
     at = step.end;
     if (step.file === NULL) continue;
-    const error = step.start < start + pages ? yield* fileFsync(step.file) : 0;
+    const error = from < start + pages ? yield* syncMapped(step, step.file, from, start + pages) : 0;
     yield* filePut(step.file);
     if (error !== 0) return error;
   }
   return unmapped;
 }
 
+/** Writes what the area maps in the range from `at`, or all of its file. */
+function* syncMapped(step: Step, file: Ptr<File>, at: number, end: number): Op<number> {
+  if (mmOption('msyncRange') === 0) return yield* fileFsync(file);
+  const shift = step.pgoff - step.start;
+  return yield* fileFsync(file, at + shift, Math.min(end, step.end) - 1 + shift);
+}
+
 interface Step {
   readonly error: number;
   readonly start: number;
   readonly end: number;
+  readonly pgoff: number;
   /** To be written; with a reference. */
   readonly file: Ptr<File> | 0;
 }
@@ -57,14 +67,16 @@ function* nextArea(mm: Ptr<MmStruct>, address: number, flags: number): Op<Step> 
 }
 
 function* describeArea(vma: Ptr<VmAreaStruct> | 0, flags: number): Op<Step> {
-  if (vma === NULL) return { error: -ENOMEM, start: 0, end: 0, file: NULL };
+  if (vma === NULL) return { error: -ENOMEM, start: 0, end: 0, pgoff: 0, file: NULL };
   const start = yield* load(VmAreaStruct.vmStart(vma));
   const end = yield* load(VmAreaStruct.vmEnd(vma));
+  const pgoff = yield* load(VmAreaStruct.vmPgoff(vma));
   const vmFlags = yield* load(VmAreaStruct.vmFlags(vma));
-  if ((flags & MS_INVALIDATE) !== 0 && (vmFlags & VM_LOCKED) !== 0) return { error: -EBUSY, start, end, file: NULL };
+  if ((flags & MS_INVALIDATE) !== 0 && (vmFlags & VM_LOCKED) !== 0)
+    return { error: -EBUSY, start, end, pgoff, file: NULL };
   const file = yield* load(VmAreaStruct.vmFile(vma));
   if ((flags & MS_SYNC) === 0 || file === NULL || (vmFlags & VM_SHARED) === 0)
-    return { error: 0, start, end, file: NULL };
+    return { error: 0, start, end, pgoff, file: NULL };
   yield* atomicInc(File.count(file));
-  return { error: 0, start, end, file };
+  return { error: 0, start, end, pgoff, file };
 }

@@ -118,6 +118,19 @@ describe('areas', () => {
     }
   });
 
+  it('locked private memory that becomes writable is brought in at once; 2.6.27 waited until it was used', () => {
+    const present = (mprotectPopulates: number): number => {
+      const machine = new SequentialMachine({ mm: { mprotectPopulates } });
+      const mm = machine.process();
+      machine.mmap(mm, { ...NEW, address: 1000, prot: PROT_NONE, flags: NEW.flags | MAP_FIXED });
+      machine.as(mm, sysMlock(1000, 10));
+      expect(machine.as(mm, sysMprotect(1002, 3, RW))).toBe(0);
+      expect(machine.verify()).toBeNull();
+      return machine.look(() => rssOf(mm).anon);
+    };
+    expect([present(1), present(0)]).toEqual([3, 0]);
+  });
+
   it('mlock of memory that nobody may touch: ENOMEM, and nothing is brought in', () => {
     const machine = new SequentialMachine();
     const mm = machine.process([anonymous(2000, 4)]);

@@ -10,6 +10,7 @@ import {
   type FaultCounts,
   faultsOf,
   MADV_DONTNEED,
+  MADV_PAGEOUT,
   MADV_RANDOM,
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -189,9 +190,9 @@ it('a hole of a file in memory is read as zeros, and stays a hole', () => {
 describe('a file of 256 pages in the cache', () => {
   const FIRST = 1034; // 10 modulo 16
 
-  function mapped(options: { faultAroundPages?: number; flags?: number; pages?: number } = {}) {
-    const { faultAroundPages = 16, flags = MAP_SHARED, pages: count = 256 } = options;
-    const machine = new SequentialMachine({ mm: { faultAroundPages } });
+  function mapped(options: { faultAroundPages?: number; msyncRange?: number; flags?: number; pages?: number } = {}) {
+    const { faultAroundPages = 16, msyncRange = 1, flags = MAP_SHARED, pages: count = 256 } = options;
+    const machine = new SequentialMachine({ mm: { faultAroundPages, msyncRange } });
     const { inode, file } = machine.file(5, count * 4096);
     machine.run(sysPread(file, 0, count * 4096, null));
     const mm = machine.process();
@@ -233,6 +234,25 @@ describe('a file of 256 pages in the cache', () => {
     expect(faultsDuring(era.machine, era.mm, () => touchAll(era.machine, era.mm, pages(FIRST, 256)))).toEqual({
       file: 256,
     });
+  });
+
+  it('msync writes what is mapped in its range; 2.6.27 wrote the whole file', () => {
+    const left = (msyncRange: number): number => {
+      const { machine, mm } = mapped({ pages: 8, msyncRange });
+      touchAll(machine, mm, pages(FIRST, 8), 'write');
+      expect(machine.as(mm, sysMsync(FIRST + 2, 3, MS_SYNC))).toBe(0);
+      return state(machine).nr_dirty;
+    };
+    expect([left(1), left(0)]).toEqual([5, 0]);
+  });
+
+  it('MADV_PAGEOUT: a clean page leaves the cache, a dirty one loses its mapping only', () => {
+    const { machine, mm } = mapped({ pages: 2 });
+    machine.touch(mm, FIRST, 'write');
+    machine.touch(mm, FIRST + 1);
+    expect(machine.as(mm, sysMadvise(FIRST, 2, MADV_PAGEOUT))).toBe(0);
+    expect(machine.look(() => residentPages(mm))).toEqual([]);
+    expect(state(machine)).toMatchObject({ nr_file_pages: 1, nr_dirty: 1 });
   });
 
   it('write, msync, write: the second write is noticed again', () => {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define PRESENT (1ULL << 63)
+#define SWAPPED (1ULL << 62)
 #define PFN_MASK ((1ULL << 55) - 1)
 /* From here on flags of kpageflags are for kernel hackers, and mean other things in other kernels. */
 #define STABLE_FLAGS ((1ULL << 32) - 1)
@@ -123,7 +124,7 @@ static void print_page(FILE *out, int pagemap, unsigned long page, unsigned core
 		count = flags = 0;
 	}
 	fprintf(out, "[%lu,%u,%llu,%llu,%llu,%u]", page, (unsigned)(entry >> 55),
-		(unsigned long long)(entry & PRESENT ? entry & PFN_MASK : 0), (unsigned long long)count,
+		(unsigned long long)(entry & (PRESENT | SWAPPED) ? entry & PFN_MASK : 0), (unsigned long long)count,
 		(unsigned long long)(flags & STABLE_FLAGS), core);
 }
 

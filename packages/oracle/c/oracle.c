@@ -2,6 +2,7 @@
 /*
  * Performs a script on the kernel that runs, and prints after each step what the kernel says. Reads on standard input, written by src/kernel.ts:
  *
+ *   N or S PATH: without or with a swap area, a file that is made
  *   F FILES, then a line for each: d PAGES PATH (on a disk, made anew) or m PAGES (memfd)
  *   then a line for each step: PROCESS OPERATION ARGUMENT*6
  *
@@ -16,9 +17,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,6 +34,8 @@ int command_pipe[MAX_PROCESSES][2];
 int reply_pipe[MAX_PROCESSES][2];
 static pid_t pids[MAX_PROCESSES];
 static char *own_page;
+static pid_t controller;
+char swap_path[4096];
 
 void fail(const char *what)
 {
@@ -66,6 +71,57 @@ static int make_memory_file(long pages)
 	if (fd < 0 || ftruncate(fd, pages * PAGE) != 0)
 		fail("memfd");
 	return fd;
+}
+
+/* One at a time has a swap area: pages must go to their own. Given back with the area, when this process ends. */
+static void wait_for_turn(void)
+{
+	char program[4096] = "";
+	int fd;
+
+	if (readlink("/proc/self/exe", program, sizeof program - 1) < 0)
+		fail("/proc/self/exe");
+	*strrchr(program, '/') = 0;
+	fd = open(program, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) != 0)
+		fail(program);
+}
+
+static void end_swap(void)
+{
+	if (getpid() == controller)
+		swapoff(swap_path);
+}
+
+/* The header that mkswap writes: version 1, the last page, and a mark at the end of the first page. */
+static void make_swap(void)
+{
+	static char header[PAGE];
+	unsigned *info = (unsigned *)(header + 1024);
+	int fd;
+
+	wait_for_turn();
+	fd = open(swap_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	info[0] = 1;
+	info[1] = SWAP_PAGES;
+	memcpy(header + PAGE - 10, "SWAPSPACE2", 10);
+	if (fd < 0 || fallocate(fd, 0, 0, (SWAP_PAGES + 1) * PAGE) != 0 || pwrite(fd, header, PAGE, 0) != (ssize_t)PAGE ||
+	    fsync(fd) != 0 || close(fd) != 0)
+		fail(swap_path);
+	controller = getpid();
+	atexit(end_swap);
+	if (swapon(swap_path, SWAP_FLAG_PREFER | SWAP_PRIORITY) != 0)
+		fail("swapon");
+}
+
+static void read_swap(void)
+{
+	char kind;
+
+	if (scanf(" %c", &kind) != 1 || (kind == 'S' && scanf(" %4095[^\n]", swap_path) != 1))
+		fail("whether there is swap");
+	if (kind == 'S')
+		make_swap();
 }
 
 static void make_files(void)
@@ -206,6 +262,7 @@ int main(void)
 	int process;
 
 	prepare();
+	read_swap();
 	make_files();
 	observe_init();
 	pids[0] = fork();

@@ -13,6 +13,7 @@
 #define PINNED_PAGE 256
 #define MAX_PROCESSES 4
 #define MAX_FILES 4
+#define SWAP_PAGES 1023
 #define ARGUMENTS 6
 
 /* One step of a script, or the controller's question for mincore ('?'). Addresses and lengths in pages, addresses from the arena's begin. */
@@ -43,6 +44,11 @@ extern int file_count;
 /* Of each process the ends of its two pipes: commands to it, replies from it. */
 extern int command_pipe[MAX_PROCESSES][2];
 extern int reply_pipe[MAX_PROCESSES][2];
+
+/* The swap area of the script; empty: none. */
+extern char swap_path[4096];
+/* Of swapon(2): before any other area, so that the script's pages go to this one. */
+#define SWAP_PRIORITY 32767
 
 void fail(const char *what) __attribute__((noreturn));
 void worker(int process) __attribute__((noreturn));

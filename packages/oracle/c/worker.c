@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -200,11 +201,15 @@ static long perform(int *process, const struct command *command, struct reply *r
 	case 'C': read_contents(a, reply); return 0;
 	case 'r': return read_file(a, &reply->value);
 	case 'w': return write_file(a);
+	case 'h':
+		return as_result(fallocate(files[a[0]].fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, a[1] * PAGE, a[2] * PAGE));
 	case 's': return as_result(fsync(files[a[0]].fd));
 	case 'p': return read_memory(a, &reply->value);
 	case 'q': return write_memory(a);
 	case 'u': return transfer_memory(a, &reply->value, false);
 	case 'v': return write_other(a);
+	case 'o': return as_result(swapoff(swap_path));
+	case 'O': return as_result(swapon(swap_path, SWAP_FLAG_PREFER | SWAP_PRIORITY));
 	case '?': ask_mincore(reply); return 0;
 	default: return -ENOSYS;
 	}

@@ -7,10 +7,18 @@ export interface Deliberate {
   readonly name: string;
   /** What differs, and why it is left so. */
   readonly reason: string;
-  /** Whether a difference after that step of the script is this one. */
-  readonly explains: (difference: FieldDifference, script: Script, step: number) => boolean;
-  /** More may differ by it afterwards: the rest of the script is not compared. `step`: then already, so that step is not compared either. */
-  readonly ends: 'step' | 'rest';
+  /** Whether a difference after that step of the script, one of `found`, is this one. */
+  readonly explains: (
+    difference: FieldDifference,
+    script: Script,
+    step: number,
+    found: readonly FieldDifference[],
+  ) => boolean;
+  /**
+   * More may differ by it afterwards: the rest of the script is not compared. `step`: then already, so that step is not compared either. `field`: nothing
+   * else does, and all goes on.
+   */
+  readonly ends: 'step' | 'rest' | 'field';
 }
 
 /** All of them. Everything that is not in this table is a bug of one side. */
@@ -27,28 +35,6 @@ export const deliberateDifferences: readonly Deliberate[] = [
     ends: 'step',
   },
   {
-    name: 'msync-of-the-whole-file',
-    reason:
-      'Newer kernels (seen on 6.18) write with msync only the part of the file that is mapped in its range. mm writes the whole file, as 2.6.27: pages elsewhere are clean too early.',
-    explains: ({ field, simulated, real }, { steps }, at) =>
-      field === 'dirty' &&
-      simulated === 'false' &&
-      real === 'true' &&
-      steps.slice(0, at + 1).some((step) => step.op === 'msync' && step.mode === 'sync'),
-    ends: 'step',
-  },
-  {
-    name: 'mprotect-of-locked-memory',
-    reason:
-      'Newer kernels (seen on 6.18) bring the pages of locked private memory in at once when mprotect makes it writable. mm does so when they are written, as 2.6.27.',
-    explains: ({ field, real }, { steps }, at) => {
-      const step = steps[at];
-      if (step.op !== 'mprotect' || !step.prot.includes('w')) return false;
-      return field === 'kind' && real === 'anon' && steps.slice(0, at).some(({ op }) => op === 'mlock');
-    },
-    ends: 'step',
-  },
-  {
     name: 'reading-pins-unshare',
     reason:
       'process_vm_readv pins what it reads. Newer kernels (since FOLL_PIN unshares, seen on 6.18) give a process a copy of its own first of an anonymous page that it shares. mm takes a reference, as 2.6.27.',
@@ -56,6 +42,29 @@ export const deliberateDifferences: readonly Deliberate[] = [
       const step = steps[at];
       return step.op === 'vm-read' && field === 'frame' && where === `P${step.of} page ${step.at}` && simulated !== '-';
     },
+    ends: 'step',
+  },
+  {
+    name: 'files-in-memory-swapped',
+    reason:
+      'Linux writes pages of files in memory to swap that MADV_PAGEOUT takes from their mappings, and counts them in Swap. mm keeps them in the page cache: they need no other place there.',
+    explains: ({ where, field, simulated }, { steps }, at) =>
+      where.includes(' area ') &&
+      (field === 'smaps.swap' || field === 'smaps.swapPss') &&
+      simulated === '0 kB' &&
+      steps.slice(0, at + 1).some(({ op }) => op === 'swap-out'),
+    ends: 'field',
+  },
+  {
+    name: 'passed-by-around-a-fault',
+    reason:
+      'Linux marks a dirty page of a file that MADV_PAGEOUT met, to reclaim it when it is written. The mark is also that of read-ahead (PG_reclaim, PG_readahead), and a fault maps no marked page around it. mm does not mark the pages.',
+    explains: ({ where, field, simulated, real }, { steps }, at, found) =>
+      field === 'kind' &&
+      simulated === 'file' &&
+      real === 'none' &&
+      steps.slice(0, at).some(({ op }) => op === 'swap-out') &&
+      found.some((other) => other.where === where && other.field === 'dirty' && other.simulated === 'true'),
     ends: 'step',
   },
   {

@@ -2,33 +2,37 @@
 import type { Observation, PageSeen } from './observation.js';
 
 /**
- * Names for frames, in the order in which they appear: both sides have frame numbers of their own, but the same names when they map the same.
- * A frame that nobody maps any more loses its name: the number may come back as another's.
+ * Names for frames (F1) and places in swap areas (S1), in the order in which they appear: both sides have numbers of their own, but the same names when
+ * they map the same. What nobody maps any more loses its name: the number may come back as another's.
  */
 export class FrameNames {
-  private names = new Map<number, string>();
-  private given = 0;
+  private names = new Map<string, string>();
+  private readonly given = { F: 0, S: 0 };
 
-  /** No frame is known any more: a step may have freed frames and got them again. */
+  /** Nothing is known any more: a step may have freed frames and got them again. */
   forget(): void {
     this.names = new Map();
   }
 
   /** The name of each frame of an observation, to be called for one after the other. */
   follow({ processes }: Observation): (page: PageSeen) => string {
-    const names = new Map<number, string>();
+    const names = new Map<string, string>();
     for (const { pages } of processes) {
-      for (const { kind, frame } of pages) {
-        if (kind === 'none' || names.has(frame)) continue;
-        names.set(frame, kind === 'zero' ? 'zero' : (this.names.get(frame) ?? this.fresh()));
+      for (const page of pages) {
+        const key = keyOf(page);
+        if (key === null || names.has(key)) continue;
+        names.set(key, page.kind === 'zero' ? 'zero' : (this.names.get(key) ?? this.fresh(prefixOf(page))));
       }
     }
     this.names = names;
-    return ({ kind, frame }) => (kind === 'none' ? '-' : (names.get(frame) ?? '-'));
+    return (page) => names.get(keyOf(page) ?? '') ?? '-';
   }
 
-  private fresh(): string {
-    this.given += 1;
-    return `F${this.given}`;
+  private fresh(prefix: 'F' | 'S'): string {
+    this.given[prefix] += 1;
+    return `${prefix}${this.given[prefix]}`;
   }
 }
+
+const prefixOf = ({ kind }: PageSeen): 'F' | 'S' => (kind === 'swap' ? 'S' : 'F');
+const keyOf = (page: PageSeen): string | null => (page.kind === 'none' ? null : `${prefixOf(page)}${page.frame}`);

@@ -104,6 +104,14 @@ const index = parameter(
   ({ index }) => String(index),
 );
 
+const extent = parameter(
+  (line) => {
+    const { at, pages } = line.range();
+    return { index: at, pages };
+  },
+  ({ index, pages }) => `${index}+${pages}`,
+);
+
 /** The steps, and what follows their names. */
 export const OPERATIONS: { readonly [Op in Step['op']]: readonly Parameter[] } = {
   mmap: [range, prot, mapping],
@@ -118,11 +126,15 @@ export const OPERATIONS: { readonly [Op in Step['op']]: readonly Parameter[] } =
   msync: [range, mode],
   mlock: [range],
   munlock: [range],
+  'swap-out': [range],
+  swapoff: [],
+  swapon: [],
   contents: [range],
   truncate: [file, fileSize],
   pread: [file, index],
   pwrite: [file, index],
   fsync: [file],
+  punch: [file, extent],
   peek: [other, page],
   poke: [other, page],
   'vm-read': [other, page],

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { MADV_PAGEOUT } from '@lockless/mm';
 import { buildPerformer } from './build.js';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
 import { checkKernel, diskFolder } from './machine.js';
@@ -20,9 +21,10 @@ import {
   type SideRun,
   SMAPS_FIELDS,
   type Smaps,
+  swapped,
   VM_FLAGS,
 } from './observation.js';
-import { type Contents, type OnRange, type Script, type ScriptFile, type Step, tokenOf } from './script.js';
+import { type Contents, needsSwap, type OnRange, type Script, type ScriptFile, type Step, tokenOf } from './script.js';
 
 /** A script takes milliseconds. */
 const PATIENCE_MS = 60_000;
@@ -41,11 +43,12 @@ export function kernelSide(): Side {
 }
 
 function perform(program: string, script: Script): SideRun {
-  const folder = script.files.some(({ kind }) => kind === 'disk')
-    ? mkdtempSync(join(diskFolder(), 'lockless-oracle-'))
-    : null;
+  const swaps = needsSwap(script);
+  const onDisk = swaps || script.files.some(({ kind }) => kind === 'disk');
+  const folder = onDisk ? mkdtempSync(join(diskFolder(), 'lockless-oracle-')) : null;
   try {
     const input = [
+      folder !== null && swaps ? `S ${join(folder, 'swap')}` : 'N',
       `F ${script.files.length}`,
       ...script.files.map((file, i) => fileLine(file, i, folder)),
       ...script.steps.map(stepLine),
@@ -102,6 +105,9 @@ const ENCODINGS: { readonly [Op in Step['op']]: Encoding<StepOf<Op>> } = {
   mlock: onRange('L'),
   munlock: onRange('K'),
   contents: onRange('C'),
+  'swap-out': ({ at, pages }) => ['A', at, pages, MADV_PAGEOUT],
+  swapoff: () => ['o'],
+  swapon: () => ['O'],
   mremap: (step) => ['V', step.at, step.pages, step.to ?? 0, step.newPages, mremapBits(step)],
   mprotect: ({ at, pages, prot }) => ['P', at, pages, protBits(prot)],
   madvise: ({ at, pages, advice }) => ['A', at, pages, adviceBits(advice)],
@@ -110,6 +116,7 @@ const ENCODINGS: { readonly [Op in Step['op']]: Encoding<StepOf<Op>> } = {
   pread: ({ file, index }) => ['r', file, index],
   pwrite: ({ file, index }, token) => ['w', file, index, token],
   fsync: ({ file }) => ['s', file],
+  punch: ({ file, index, pages }) => ['h', file, index, pages],
   peek: ({ of, at }) => ['p', of, at],
   poke: ({ of, at }, token) => ['q', of, at, token],
   'vm-read': ({ of, at }) => ['u', of, at],
@@ -173,6 +180,7 @@ const FLAG_BITS: Readonly<Record<PageFlag, number>> = {
 function pageOf([page, entry, pfn, count, bits, core]: PrintedPage): PageSeen {
   const mincore = core === 1;
   const pagemap = entry & (PM_PRESENT | PM_SWAP | PM_FILE | PM_EXCLUSIVE);
+  if ((pagemap & PM_SWAP) !== 0) return swapped(page, pfn, mincore);
   if ((pagemap & PM_PRESENT) === 0) return nothing(page, pagemap, mincore);
   const kind = kindOf(bits);
   if (kind === 'zero') return { ...nothing(page, pagemap, mincore), kind };

@@ -17,8 +17,6 @@ export class ScriptError extends Error {
 
 /** Words that will be there when `@lockless/mm` has what they need. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  'swap-out': 'mm has no swap yet',
-  swapoff: 'mm has no swap yet',
   huge: 'mm has no huge pages yet',
   free: 'mm drops no anonymous memory yet (MADV_FREE)',
   'remap-file-pages': 'mm has no nonlinear mappings yet',

@@ -65,12 +65,12 @@ export interface AreaSeen {
 /** A page of an area. */
 export interface PageSeen {
   readonly page: number;
-  /** What is present; `none`: nothing. */
-  readonly kind: 'none' | 'zero' | 'anon' | 'file' | 'shmem';
+  /** What is present; `swap`: nothing, but the entry names a place in a swap area; `none`: nothing. */
+  readonly kind: 'none' | 'swap' | 'zero' | 'anon' | 'file' | 'shmem';
   /** PM_* bits. */
   readonly pagemap: number;
   readonly flags: readonly PageFlag[];
-  /** Any number that tells this frame from others at this moment; meaningless when nothing is present. */
+  /** Any number that tells this frame, or this place, from others at this moment; meaningless when there is none. */
   readonly frame: number;
   /** How often it is mapped, by whomever. */
   readonly mapcount: number;
@@ -89,6 +89,13 @@ export const nothing = (page: number, pagemap: number, mincore: boolean): PageSe
   mapcount: 0,
   dirty: false,
   mincore,
+});
+
+/** A page whose entry names a place in a swap area. */
+export const swapped = (page: number, place: number, mincore: boolean): PageSeen => ({
+  ...nothing(page, PM_SWAP, mincore),
+  kind: 'swap',
+  frame: place,
 });
 
 export interface ProcessSeen {

@@ -18,7 +18,7 @@ export interface ScriptFile {
 export const PROTS = ['none', 'r', 'w', 'rw'] as const;
 export type Prot = (typeof PROTS)[number];
 
-export const ADVICE = ['dontneed', 'dontfork', 'dofork', 'normal', 'random', 'sequential'] as const;
+export const ADVICE = ['dontneed', 'dontfork', 'dofork', 'remove', 'normal', 'random', 'sequential'] as const;
 export type Advice = (typeof ADVICE)[number];
 
 export const MSYNC_MODES = ['sync', 'async'] as const;
@@ -59,8 +59,16 @@ export interface Fork extends By {
 export interface Exit extends By {
   readonly op: 'exit';
 }
+/** Scripts with swap steps have a swap area from the begin. */
+export interface Swapoff extends By {
+  readonly op: 'swapoff';
+}
+export interface Swapon extends By {
+  readonly op: 'swapon';
+}
+/** `swap-out` is MADV_PAGEOUT: what nobody else maps is reclaimed. */
 export interface OnRange extends Range {
-  readonly op: 'munmap' | 'mlock' | 'munlock';
+  readonly op: 'munmap' | 'mlock' | 'munlock' | 'swap-out';
 }
 /** Reads every page, one after the other. */
 export interface Contents extends Range {
@@ -112,6 +120,14 @@ export interface Fsync extends By {
   readonly file: number;
 }
 
+/** A hole in a file: fallocate with FALLOC_FL_PUNCH_HOLE. */
+export interface Punch extends By {
+  readonly op: 'punch';
+  readonly file: number;
+  readonly index: number;
+  readonly pages: number;
+}
+
 /**
  * A page of another process's memory, or of its own: `peek` and `poke` as a debugger, also where its area does not permit it; `vm-read` and
  * `vm-write` only where it does.
@@ -130,6 +146,8 @@ export type Step =
   | Touch
   | Fork
   | Exit
+  | Swapoff
+  | Swapon
   | OnRange
   | Mremap
   | Mprotect
@@ -139,6 +157,7 @@ export type Step =
   | Contents
   | Transfer
   | Fsync
+  | Punch
   | Peek
   | Poke;
 
@@ -149,6 +168,11 @@ export interface Script {
 
 /** The value that step number `index` writes. */
 export const tokenOf = (index: number): number => index + 1;
+
+/** Places of the swap area: more than the scripts can fill half of. As `c/oracle.h` has it. */
+export const SWAP_PAGES = 1023;
+export const needsSwap = ({ steps }: Script): boolean =>
+  steps.some(({ op }) => op === 'swap-out' || op === 'swapoff' || op === 'swapon');
 
 /** Which processes live, step by step. */
 export class Living {

@@ -9,12 +9,16 @@ import {
   type Content,
   dupMm,
   exitMm,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
   FOLL_FORCE,
   fileFsync,
+  MADV_PAGEOUT,
   MADV_RANDOM,
   MAP_ANONYMOUS,
   MAP_FIXED,
   shmemInode,
+  sysFallocate,
   sysFtruncate,
   sysMadvise,
   sysMincore,
@@ -27,6 +31,7 @@ import {
   sysMunmap,
   sysPread,
   sysPwrite,
+  sysSwapoff,
   userRead,
   userWrite,
 } from '@lockless/mm';
@@ -40,7 +45,7 @@ import {
   type MmStruct,
   PAGE_SIZE,
 } from '@lockless/mm-types';
-import { fadvise, fileOpen, filePut, inodeAlloc, POSIX_FADV_RANDOM } from '@lockless/pagecache';
+import { fadvise, fileOpen, filePut, inodeAlloc, POSIX_FADV_RANDOM, sysSwapon } from '@lockless/pagecache';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
 import {
   ARENA_PAGES,
@@ -48,6 +53,7 @@ import {
   type Mmap,
   type Peek,
   type Poke,
+  type Punch,
   type ScriptFile,
   type Step,
   type Touch,
@@ -179,6 +185,11 @@ export class SimulatedMemory {
     return { result: 0, value: 0 };
   }
 
+  private *punch({ file, index, pages }: Punch): Op<number> {
+    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return yield* sysFallocate(this.files[file].file, mode, index * PAGE_SIZE, pages * PAGE_SIZE);
+  }
+
   /** Another process's memory. */
   private *access({ op, of, at }: Peek | Poke, token: number | null): Op<Seen> {
     const asDebugger = op === 'peek' || op === 'poke';
@@ -205,8 +216,11 @@ export class SimulatedMemory {
     if (op === 'mmap') return yield* this.mmap(step);
     if (op === 'fork') return yield* this.fork(step.process, step.child);
     if (op === 'exit') return yield* this.exit(step.process);
+    if (op === 'swapoff') return yield* sysSwapoff(0);
+    if (op === 'swapon') return yield* sysSwapon(0);
     if (op === 'fsync') return yield* fileFsync(this.files[step.file].file);
     if (op === 'truncate') return yield* sysFtruncate(this.files[step.file].file, step.pages * PAGE_SIZE);
+    if (op === 'punch') return yield* this.punch(step);
     const at = ARENA_BASE + step.at;
     const { pages } = step;
     switch (op) {
@@ -226,6 +240,8 @@ export class SimulatedMemory {
         return yield* sysMprotect(at, pages, protBits(step.prot));
       case 'madvise':
         return yield* sysMadvise(at, pages, adviceBits(step.advice));
+      case 'swap-out':
+        return yield* sysMadvise(at, pages, MADV_PAGEOUT);
       case 'msync':
         return yield* sysMsync(at, pages, msyncBits(step.mode));
       case 'mlock':

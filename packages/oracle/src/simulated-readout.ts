@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, peek } from '@lockless/cpu';
-import { type Area, type ResidentPage, residentPages } from '@lockless/mm';
+import { type Area, type ResidentPage, residentPages, type SwappedPage, swappedPages } from '@lockless/mm';
 import {
   type MmStruct,
   Page,
@@ -36,11 +36,12 @@ import {
   PM_FILE,
   PM_PRESENT,
   type ProcessSeen,
+  swapped,
   VM_FLAGS,
   type VmFlag,
 } from './observation.js';
 import { ARENA_BASE, arenaAreas, type OpenFile } from './simulated-memory.js';
-import { type Resident, sumsOf } from './smaps.js';
+import { type Resident, sumsOf, swapSumsOf } from './smaps.js';
 
 const VM_FLAG_BITS: Readonly<Record<VmFlag, number>> = {
   rd: VM_READ,
@@ -67,17 +68,25 @@ export function readProcess(
   core: ReadonlyMap<number, boolean>,
 ): ProcessSeen {
   const resident = new Map(residentPages(mm).map((page) => [page.vpage, page]));
+  const away = new Map(swappedPages(mm).map((page) => [page.vpage, page]));
   const found = arenaAreas(mm);
   const pages = found.flatMap(({ start, end }) =>
     Array.from({ length: end - start }, (_, i) =>
-      pageSeen(start + i, resident.get(start + i), core.get(start + i) === true),
+      pageSeen(start + i, resident.get(start + i), away.get(start + i), core.get(start + i) === true),
     ),
   );
-  return { process, areas: found.map((area) => areaSeen(area, resident, files)), pages };
+  return { process, areas: found.map((area) => areaSeen(area, resident, away, files)), pages };
 }
 
-function areaSeen(area: Area, resident: ReadonlyMap<number, ResidentPage>, files: readonly OpenFile[]): AreaSeen {
-  const inside = [...resident.values()].filter(({ vpage }) => vpage >= area.start && vpage < area.end);
+function areaSeen(
+  area: Area,
+  resident: ReadonlyMap<number, ResidentPage>,
+  away: ReadonlyMap<number, SwappedPage>,
+  files: readonly OpenFile[],
+): AreaSeen {
+  const inArea = ({ vpage }: { vpage: number }): boolean => vpage >= area.start && vpage < area.end;
+  const inside = [...resident.values()].filter(inArea);
+  const outside = [...away.values()].filter(inArea);
   const number = files.findIndex(({ ino }) => ino === area.ino);
   const of = area.ino === 0 ? 'anonymous' : number < 0 ? 'shared anonymous' : `file ${number}`;
   return {
@@ -87,7 +96,10 @@ function areaSeen(area: Area, resident: ReadonlyMap<number, ResidentPage>, files
     of,
     index: area.ino === 0 ? 0 : area.pgoff,
     vmFlags: VM_FLAGS.filter((flag) => (area.flags & VM_FLAG_BITS[flag]) !== 0),
-    smaps: sumsOf(inside.flatMap(asResident), (area.flags & VM_LOCKED) !== 0),
+    smaps: {
+      ...sumsOf(inside.flatMap(asResident), (area.flags & VM_LOCKED) !== 0),
+      ...swapSumsOf(outside.map(({ swapcount }) => swapcount)),
+    },
   };
 }
 
@@ -106,8 +118,17 @@ const frameDirty = (at: ResidentPage): boolean => pageBit(at, at.kind === 'shmem
 
 const pageBit = ({ page }: ResidentPage, bit: number): boolean => (peek(Page.flags(page)) & (1 << bit)) !== 0;
 
-function pageSeen(vpage: number, at: ResidentPage | undefined, mincore: boolean): PageSeen {
+/** A number for a place: areas and places in one. */
+const PLACES = 1 << 24;
+
+function pageSeen(
+  vpage: number,
+  at: ResidentPage | undefined,
+  away: SwappedPage | undefined,
+  mincore: boolean,
+): PageSeen {
   const page = vpage - ARENA_BASE;
+  if (away !== undefined) return swapped(page, away.type * PLACES + away.offset, mincore);
   if (at === undefined) return nothing(page, 0, mincore);
   const { kind, mapcount } = at;
   if (kind === 'zero') return { ...nothing(page, PM_PRESENT, mincore), kind };

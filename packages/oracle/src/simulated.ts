@@ -5,7 +5,7 @@ import { type Bio, DISK_DEVICE } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore } from '@lockless/pagecache';
 import { Machine } from '@lockless/simulator';
 import type { Observation, Side, SideRun } from './observation.js';
-import { type Script, tokenOf } from './script.js';
+import { needsSwap, type Script, SWAP_PAGES, tokenOf } from './script.js';
 import { SimulatedMemory } from './simulated-memory.js';
 import { readProcess } from './simulated-readout.js';
 
@@ -31,7 +31,14 @@ function simulate(script: Script, mm: Partial<MmOptions>): SideRun {
   const machine = new Machine({ cpus: 1, model: 'sc', memoryWords: STATIC_WORDS + HEAP_WORDS, hooks: machineHooks });
   attachDisk(machine);
   machine.boot(
-    boot({ cpus: 1, memoryPages: MEMORY_PAGES, minFreeKbytes: MIN_FREE_KB, readahead: { model: '6.18' }, mm }),
+    boot({
+      cpus: 1,
+      memoryPages: MEMORY_PAGES,
+      minFreeKbytes: MIN_FREE_KB,
+      readahead: { model: '6.18' },
+      swapPages: needsSwap(script) ? SWAP_PAGES : 0,
+      mm,
+    }),
   );
   const memory = new SimulatedMemory();
   const observations: Observation[] = [];

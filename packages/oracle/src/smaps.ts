@@ -19,7 +19,7 @@ const SHARE_PER_KB = 1024 * 4096;
  *
  * *Source*: `smaps_account`, `smaps_page_accumulate`, fs/proc/task_mmu.c, 6.18.
  */
-export function sumsOf(pages: readonly Resident[], locked: boolean): Smaps {
+export function sumsOf(pages: readonly Resident[], locked: boolean): Omit<Smaps, 'swap' | 'swapPss'> {
   const kilobytes = (chosen: readonly Resident[]): number => chosen.length * PAGE_KB;
   const share = (chosen: readonly Resident[]): number =>
     Math.floor(chosen.reduce((sum, { mapcount }) => sum + Math.floor(SHARE / mapcount), 0) / SHARE_PER_KB);
@@ -35,9 +35,17 @@ export function sumsOf(pages: readonly Resident[], locked: boolean): Smaps {
     privateDirty: kilobytes(own.filter(({ dirty }) => dirty)),
     anonymous: kilobytes(pages.filter(({ anonymous }) => anonymous)),
     locked: locked ? share(pages) : 0,
-    swap: 0,
-    swapPss: 0,
     lazyFree: 0,
     anonHugePages: 0,
   };
+}
+
+/**
+ * The sums of an area's places in swap. @param users of each place, how many entries name it
+ *
+ * *Source*: `smaps_pte_entry`, fs/proc/task_mmu.c, 6.18.
+ */
+export function swapSumsOf(users: readonly number[]): Pick<Smaps, 'swap' | 'swapPss'> {
+  const shares = users.reduce((sum, count) => sum + Math.floor(SHARE / Math.max(1, count)), 0);
+  return { swap: users.length * PAGE_KB, swapPss: Math.floor(shares / SHARE_PER_KB) };
 }

@@ -15,7 +15,7 @@ import {
 const reason = reasonAgainstKernel();
 /** More with `LOCKLESS_SEEDS=n`: docs/testing.md. */
 const SEEDS = Math.max(1, Number(process.env.LOCKLESS_SEEDS ?? 1));
-const SCRIPTS = 40;
+const SCRIPTS = 20;
 
 const everyStep: Script = parseScript(
   readFileSync(new URL('every-step.txt', import.meta.url), 'utf8'),

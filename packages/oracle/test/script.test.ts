@@ -38,12 +38,11 @@ describe('a script as text', () => {
     ['file 1 disk 16', 'text:1: expected the number of the next file, 0 to 0, got "1"'],
     ['P0 exit\nfile 0 disk 16', 'text:2: files come before the first step'],
     ['P0 exit now', 'text:1: expected nothing more, got "now"'],
-    ['P0 swap-out 0+4', 'text:1: swap-out is refused: mm has no swap yet'],
-    ['P0 swapoff', 'text:1: swapoff is refused: mm has no swap yet'],
+    ['P0 madvise 0+4 huge', 'text:1: huge is refused: mm has no huge pages yet'],
     ['P0 madvise 0+4 free', 'text:1: free is refused: mm drops no anonymous memory yet (MADV_FREE)'],
     [
       'P0 frob',
-      'text:1: expected mmap, read, write, fork, exit, munmap, mremap, mprotect, madvise, msync, mlock, munlock, contents, truncate, pread, pwrite, fsync, peek, poke, vm-read, vm-write, got "frob"',
+      'text:1: expected mmap, read, write, fork, exit, munmap, mremap, mprotect, madvise, msync, mlock, munlock, swap-out, swapoff, swapon, contents, truncate, pread, pwrite, fsync, punch, peek, poke, vm-read, vm-write, got "frob"',
     ],
   ])('%j is refused: %s', (text, message) => {
     expect(() => parseScript(text, 'text')).toThrow(

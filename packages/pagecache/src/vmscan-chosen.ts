@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { GFP_KERNEL } from '@lockless/cpu';
+import { GFP_NOFS } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { clearPageActive, lruAddDrain, pageActive } from '@lockless/page';
 import { scanControl } from './scan-control.js';
@@ -18,7 +18,8 @@ import { handleWriteErrors } from './vmscan-pageout.js';
 export function* reclaimPages(pages: Ptr<Page>[], sync: boolean): Op<number> {
   yield* lruAddDrain();
   yield* beginIsolation();
-  const sc = scanControl(GFP_KERNEL, 0, false, true);
+  // Dirty pages of files stay: since 3.2 kswapd alone writes them.
+  const sc = scanControl(GFP_NOFS, 0, false, true);
   let freed = 0;
   for (const wait of sync ? [false, true] : [false]) {
     for (const page of pages) if (yield* pageActive(page)) yield* clearPageActive(page);
