@@ -33,7 +33,7 @@ const REVERSE_MAPPINGS: readonly ReverseMapping[] = [
 export const RMAP_DESIGNS: readonly string[] = REVERSE_MAPPINGS.map(({ name }) => name);
 
 /** Where a program has its own data, and where it maps the file. */
-export const DATA = 0x1000;
+const DATA = 0x1000;
 export const TEXT = 0x8000;
 const RW = PROT_READ | PROT_WRITE;
 

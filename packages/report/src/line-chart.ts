@@ -20,8 +20,8 @@ export interface ChartSeries {
 export interface ChartAxis {
   readonly title: string;
   readonly log?: boolean;
-  /** Values that must be in view even where nothing is drawn. */
-  readonly include?: readonly number[];
+  /** Where a linear axis begins, unless a value lies below; default 0. */
+  readonly from?: number;
 }
 
 /** Lines over a common axis. */
@@ -40,8 +40,7 @@ export interface Scale {
 
 /** An axis over the values, from one end of a stretch to the other. */
 export function scaleOf(axis: ChartAxis, values: readonly number[], from: number, to: number): Scale {
-  const all = [...values, ...(axis.include ?? [])];
-  const [low, high, ticks] = axis.log ? logarithmic(all) : linear(all);
+  const [low, high, ticks] = axis.log ? logarithmic(values) : linear(values, axis.from ?? 0);
   const place = axis.log ? Math.log : (value: number): number => value;
   const span = place(high) - place(low) || 1;
   return { at: (value) => from + ((place(value) - place(low)) / span) * (to - from), ticks };
@@ -68,9 +67,9 @@ function powers(low: number, high: number, steps: readonly number[]): number[] {
   return ticks;
 }
 
-/** From 0 or below to a round number above. */
-function linear(values: readonly number[]): Range {
-  const low = Math.min(0, ...values);
+/** From there or below to a round number above. */
+function linear(values: readonly number[], from: number): Range {
+  const low = Math.min(from, ...values);
   const high = Math.max(...values, low + Number.EPSILON);
   const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));

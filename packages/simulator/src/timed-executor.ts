@@ -9,7 +9,7 @@ import { Executor, STOPPED_SPIN } from './executor.js';
  * An executor whose accesses wait for their cache lines. A CPU stops where its clock passes that of the next one, so all reach a line in the
  * order of their clocks. Who finds a lock held reads its line and waits for a change, as the loops of spin locks do.
  */
-export class TimedExecutor extends Executor {
+class TimedExecutor extends Executor {
   private readonly coherence: Coherence;
 
   constructor(parts: ExecutorParts, coherence: Coherence) {
