@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import {
+  defineGuard,
   GFP_COMP,
   GFP_HIGHUSER_MOVABLE,
   GFP_NO_KSWAPD,
@@ -231,6 +232,8 @@ function* copyHugePage(
   return same ? 'copied' : 'done';
 }
 
+const waits = defineGuard('copyHugePmd.waitSplitting', 'fork copies a huge entry whose page is being split');
+
 /** What fork's copy of a huge entry came to. */
 export type HugeCopy = 'copied' | 'no huge page' | 'no memory';
 
@@ -255,7 +258,7 @@ export function* copyHugePmd(
   yield* spinLock(MmStruct.pageTableLock(dst));
   yield* spinLock(MmStruct.pageTableLock(src));
   const entry = yield* readOnce(pmd);
-  const splitting = pmdTransSplitting(entry);
+  const splitting = waits() && pmdTransSplitting(entry);
   const copies = pmdTransHuge(entry) && !splitting;
   if (copies) {
     const page = pfnToPage(ptePfn(entry));

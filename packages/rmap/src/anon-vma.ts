@@ -3,6 +3,7 @@ import type { KmemCache, Null, Op, Ptr, Ref } from '@lockless/cpu';
 import {
   atomicXchg,
   bugOn,
+  defineGuard,
   defineWord,
   GFP_KERNEL,
   initListHead,
@@ -10,6 +11,7 @@ import {
   kmemCacheCreate,
   kmemCacheFree,
   ListHead,
+  listAdd,
   listAddTail,
   listDelInit,
   listEmpty,
@@ -56,6 +58,12 @@ export function* anonVmaAlloc(): Op<Ptr<AnonVma> | Null> {
   return anonVma;
 }
 
+/** Kernel-facts F6. */
+const atTail = defineGuard(
+  'anonVmaLink.atTail',
+  'the area of a child comes before its parent in the list of the anon_vma, so a split of a huge page may look at it too early',
+);
+
 /** anon_vma_free(): *Context*: its list is empty. */
 export function* anonVmaFree(anonVma: Ptr<AnonVma>): Op<void> {
   const other = keepsFreeObject() ? yield* atomicXchg(freeObject, anonVma) : anonVma;
@@ -84,7 +92,8 @@ export function* anonVmaLink(vma: Ptr<VmAreaStruct>): Op<void> {
   const anonVma = yield* load(VmAreaStruct.anonVma(vma));
   if (anonVma === NULL) return;
   yield* spinLock(AnonVma.lock(anonVma));
-  yield* listAddTail(VmAreaStruct.anonVmaNode(vma), AnonVma.head(anonVma));
+  if (atTail()) yield* listAddTail(VmAreaStruct.anonVmaNode(vma), AnonVma.head(anonVma));
+  else yield* listAdd(VmAreaStruct.anonVmaNode(vma), AnonVma.head(anonVma));
   yield* spinUnlock(AnonVma.lock(anonVma));
 }
 

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
+import { forkScenarios } from './fork.js';
 import { gpCookieScenarios } from './gp-cookie.js';
+import { smapsScenarios } from './smaps.js';
 import { tailCountScenarios } from './tail-counts.js';
 
 /** Transparent huge pages: tail counts, splitting, and the grace-period cookies of seed 3. */
-export const thpScenarios: readonly Scenario[] = [...gpCookieScenarios, ...tailCountScenarios];
+export const thpScenarios: readonly Scenario[] = [
+  ...gpCookieScenarios,
+  ...tailCountScenarios,
+  ...forkScenarios,
+  ...smapsScenarios,
+];
