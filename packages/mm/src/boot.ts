@@ -79,6 +79,7 @@ export function* boot(options: BootOptions): Op<void> {
   if (rmap !== 'anon-vma') yield* selectReverseMapping(rmap);
   if (transparentHugePages.mode !== 'never') {
     if (rmap !== 'anon-vma') throw new RangeError(`huge pages are found through anon_vma, not by ${rmap}`);
+    if (memCgroup) throw new RangeError('huge pages are charged to no memory cgroup');
     hugePagesInit(transparentHugePages);
   }
   yield* mmAllLocksInit();

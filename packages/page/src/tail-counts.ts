@@ -73,7 +73,7 @@ function* getPageTail(page: Ptr<Page>): Op<boolean> {
 }
 
 /** Pins in the _mapcount of the tail, which as long as it is one nobody maps. *Source*: 70b50f94f1 (3.2): "thp: tail page refcounting fix". */
-export const pinsInTailMapcount: TailPins = {
+const pinsInTailMapcount: TailPins = {
   name: 'tail-mapcount',
   note: (tail) => atomicInc(Page._mapcount(tail)) as unknown as Op<void>,
   *forget(tail) {
