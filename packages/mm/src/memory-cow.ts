@@ -54,6 +54,17 @@ const removeRmapLast = defineGuard(
 
 const SHARED_WRITABLE = VM_SHARED | VM_WRITE;
 
+/** Kernel-facts C9. */
+const referenceUntilLock = defineGuard(
+  'doWpPage.referenceUntilLock',
+  'do_wp_page drops its reference when page_mkwrite is done, before it has the page-table lock again (before c3704ceb4a)',
+);
+/** Kernel-facts C11. */
+const waitForWriteback = defineGuard(
+  'doWpPage.waitOnPageLocked',
+  'do_wp_page marks the page dirty although somebody holds it locked, to clear that mark (before 79352894b2)',
+);
+
 /**
  * do_wp_page(): a write to an entry that is present and read-only.
  *
@@ -114,15 +125,18 @@ function* writeSharedPage(fault: Fault, page: Ptr<Page>): Op<number> {
     countFault(MmStruct.faultsSpurious(mm));
     return 0;
   }
+  const held = referenceUntilLock();
+  if (!held) yield* putPage(page);
   yield* spinLock(MmStruct.pageTableLock(mm));
   const same = (yield* readOnce(pte)) === origPte;
   if (same) yield* makeWritable(fault);
+  if (same && !held) yield* getPage(page);
   yield* spinUnlock(MmStruct.pageTableLock(mm));
   if (same) {
-    yield* waitOnPageLocked(page);
+    if (waitForWriteback()) yield* waitOnPageLocked(page);
     yield* setPageDirtyBalance(page);
   }
-  yield* putPage(page);
+  if (same || held) yield* putPage(page);
   countFault(same ? MmStruct.faultsMkwrite(mm) : MmStruct.faultsSpurious(mm));
   return same ? VM_FAULT_WRITE : 0;
 }

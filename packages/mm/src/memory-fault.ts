@@ -35,6 +35,7 @@ import {
   vmaMapping,
 } from '@lockless/rmap';
 import { copyContent } from './content.js';
+import { doNoPage } from './do-no-page.js';
 import { mapCachedAround } from './fault-around.js';
 import { chargedPage, putChargedPage } from './memcontrol.js';
 import { mmOption } from './mm-options.js';
@@ -52,6 +53,7 @@ import { countFault, type Fault, VM_FAULT_ERROR } from './vm-fault.js';
  * *Source*: `do_linear_fault`, `__do_fault`, mm/memory.c, 2.6.27; split by kind as in 3.15 (`do_read_fault`, `do_cow_fault`, `do_shared_fault`).
  */
 export function* doLinearFault(fault: Fault): Op<number> {
+  if (mmOption('truncateCountFaults') !== 0 && (yield* onDisk(fault.vma))) return yield* doNoPage(fault);
   const around = !fault.write && mmOption('faultAroundPages') > 1 && (yield* hasMapPages(fault.vma));
   if (around && (yield* mapCachedAround(fault))) return yield* mappedAround(fault, 0);
   const { vma, address } = fault;
@@ -89,6 +91,12 @@ function* truncatedMeanwhile({ mm }: Fault, page: Ptr<Page>): Op<number> {
   return 0;
 }
 
+/** The file is of a file system on a disk. */
+function* onDisk(vma: Ptr<VmAreaStruct>): Op<boolean> {
+  const mapping = yield* vmaMapping(vma);
+  return mapping !== NULL && !(yield* shmemMapping(mapping));
+}
+
 /** vma->vm_ops->map_pages. */
 function* hasMapPages(vma: Ptr<VmAreaStruct>): Op<boolean> {
   const mapping = yield* vmaMapping(vma);
@@ -114,7 +122,7 @@ function* doReadFault(fault: Fault, page: Ptr<Page>): Op<number> {
 }
 
 /** A write to a private mapping of a page that is not mapped yet: the copy is mapped at once, the file's page never. The area is prepared. */
-function* doCowFault(fault: Fault, filePage: Ptr<Page>): Op<number> {
+export function* doCowFault(fault: Fault, filePage: Ptr<Page>): Op<number> {
   const { mm, vma, address, pte, origPte } = fault;
   const spare = yield* rmapPrepare();
   const copy = spare === null ? NULL : yield* chargedPage(yield* allocPage(GFP_HIGHUSER_MOVABLE), mm);

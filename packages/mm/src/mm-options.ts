@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { defineStatic, type Op, type Ptr, peek, type Ref, type StructOf, store, struct } from '@lockless/cpu';
+import { useTruncateCount } from '@lockless/rmap';
 
 /**
  * What newer kernels do otherwise than 2.6.27. Written by boot before a second CPU runs and constant from then on
@@ -26,6 +27,8 @@ export interface MmOptions {
   mremapChecksFirst: number;
   /** 1: get_user_pages_fast() counts on no interrupt of a TLB flush for pages (powerpc; everywhere since 4.14); 0: it does (x86, 2.6.27). */
   gupSpeculative: number;
+  /** 1: truncation is kept out of faults on files by mapping->truncate_count (before 2.6.23), not by the page lock. */
+  truncateCountFaults: number;
   /** RLIMIT_FSIZE, in bytes; 0: none. */
   fileSizeLimit: number;
   /** RLIMIT_STACK, in pages. */
@@ -46,6 +49,7 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   removeAsPunch: 1,
   mremapChecksFirst: 1,
   gupSpeculative: 1,
+  truncateCountFaults: 1,
   fileSizeLimit: 1,
   stackLimit: 1,
   stackGuardGap: 1,
@@ -66,6 +70,7 @@ export const MODERN_MM: MmOptions = {
   removeAsPunch: 1,
   mremapChecksFirst: 1,
   gupSpeculative: 1,
+  truncateCountFaults: 0,
   fileSizeLimit: 0,
   stackLimit: 2048,
   stackGuardGap: 256,
@@ -84,6 +89,7 @@ export const ERA_MM: MmOptions = {
   removeAsPunch: 0,
   mremapChecksFirst: 0,
   gupSpeculative: 0,
+  truncateCountFaults: 0,
   fileSizeLimit: 0,
   stackLimit: 2048,
   stackGuardGap: 0,
@@ -95,5 +101,6 @@ export const mmOption = (name: keyof MmOptions): number => peek(MmOptions[name](
 
 /** Sets the options. *Context*: boot, one CPU. */
 export function* mmOptionsInit(values: MmOptions): Op<void> {
+  if (values.truncateCountFaults !== 0) useTruncateCount();
   for (const name of Object.keys(values) as (keyof MmOptions)[]) yield* store(MmOptions[name](options), values[name]);
 }

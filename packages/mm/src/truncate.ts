@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { defineGuard, load, mutexLock, mutexUnlock, type Op, type Ptr, readOnce } from '@lockless/cpu';
-import { EFBIG, EINVAL, ETXTBSY, File, FMODE_WRITE, Inode, PAGE_SIZE, S_SWAPFILE } from '@lockless/mm-types';
+import {
+  type AddressSpace,
+  EFBIG,
+  EINVAL,
+  ETXTBSY,
+  File,
+  FMODE_WRITE,
+  Inode,
+  PAGE_SIZE,
+  S_SWAPFILE,
+} from '@lockless/mm-types';
 import { freeBlocks, iSizeWrite, truncateInodePages } from '@lockless/pagecache';
 import { unmapMappingRange } from '@lockless/rmap';
 import { withinFileSizeLimit } from './rlimit.js';
@@ -35,13 +45,25 @@ export function* vmtruncate(inode: Ptr<Inode>, bytes: number): Op<number> {
   }
   if (((yield* load(Inode.flags(inode))) & S_SWAPFILE) !== 0) return -ETXTBSY;
   yield* iSizeWrite(inode, bytes); // 1
-  const mapping = Inode.data(inode);
+  yield* truncatePagecache(Inode.data(inode), bytes);
+  freeBlocks(yield* load(Inode.ino(inode)), Math.ceil(bytes / PAGE_SIZE));
+  return 0;
+}
+
+/**
+ * truncate_pagecache(): steps 2 to 4 of {@link vmtruncate}; `takeOut` is 3.
+ *
+ * *Context*: sleeps; i_size is the new one already. *Source*: mm/truncate.c, 2.6.32, a part of vmtruncate() before.
+ */
+export function* truncatePagecache(
+  mapping: Ptr<AddressSpace>,
+  bytes: number,
+  takeOut: (mapping: Ptr<AddressSpace>, bytes: number) => Op<void> = truncateInodePages,
+): Op<void> {
   const firstGone = Math.ceil(bytes / PAGE_SIZE);
   yield* unmapMappingRange(mapping, firstGone, 0, true); // 2
-  yield* truncateInodePages(mapping, bytes); // 3
+  yield* takeOut(mapping, bytes); // 3
   if (secondUnmap()) yield* unmapMappingRange(mapping, firstGone, 0, true); // 4
-  freeBlocks(yield* load(Inode.ino(inode)), firstGone);
-  return 0;
 }
 
 /**

@@ -244,3 +244,31 @@ export function* filemapMapPages(
   }
   if (mapped > 0) yield* forgiveMisses(File.ra(file), mapped);
 }
+
+/**
+ * Finds page `pgoff` of a mapped file for a fault that does not want it locked. *Context*: mmap_sem held; may sleep.
+ * *Returns* the page held and uptodate, which may have left the file by now; or VM_FAULT_SIGBUS or VM_FAULT_OOM.
+ * *Source*: `filemap_nopage`, mm/filemap.c, 2.6.6. *Differs*: no read-ahead.
+ */
+export function* filemapNopage(vma: Ptr<VmAreaStruct>, pgoff: number): Op<FaultResult> {
+  const file = (yield* readOnce(VmAreaStruct.vmFile(vma))) as Ptr<File>;
+  const mapping = yield* readOnce(File.mapping(file));
+  for (;;) {
+    if (!(yield* withinFile(mapping, pgoff))) return failed(VM_FAULT_SIGBUS);
+    const page = yield* findGetPage(mapping, pgoff);
+    if (page === NULL) {
+      const error = yield* pageCacheRead(file, pgoff);
+      if (error !== 0) return failed(error);
+      continue;
+    }
+    if (yield* pageUptodate(page)) return { page, fault: 0 };
+    yield* lockPage(page);
+    if ((yield* pageBelongsTo(page, mapping)) && !(yield* pageUptodate(page))) {
+      const error = yield* readForFault(file, page);
+      if (error !== 0) return failed(error);
+      continue;
+    }
+    yield* unlockPage(page);
+    yield* putPage(page);
+  }
+}

@@ -145,9 +145,15 @@ export function* pageReferenced(page: Ptr<Page>, isLocked: boolean): Op<number> 
   return referenced;
 }
 
+/** Kernel-facts C10. */
+const looksUnderLock = defineGuard(
+  'pageMkclean.underLock',
+  'page_mkclean looks without the lock whether an entry is present, and misses one that is being changed (before 479db0bf40)',
+);
+
 /** page_mkclean_one(). *Returns* whether an entry lost a dirty mark or the right to write. */
 function* pageMkcleanOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<boolean> {
-  const at = yield* findEntry(page, vma, true);
+  const at = yield* findEntry(page, vma, looksUnderLock());
   if (at === NULL) return false;
   const { mm, address, ptep } = at;
   const pte = yield* readOnce(ptep);

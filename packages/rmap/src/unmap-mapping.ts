@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr } from '@lockless/cpu';
-import { containerOf, ListHead, load, NULL, spinLock, spinUnlock, store } from '@lockless/cpu';
+import type { Op, Ptr, Ref } from '@lockless/cpu';
+import {
+  containerOf,
+  defineWord,
+  ListHead,
+  load,
+  NULL,
+  peek,
+  poke,
+  smpMb,
+  smpWmb,
+  spinLock,
+  spinUnlock,
+  store,
+  writeOnce,
+} from '@lockless/cpu';
 import { AddressSpace, VmAreaStruct } from '@lockless/mm-types';
 import type { ZapDetails } from './zap.js';
 import { breakLock, zapPageRange } from './zap.js';
@@ -13,6 +27,10 @@ import { breakLock, zapPageRange } from './zap.js';
 const restartAt = (address: number): number => ~address;
 const isRestart = (count: number): boolean => count < 0;
 const LAST_INDEX = 0x7fffffff;
+
+const countedByFaults: Ref<number> = defineWord('truncate_count_in_faults');
+/** From now on faults go by mapping->truncate_count, as before 2.6.23: its stores are ordered for them. *Context*: boot. */
+export const useTruncateCount = (): void => poke(countedByFaults, 1);
 
 /**
  * unmap_mapping_range(): removes the entries of all address spaces that map pages of a part of a file.
@@ -52,7 +70,15 @@ function* nextTruncateCount(mapping: Ptr<AddressSpace>): Op<number> {
     }
     count = 1;
   }
-  yield* store(AddressSpace.truncateCount(mapping), count);
+  if (peek(countedByFaults) === 0) {
+    yield* store(AddressSpace.truncateCount(mapping), count);
+    return count;
+  }
+  // i_size before the count: a fault that sees the new count finds no page beyond the new size. Pairs with smp_rmb in do_no_page().
+  yield* smpWmb();
+  yield* writeOnce(AddressSpace.truncateCount(mapping), count); // an atomic in 2.6.6, plain in 2.6.18: that LKMM does not order
+  // The count before the tables are read, which may be hung in by a fault that does not see the count yet.
+  yield* smpMb();
   return count;
 }
 

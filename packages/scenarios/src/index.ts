@@ -2,6 +2,7 @@
 
 import { callerScenarios } from './callers/index.js';
 import { cpuScenarios } from './cpu/index.js';
+import { faultScenarios } from './faults/index.js';
 import { notifierScenarios } from './notifiers/index.js';
 import { pageCacheScenarios } from './pagecache/index.js';
 import { radixTreeScenarios } from './radix-tree/index.js';
@@ -22,6 +23,7 @@ export const scenarios: readonly Scenario[] = [
   ...cpuScenarios,
   ...swapScenarios,
   ...rmapScenarios,
+  ...faultScenarios,
   ...notifierScenarios,
   ...thpScenarios,
   ...callerScenarios,

@@ -54,7 +54,7 @@ function* moveToNewPage({ page, newpage }: Migration): Op<number> {
 export const migrationScenarios: readonly Scenario[] = [
   scenario<Migration>({
     name: 'migration-under-lookup',
-    facts: ['A11', 'A7', 'B12'],
+    facts: ['A11', 'A7', 'B12', 'C16'],
     summary: 'a page is replaced by another in its slot while a lookup takes a reference to it',
     source: 'migrate_page_move_mapping(), mm/migrate.c, e286781d5f (2.6.27); Will Deacon, 2017, on page_ref_unfreeze()',
     properties: ['I2', 'I3', 'I5', 'I8'],
