@@ -36,6 +36,9 @@ import {
   modZonePageState,
   pageActive,
   pageLru,
+  pageToPfn,
+  pfnToPage,
+  pfnValid,
   releasePages,
   setPageLru,
   Zone,
@@ -77,12 +80,13 @@ function* isolationEnded(): Op<void> {
  * Takes one page for reclaim, if it is on the list that is being scanned and is not being freed.
  * The reference comes first: PG_lru of a page whose count is 0 belongs to whoever frees it, who reads it without lru_lock; to clear it
  * would leave a page on the list that is freed (46453a6e19).
- * *Context*: lru_lock held. *Returns* 0: a reference is held and PG_lru cleared; -EINVAL: not on such a list; -EBUSY: being freed.
+ * *Context*: lru_lock held. `active`: on which lists it may be, null for any. *Returns* 0: a reference is held and PG_lru cleared; -EINVAL: not
+ * on such a list; -EBUSY: being freed.
  * *Source*: `__isolate_lru_page`, mm/vmscan.c, 2.6.27.
  */
-export function* isolateLruPage(page: Ptr<Page>, active: boolean): Op<number> {
+export function* isolateLruPage(page: Ptr<Page>, active: boolean | null): Op<number> {
   if (!(yield* pageLru(page))) return -EINVAL;
-  if ((yield* pageActive(page)) !== active) return -EINVAL;
+  if (active !== null && (yield* pageActive(page)) !== active) return -EINVAL;
   if (!(yield* getPageUnlessZeroExempt(page, 'isolateLruPage'))) return -EBUSY;
   yield* clearPageLru(page);
   return 0;
@@ -110,13 +114,44 @@ function* countScanned(lru: number, pages: number): Op<void> {
 /** An isolation of single pages begins, which {@link putbackLruPages} ends. */
 export const beginIsolation = (): Access<void> => atomicInc(isolations);
 
+/** Lumpy reclaim: a large block is wanted, so a page is taken with its neighbours. */
+export interface Lumpy {
+  readonly order: number;
+  /** ISOLATE_BOTH: neighbours of any list, and not only of that which is scanned. */
+  readonly both: boolean;
+}
+const SINGLE_PAGES: Lumpy = { order: 0, both: false };
+
 /**
- * Takes pages off the tail of a list, the longest unused first, so that work on them needs no lru_lock.
- * *Context*: interrupts on. *Returns* the pages, each with a reference and without PG_lru.
- * *Source*: `isolate_lru_pages` and its callers' bookkeeping, mm/vmscan.c, 2.6.27. *Differs*: takes no neighbours along for a large block
- * (lumpy reclaim).
+ * Takes the neighbours of a page, those of its block of 2^order, whatever the order in which they were used. Nothing says that a frame beside a page
+ * is a page of somebody: as of the one from the list, get_page_unless_zero() under lru_lock finds out.
+ * *Context*: lru_lock. *Returns* how many were taken; they are appended to `pages`.
+ * *Source*: the second half of `isolate_lru_pages`, mm/vmscan.c, 2.6.27. *Differs*: one that is being freed stays where it is in its list.
  */
-export function* isolateLruPages(nrToScan: number, lru: number): Op<Isolated> {
+function* isolateNeighbours(page: Ptr<Page>, lru: number, { order, both }: Lumpy, pages: Ptr<Page>[]): Op<number> {
+  const pfn = pageToPfn(page);
+  const first = pfn & ~((1 << order) - 1);
+  let taken = 0;
+  for (let other = first; other < first + (1 << order) && pfnValid(other); other++) {
+    if (other === pfn) continue;
+    const neighbour = pfnToPage(other);
+    const its = yield* lruOf(neighbour);
+    if (!both && its !== lru) continue;
+    if ((yield* isolateLruPage(neighbour, both ? null : (lru & LRU_ACTIVE) !== 0)) !== 0) continue;
+    yield* listDelEntry(Page.lru(neighbour));
+    yield* modZonePageState(lruStat(its), -(yield* hpageNrPages(neighbour)));
+    pages.push(neighbour);
+    taken++;
+  }
+  return taken;
+}
+
+/**
+ * Takes pages off the tail of a list, the longest unused first, so that work on them needs no lru_lock; with `lumpy`, their neighbours too.
+ * *Context*: interrupts on. *Returns* the pages, each with a reference and without PG_lru.
+ * *Source*: `isolate_lru_pages` and its callers' bookkeeping, mm/vmscan.c, 2.6.27.
+ */
+export function* isolateLruPages(nrToScan: number, lru: number, lumpy: Lumpy = SINGLE_PAGES): Op<Isolated> {
   const list = lruList(lru);
   const pages: Ptr<Page>[] = [];
   let scanned = 0;
@@ -132,6 +167,7 @@ export function* isolateLruPages(nrToScan: number, lru: number): Op<Isolated> {
       yield* listDelEntry(entry);
       pages.push(page);
       taken += yield* hpageNrPages(page);
+      if (lumpy.order > 0) scanned += yield* isolateNeighbours(page, lru, lumpy, pages);
     } else {
       // Being freed on another CPU, which waits for lru_lock: out of our way.
       yield* listMove(entry, list);

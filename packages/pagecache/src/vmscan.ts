@@ -18,6 +18,7 @@ import {
   LRU_INACTIVE_FILE,
   lruAddDrain,
   lruStat,
+  PAGE_ALLOC_COSTLY_ORDER,
   PGDEACTIVATE,
   PGREFILL,
   PGSCAN_DIRECT,
@@ -32,7 +33,14 @@ import { wakeupPdflush } from './pdflush.js';
 import { mayEnterFs, type ScanControl, SWAP_CLUSTER_MAX, scanControl } from './scan-control.js';
 import { getScanRatio, inactiveAnonIsLow, lruPages } from './scan-ratio.js';
 import { freeSwapPlaces } from './swap-map.js';
-import { countRotated, isolateLruPages, isolationEnds, putbackLruPages, waitForIsolation } from './vmscan-isolate.js';
+import {
+  countRotated,
+  isolateLruPages,
+  isolationEnds,
+  type Lumpy,
+  putbackLruPages,
+  waitForIsolation,
+} from './vmscan-isolate.js';
 import { pageMappingInuse, shrinkPageList } from './vmscan-page-list.js';
 import { handleWriteErrors } from './vmscan-pageout.js';
 
@@ -42,7 +50,8 @@ import { handleWriteErrors } from './vmscan-pageout.js';
  * How much is scanned: priority p, from 12 down to 0, looks at 1/2^p of each list, in batches of 32 pages; what is less than a batch
  * is remembered. The active list is scanned in the same proportion as the inactive one, so a page needs two unused passes to go. How much of
  * that for anonymous pages and how much for those of files: scan-ratio.ts; without swap only those of files.
- * *Differs*: there is no lumpy reclaim, no slab to shrink, no cgroup, and one zone.
+ * When a block of several pages is wanted, each page is taken with its neighbours (lumpy reclaim).
+ * *Differs*: there is no slab to shrink, and one zone.
  */
 
 /**
@@ -56,8 +65,9 @@ export function* shrinkInactiveList(maxScan: number, sc: ScanControl, lru: numbe
   let reclaimed = 0;
   let scanned = 0;
   do {
-    const batch = yield* isolateLruPages(SWAP_CLUSTER_MAX, lru);
+    const batch = yield* isolateLruPages(SWAP_CLUSTER_MAX, lru, lumpyFor(sc));
     const { pages } = batch;
+    if (sc.order > 0) yield* clearActiveFlags(pages);
     const isolated = pages.length;
     scanned += batch.scanned;
     let freed = yield* shrinkPageList(pages, sc, false);
@@ -75,6 +85,12 @@ export function* shrinkInactiveList(maxScan: number, sc: ScanControl, lru: numbe
   } while (scanned < maxScan);
   return reclaimed;
 }
+
+/** For a large block, neighbours are taken along: used ones too if it is very large, or when nothing else helps. *Source*: mm/vmscan.c, 2.6.27. */
+const lumpyFor = ({ order, waitForWriteback }: ScanControl): Lumpy => ({
+  order,
+  both: order > PAGE_ALLOC_COSTLY_ORDER || (order > 0 && waitForWriteback),
+});
 
 /** clear_active_flags(): what the first pass marked active is looked at afresh by the second, which may free it. */
 function* clearActiveFlags(pages: readonly Ptr<Page>[]): Op<void> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { fileURLToPath } from 'node:url';
 import * as cpu from '@lockless/cpu';
+import * as memcontrol from '@lockless/memcontrol';
 import * as mmTypes from '@lockless/mm-types';
 import { type Edit, loadMutant } from '@lockless/mutant';
 import * as page from '@lockless/page';
@@ -15,6 +16,7 @@ import { dirtiedBeforeFreeze, staleLookupOfOrphan } from './reclaim-sequential.j
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const imports = {
   '@lockless/cpu': cpu,
+  '@lockless/memcontrol': memcontrol,
   '@lockless/mm-types': mmTypes,
   '@lockless/page': page,
   '@lockless/radix-tree': radixTree,

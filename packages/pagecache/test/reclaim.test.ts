@@ -131,6 +131,45 @@ describe('the two lists', () => {
   });
 });
 
+describe('lumpy reclaim', () => {
+  /** Frames of the block of four that the page at the tail of the list lies in, and those of them that isolation took. */
+  function isolateBlock(lab: ReclaimLab, both: boolean): { block: number[]; taken: number[] } {
+    const pfnOf = (target: Ptr<Page>): number => lab.look(() => page.pageToPfn(target));
+    const { pages } = lab.run(api.isolateLruPages(1, page.LRU_INACTIVE_FILE, { order: 2, both }));
+    const taken = pages.map(pfnOf);
+    const block = [...lab.cached.values()].map(pfnOf).filter((pfn) => pfn >> 2 === taken[0]! >> 2);
+    lab.run(api.putbackLruPages(pages));
+    lab.checkFrames();
+    return { block, taken };
+  }
+
+  it('takes the neighbours of a page that are on the same list, or on any', () => {
+    const lab = new ReclaimLab(api);
+    lab.read();
+    const { block, taken } = isolateBlock(lab, false);
+    expect(block.length).toBeGreaterThan(1);
+    expect(new Set(taken)).toEqual(new Set(block));
+    const used = block.find((pfn) => pfn !== taken[0])!;
+    lab.run(page.activatePage(lab.look(() => page.pfnToPage(used))));
+    const again = isolateBlock(lab, false);
+    expect(again.taken).not.toContain(used);
+    const all = isolateBlock(lab, true);
+    if (all.block.includes(used)) expect(all.taken).toContain(used);
+    expect(new Set(all.taken)).toEqual(new Set(all.block));
+  });
+
+  it('leaves a neighbour alone that is being freed', () => {
+    const lab = new ReclaimLab(api);
+    lab.read();
+    const { taken } = isolateBlock(lab, false);
+    const freed = lab.look(() => page.pfnToPage(taken[1]!));
+    lab.look(() => poke(Page._count(freed), 0));
+    const { pages } = lab.run(api.isolateLruPages(8, page.LRU_INACTIVE_FILE, { order: 2, both: true }));
+    expect(pages).not.toContain(freed);
+    expect(has(lab, freed, PG_LRU)).toBe(true);
+  });
+});
+
 describe('reclaim on behalf of an allocation', () => {
   it('reads a file of three times the memory without running out of it', () => {
     const lab = new ReclaimLab(api, 300, 100);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { fileURLToPath } from 'node:url';
 import * as cpu from '@lockless/cpu';
+import * as memcontrol from '@lockless/memcontrol';
 import * as mmTypes from '@lockless/mm-types';
 import * as mmuNotifier from '@lockless/mmu-notifier';
 import { type Edit, loadMutant } from '@lockless/mutant';
@@ -14,6 +15,7 @@ import { anonVmaReuse, cleaningStress, dirtyStress, type StressOptions, stress, 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const imports = {
   '@lockless/cpu': cpu,
+  '@lockless/memcontrol': memcontrol,
   '@lockless/mm-types': mmTypes,
   '@lockless/mmu-notifier': mmuNotifier,
   '@lockless/page': page,
