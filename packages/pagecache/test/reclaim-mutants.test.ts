@@ -65,7 +65,7 @@ const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'vmscan-page-list.ts',
-        from: "    if (!sync || !mayEnterFs(sc)) return 'keep';\n    yield* waitOnPageWriteback(page);\n",
+        from: "    if (!sync || !(yield* mayWrite(page, sc))) return 'keep';\n    yield* waitOnPageWriteback(page);\n",
         to: '',
       },
     ],
