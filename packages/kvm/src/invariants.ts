@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, type Ptr, peek } from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
-import { pfnToPage } from '@lockless/page';
+import { headOf, pfnToPage } from '@lockless/page';
 import { type Pte, pteNone, ptePfn, ptePresent, pteWrite, walkMm } from '@lockless/rmap';
 import { KVM_MEMORY_SLOTS, Kvm, KvmMemorySlot, KvmMmuPage, memslot } from './kvm-host.js';
 
@@ -36,7 +36,7 @@ export function sptesAgree(kvm: Ptr<Kvm>, atRest: boolean): string | null {
   if (atRest) walkMm(peek(Kvm.mm(kvm)), (vpage, pte) => entries.set(vpage, pte));
   for (const { hva, spte } of sptesOf(kvm)) {
     const pfn = ptePfn(spte);
-    if (peek(Page._count(pfnToPage(pfn))) === 0) return `the guest has page ${pfn}, which is free, at ${hva}`;
+    if (peek(Page._count(headOf(pfnToPage(pfn)))) === 0) return `the guest has page ${pfn}, which is free, at ${hva}`;
     if (!atRest) continue;
     const pte = entries.get(hva);
     if (pte === undefined || !ptePresent(pte) || ptePfn(pte) !== pfn)

@@ -53,6 +53,15 @@ export class AreaMap {
     return this.brkPage;
   }
 
+  get size(): number {
+    return this.areas.length;
+  }
+
+  /** The area with that number, in no particular order; null when there is none. */
+  at(number: number): Area | null {
+    return this.areas[number] ?? null;
+  }
+
   /** The area that a touch of this page falls in; a stack grows down to meet it. */
   find(page: number): Area | null {
     for (const area of this.areas) {

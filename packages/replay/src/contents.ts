@@ -15,10 +15,11 @@ const ANY_VERSION = -1;
 /** What a page holds that the kernel wrote to on the program's behalf (a buffer of read): it is not followed. */
 const ANYTHING: Content = { identity: -1, version: ANY_VERSION };
 
-const sameContent = (a: Content, b: Content): boolean =>
-  a === ANYTHING ||
-  b === ANYTHING ||
-  (a.identity === b.identity && (a.version === b.version || a.version === ANY_VERSION || b.version === ANY_VERSION));
+/**
+ * Of private memory. Each write has an identity of its own, so the version says nothing; and a read beside the write may find the one word of before
+ * and the other of after.
+ */
+const sameContent = (a: Content, b: Content): boolean => a === ANYTHING || b === ANYTHING || a.identity === b.identity;
 const show = ({ identity, version }: Content): string =>
   `${(identity >>> 0).toString(16)} ${version === ANY_VERSION ? 'of any version' : `version ${version}`}`;
 const ZEROES: Content = { identity: 0, version: 0 };

@@ -32,6 +32,7 @@ import { rcuStatistics } from '@lockless/rcu';
 import { Machine } from '@lockless/simulator';
 import { Bookkeeping } from './bookkeeping.js';
 import { CpuLanes } from './cpu-lanes.js';
+import { Guest } from './guest.js';
 import { migrateAtRandom } from './migrator.js';
 import { Neighbour } from './neighbours.js';
 import type { Build, SimulateOptions } from './options.js';
@@ -62,6 +63,10 @@ const MUST_BE_FREED: readonly string[] = [
   'pte_chain',
   'file',
   'bio',
+  'mmu_notifier_mm',
+  'kvm',
+  'kvm_vcpu',
+  'kvm_mmu_page',
 ];
 
 const KERNELS: Readonly<Record<Build, Partial<KernelConfig>>> = {
@@ -105,7 +110,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   attachBlockMap(disk);
   attachDisk(machine, disk);
   machine.boot(boot({ ...bootOptions(world, options, memoryPages), cpus, memoryPages, swapPages }));
-  machine.boot(world.gates.init(world.program.threads.length + companions(options)));
+  machine.boot(world.gates.init(world.program.threads.length + companions(options) + 1));
   machine.boot(world.makeInodes());
   observePageCache(added, removed);
   const tracker = new SpaceTracker(world.recording.header.spaces.length);
@@ -116,8 +121,9 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
     sampler.operation(machine.time);
     bookkeeping.look(machine.heap.live);
   };
-  spawnProgram(machine, world, tracker, onOperation, options);
+  const guest = spawnProgram(machine, world, tracker, onOperation, options);
   addInvariants(machine, world);
+  if (guest !== null) machine.addInvariant(guest.invariant);
   return { machine, tracker, sampler, lanes, disk, bookkeeping, added, removed };
 }
 
@@ -186,7 +192,7 @@ function spawnProgram(
   spaces: SpaceTracker,
   onOperation: () => void,
   options: SimulateOptions,
-): void {
+): Guest | null {
   const spawn = (thread: number, space: Space | null, after: Progress | null): Ptr<TaskStruct> => {
     const { comm, tid, pid } = world.program.threads[thread];
     return machine.spawn(`${comm}/${tid}`, () => new ReplayedThread(host, thread, space).run(after), {
@@ -194,9 +200,14 @@ function spawnProgram(
       tgid: pid,
     });
   };
+  const threads = world.program.threads.length;
+  const { neighbours = 0, migrate = false } = options;
+  const others = companions(options);
+  const guest = options.guest ? new Guest(world, machine.config.seed, threads + others) : null;
   const host: ThreadHost = {
     world,
     spaces,
+    guest,
     spawn,
     readBack: options.swap !== undefined,
     setUserMode: (user) => machine.setUserMode(user),
@@ -206,12 +217,12 @@ function spawnProgram(
     },
   };
   spawn(0, null, null);
-  const threads = world.program.threads.length;
-  const { neighbours = 0, migrate = false } = options;
   for (let i = 0; i < neighbours; i++)
     machine.spawn(`neighbour/${i}`, () => neighbour(world, machine.config.seed * 64 + i, threads + i));
   if (migrate) machine.spawn('migrate', () => migrator(world, machine.config.seed, threads + neighbours));
-  machine.spawn('shutdown', () => shutDown(world, companions(options)));
+  if (guest !== null) machine.spawn('guest', () => guest.run(threads + others - 1));
+  machine.spawn('shutdown', () => shutDown(world, others));
+  return guest;
 }
 
 function* neighbour(world: World, seed: number, gate: number): Op<void> {
@@ -224,14 +235,16 @@ function* migrator(world: World, seed: number, gate: number): Op<void> {
   yield* world.gates.leave(gate);
 }
 
-/** Tasks that run beside the program until it ends. */
-const companions = ({ neighbours = 0, migrate = false }: SimulateOptions): number => neighbours + (migrate ? 1 : 0);
+/** Tasks that run beside the program until it ends. Behind their gates is the one that counts a guest's invitations. */
+const companions = ({ neighbours = 0, migrate = false, guest = false }: SimulateOptions): number =>
+  neighbours + (migrate ? 1 : 0) + (guest ? 1 : 0);
 
 /** Waits until every thread is gone, then brings the machine to rest, so that what must hold at rest can be checked. */
 function* shutDown(world: World, others: number): Op<void> {
   const threads = world.program.threads.length;
   for (let thread = 0; thread < threads; thread++) yield* world.gates.waitForEnd(thread);
   world.ended = true;
+  yield* world.gates.leave(threads + others);
   for (let i = 0; i < others; i++) yield* world.gates.waitForEnd(threads + i);
   yield* world.closeAll();
   yield* shutdown(world.allInodes());

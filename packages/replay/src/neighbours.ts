@@ -25,8 +25,6 @@ function losesName(rec: Rec): number | null {
   if (rec.kind === 'unlink') return rec.file;
   return rec.kind === 'rename' ? rec.replaced : null;
 }
-const cuts = (rec: Rec): rec is Rec & { readonly kind: 'truncate' | 'open' } =>
-  rec.kind === 'truncate' || (rec.kind === 'open' && rec.flags.includes('truncate'));
 
 /**
  * Another process on the machine, at work on the program's files: looks pages up, reads them and checks what it read, drops clean pages
@@ -49,8 +47,7 @@ export class Neighbour {
     );
     this.all = readable.map(({ id, size }) => ({ file: id, pages: Math.min(READ_PAGES, Math.ceil(size / PAGE_SIZE)) }));
     const bySize = [...this.all].sort((a, b) => a.pages - b.pages || a.file - b.file);
-    const cut = new Set(records.flatMap((rec) => (cuts(rec) ? [rec.file] : [])));
-    const several = bySize.filter(({ file, pages }) => pages > 1 && !cut.has(file));
+    const several = bySize.filter(({ file, pages }) => pages > 1 && !world.cutFiles.has(file));
     this.hot = several.slice(0, HOT_FILES).map(({ file, pages }) => ({ file, pages: Math.min(HOT_PAGES, pages) }));
   }
 

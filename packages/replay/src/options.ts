@@ -36,6 +36,8 @@ export interface SimulateOptions {
   readonly neighbours?: number;
   /** Pages at random frames are moved to others while the program runs. */
   readonly migrate?: boolean;
+  /** A guest comes and goes over the memory of the program's processes: another MMU, kept right by MMU notifiers. */
+  readonly guest?: boolean;
   /** Stop after so many operations. */
   readonly limit?: number | null;
   /** How the recording is called in the result. */

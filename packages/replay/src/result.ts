@@ -119,7 +119,7 @@ function circumstances({ world, setup, outcome, options }: Finished): Circumstan
     errors:
       Object.keys(world.newErrors).length > 0 || Object.values(setup.machine.statistics.injected).some((n) => n > 0),
     reclaimed: vmEvents().pgsteal > 0,
-    neighbours: (options.neighbours ?? 0) > 0,
+    neighbours: (options.neighbours ?? 0) > 0 || options.guest === true,
   };
 }
 
@@ -249,6 +249,7 @@ function replayCommand(options: SimulateOptions, memoryPages: number, swapPages:
     without = [],
     neighbours = 0,
     migrate = false,
+    guest = false,
     limit = null,
   } = options;
   const always = { cpus, memory: `${memoryPages * 4}K`, seed, model, scheduler, generation };
@@ -265,5 +266,6 @@ function replayCommand(options: SimulateOptions, memoryPages: number, swapPages:
   ];
   const flags = [...Object.entries(always), ...sometimes].flatMap(([name, value]) => [`--${name}`, String(value)]);
   if (migrate) flags.push('--migrate');
+  if (guest) flags.push('--guest');
   return shellWords(['lockless', 'run', path.startsWith('-') ? `./${path}` : path, ...flags]);
 }

@@ -6,6 +6,7 @@ import type { Fork, Rec, Touch } from '@lockless/recording';
 import { AreaMap } from './area-map.js';
 import { replayFileCall } from './calls-file.js';
 import { replayMemoryCall } from './calls-memory.js';
+import type { Guest } from './guest.js';
 import { replayExec } from './image.js';
 import type { Action } from './program.js';
 import type { SpaceTracker } from './space-tracker.js';
@@ -22,6 +23,8 @@ export interface Progress {
 export interface ThreadHost {
   readonly world: World;
   readonly spaces: SpaceTracker;
+  /** Wants to be let into address spaces. */
+  readonly guest: Guest | null;
   /** Makes the task of another thread, which begins when `after` is over. */
   readonly spawn: (thread: number, space: Space | null, after: Progress) => Ptr<TaskStruct>;
   /** An operation is over. */
@@ -96,7 +99,8 @@ export class ReplayedThread {
       this.host.setUserMode(false);
       if (!goesOn()) break;
       yield* this.tracerReads(actions[this.next].rec);
-      yield* this.perform(actions[this.next].rec);
+      if (this.space !== null) yield* this.host.guest?.invite(this.space) ?? nothing();
+      yield* this.performAndCount(actions[this.next].rec);
       yield* handleSignal();
       this.next += 1;
       yield* world.gates.finishOne(this.index);
@@ -136,6 +140,15 @@ export class ReplayedThread {
       for (const page of host.world.contents.writtenPages(space.id))
         yield* host.world.memory.touch(space, page, 'read');
     });
+  }
+
+  /** For who compares the memory of the address space from outside: it is in no known state while a system call is under way. */
+  private *performAndCount(rec: Rec): Op<void> {
+    const { space } = this;
+    if (space === null || (rec.kind === 'touch' && !rec.kernel)) return yield* this.perform(rec);
+    space.calls.begun += 1;
+    yield* this.perform(rec);
+    space.calls.ended += 1;
   }
 
   private *perform(rec: Rec): Op<void> {

@@ -4,12 +4,15 @@ import { type AccessKind, type Content, type UserAccess, userAccess, userRead, u
 import type { AddressMap } from './address-map.js';
 import type { Area, AreaMap } from './area-map.js';
 import type { Contents } from './contents.js';
+import type { Moment } from './register-history.js';
 
 /** One address space of the program, on the host's side. */
 export interface Space {
   readonly id: number;
   /** Where what is, in real page numbers. */
   areas: AreaMap;
+  /** System calls of its threads, so far. */
+  readonly calls: { begun: number; ended: number };
 }
 
 /**
@@ -41,13 +44,22 @@ export class UserMemory {
     const begun = this.contents.moment();
     yield* smpMb();
     const seen = yield* userRead(this.addresses.toSimulated(page));
+    if (seen.error === 0) this.checkIn(area, space, page, seen.content, begun);
+    return seen;
+  }
+
+  /** Compares what a read of a page found that began at that moment. Throws KernelBug `lost-data`. */
+  check(space: Space, page: number, found: Content, begun: Moment): void {
+    this.checkIn(space.areas.find(page), space, page, found, begun);
+  }
+
+  private checkIn(area: Area | null, space: Space, page: number, found: Content, begun: Moment): void {
     // Shared anonymous memory is written by other address spaces too.
-    if (seen.error !== 0 || area === null || (area.shared && area.file === null)) return seen;
+    if (area === null || (area.shared && area.file === null)) return;
     const file = fileOf(area, page);
     if (file === null || this.contents.isWritten(space.id, page))
-      this.contents.anonymousRead(space.id, page, seen.content, begun);
-    else this.contents.fileRead(this.inodeOf(file.id), file.index, seen.content, begun);
-    return seen;
+      this.contents.anonymousRead(space.id, page, found, begun);
+    else this.contents.fileRead(this.inodeOf(file.id), file.index, found, begun);
   }
 
   private *write(space: Space, page: number, area: Area | null): Op<UserAccess> {

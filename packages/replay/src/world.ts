@@ -3,7 +3,7 @@ import { NULL, type Op, type Ptr } from '@lockless/cpu';
 import type { File, Inode } from '@lockless/mm-types';
 import { FMODE_READ, FMODE_WRITE, PAGE_SIZE } from '@lockless/mm-types';
 import { fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
-import type { Recording } from '@lockless/recording';
+import type { Rec, Recording } from '@lockless/recording';
 import { type AddressMap, addressMapOf } from './address-map.js';
 import { AreaMap, VDSO_FILE } from './area-map.js';
 import { Contents } from './contents.js';
@@ -31,6 +31,8 @@ export class World {
   readonly open: Map<number, Ptr<File>> = new Map();
   readonly spaces: Space[];
   readonly newErrors: ErrorCounts = {};
+  /** Files that the program cuts. */
+  readonly cutFiles: ReadonlySet<number>;
   /** Processes killed by a signal that the recording does not have. */
   readonly killed: Set<number> = new Set();
   /** Threads whose fork failed. */
@@ -47,7 +49,12 @@ export class World {
     this.truth = truthOf(recording);
     this.addresses = addressMapOf(recording);
     this.memory = new UserMemory(this.addresses, this.contents, inoOf);
-    this.spaces = recording.header.spaces.map(({ id }) => ({ id, areas: new AreaMap() }));
+    this.cutFiles = new Set(recording.records.flatMap((rec) => (cuts(rec) ? [rec.file] : [])));
+    this.spaces = recording.header.spaces.map(({ id }) => ({
+      id,
+      areas: new AreaMap(),
+      calls: { begun: 0, ended: 0 },
+    }));
   }
 
   /** Makes the inodes of all files. *Context*: boot. */
@@ -109,6 +116,9 @@ export class World {
     this.newErrors[key] = (this.newErrors[key] ?? 0) + 1;
   }
 }
+
+const cuts = (rec: Rec): rec is Rec & { readonly kind: 'truncate' | 'open' } =>
+  rec.kind === 'truncate' || (rec.kind === 'open' && rec.flags.includes('truncate'));
 
 const VDSO_INO = 0x7ffffff;
 /** Pages of the vdso. */

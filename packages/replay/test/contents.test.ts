@@ -95,6 +95,15 @@ describe('Contents of private memory', () => {
     expect(reads(contents, 0, 9, at(4))).toBe('lost-data');
   });
 
+  it('beside a write, a read may find one word of before and the other of after', () => {
+    const contents = new Contents();
+    const end = contents.anonymousWrite(0, 9, token(1), null);
+    expect(reads(contents, 0, 9, { identity: 0, version: 1 })).toBeNull();
+    expect(reads(contents, 0, 9, { ...token(1), version: 0 })).toBeNull();
+    end();
+    expect(reads(contents, 0, 9, { identity: 0, version: 1 })).toBe('lost-data');
+  });
+
   it('fork: the child has what the parent had, and each goes its own way', () => {
     const contents = new Contents();
     wrote(contents, 0, 9, 1);

@@ -29,6 +29,7 @@ interface RunFlags {
   without?: readonly string[];
   neighbours: number;
   migrate?: true;
+  guest?: true;
   limit?: number;
   report?: string;
   json?: true;
@@ -109,6 +110,9 @@ export function runCommand(io: Io, exit: Exit): Command {
         .argParser(wholeNumber(0, 64))
         .default(0),
     )
+    .addOption(
+      new Option('--guest', "a guest in the memory of the program's processes, by a second MMU and without references"),
+    )
     .addOption(new Option('--migrate', 'move pages to other frames at random while the program runs'))
     .addOption(
       new Option('--limit <operations>', 'stop after that many replayed operations').argParser(wholeNumber(1, 2 ** 31)),
@@ -171,6 +175,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     without,
     neighbours,
     migrate,
+    guest,
     limit,
   } = flags;
   return {
@@ -189,6 +194,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     without: without ?? [],
     neighbours,
     migrate: migrate ?? false,
+    guest: guest ?? false,
     limit: limit ?? null,
   };
 }
