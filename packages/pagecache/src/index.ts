@@ -25,6 +25,7 @@ export * from './page-io.js';
 export * from './page-writeback.js';
 export * from './page-writeback-tags.js';
 export * from './pdflush.js';
+export * from './read-cache-page.js';
 export * from './readahead.js';
 export * from './remove-mapping.js';
 export * from './scan-control.js';
