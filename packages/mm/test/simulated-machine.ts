@@ -76,6 +76,7 @@ export class System {
   readonly writes: Map<number, number> = new Map();
   /** Pages that reclaim freed. */
   pagesReclaimed = 0;
+  hugePagesSplit = 0;
   /** Pages read from and written to the swap area. */
   swap: { ins: number; outs: number } = { ins: 0, outs: 0 };
   private swapsOff = false;
@@ -190,6 +191,7 @@ export class System {
     this.swap = { ins: vmEvents().pswpin, outs: vmEvents().pswpout };
     if (this.swapsOff) yield* this.endSwap();
     this.pagesReclaimed = vmEvents().pgsteal;
+    this.hugePagesSplit = vmEvents().thp_split;
   }
 
   /** Nobody has memory any more: each place that is in use is the swap cache's, and swapoff frees them all. */
