@@ -12,6 +12,7 @@ import {
   VM_SHARED,
 } from '@lockless/mm-types';
 import { mmAlloc } from '@lockless/rmap';
+import { type ArgPage, setupArgPages } from './arg-pages.js';
 import { mmput } from './exit.js';
 import { mmapRegion } from './mmap.js';
 import { calcVmProtBits } from './page-prot.js';
@@ -41,6 +42,8 @@ export interface Image {
   readonly mmapBase: number;
   /** Process id, for reports. */
   readonly pid: number;
+  /** Arguments and environment, in pages of the stack. */
+  readonly argPages?: readonly ArgPage[];
 }
 
 /**
@@ -49,7 +52,7 @@ export interface Image {
  * *Context*: the current task is alone in its mm, or shares it with tasks that go on in it (vfork). Sleeps.
  * *Returns* 0; -ENOMEM, and the old address space stays.
  * *Source*: `exec_mmap`, `flush_old_exec`, fs/exec.c, and `elf_map`, fs/binfmt_elf.c, 2.6.27.
- * *Differs*: the segments are given; nobody reads ELF headers. Argument pages are not copied: the caller writes the new stack.
+ * *Differs*: the segments are given; nobody reads ELF headers. Argument pages are given, or written by the caller.
  */
 export function* execMm(image: Image): Op<number> {
   const mm = yield* buildMm(image);
@@ -73,6 +76,7 @@ export function* buildMm(image: Image): Op<Ptr<MmStruct> | Null> {
     error = yield* mmapRegion(mm, start, end - start, calcVmProtBits(prot) | may | flags, file, pgoff);
     if (error < 0) break;
   }
+  if (error >= 0) error = yield* setupArgPages(mm, image.argPages ?? []);
   yield* store(MmStruct.startBrk(mm), image.startBrk ?? image.brk);
   yield* store(MmStruct.brk(mm), image.brk);
   yield* store(MmStruct.mmapBase(mm), image.mmapBase);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './access-process-vm.js';
+export type { ArgPage } from './arg-pages.js';
 export * from './boot.js';
 export { type Content, readContent, writeContent } from './content.js';
 export { copyPageRange } from './copy-page-range.js';

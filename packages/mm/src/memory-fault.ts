@@ -27,6 +27,7 @@ import {
   mkPte,
   pageAddFileRmap,
   pageAddNewAnonRmap,
+  pageFromFault,
   pteMkdirty,
   type RmapSpare,
   rmapPrepare,
@@ -74,6 +75,7 @@ export function* doLinearFault(fault: Fault): Op<number> {
     yield* lockPage(page);
     if ((yield* load(Page.mapping(page))) === 0) return yield* truncatedMeanwhile(fault, page);
   }
+  yield* pageFromFault(page);
   if (!fault.write) return major | (yield* doReadFault(fault, page));
   return major | (yield* shared ? doSharedFault(fault, page) : doCowFault(fault, page));
 }

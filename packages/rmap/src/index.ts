@@ -49,6 +49,7 @@ export {
   pageAddFileRmap,
   pageAddNewAnonRmap,
   pageDupRmap,
+  pageFromFault,
   pageMkclean,
   pageMoveRmap,
   pageReferenced,

@@ -206,6 +206,11 @@ export const inUse = (): ReverseMapping => {
 /** Pages of files are counted, and found at their linear place only, unless they have a chain. */
 export const usesObjrmap = (): boolean => inUse().chains === 'of-anonymous-pages';
 
+/** What a fault has to ask of a page that it was given, before it maps it. *Context*: page locked. */
+export function* pageFromFault(page: Ptr<Page>): Op<void> {
+  if (usesObjrmap()) yield* objrmap.setPageAnonUnlessOfFile(page);
+}
+
 /** See {@link ReverseMapping}. */
 export const rmapPrepare = (): Op<RmapSpare | null> => inUse().rmapPrepare();
 /** See {@link ReverseMapping}. */

@@ -219,10 +219,8 @@ export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult>
   let result: SwapResult = SWAP_SUCCESS;
   if (yield* pageMapped(page)) {
     result = yield* (yield* pageAnon(page)) ? tryToUnmapAnon(page, migration) : tryToUnmapObj(page, migration);
-    if (!(yield* pageMapped(page))) {
-      yield* countMapped(page, -1);
-      result = SWAP_SUCCESS;
-    }
+    yield* countUnmapped(page);
+    if (!(yield* pageMapped(page))) result = SWAP_SUCCESS;
   }
   yield* pteChainUnlock(page);
   return result;

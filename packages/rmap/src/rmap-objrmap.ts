@@ -33,6 +33,16 @@ import { countRmap } from './rmap-work.js';
  * 2.6.5), which on the other paths comes before page_table_lock, tried as well.
  */
 
+/**
+ * What do_no_page() does with the page that it was given: one that belongs to no file, or is in the swap cache, has a chain of its entries.
+ *
+ * *Context*: page locked, before its first entry. *Source*: do_no_page(), mm/memory.c, the patch.
+ */
+export function* setPageAnonUnlessOfFile(page: Ptr<Page>): Op<void> {
+  if (yield* pageChained(page)) return;
+  if ((yield* pageMapping(page)) === NULL || (yield* pageSwapCache(page))) yield* setPageAnon(page);
+}
+
 /** What lets a page be counted: it is a page of a file. */
 export function* bugUnlessOfFile(page: Ptr<Page>): Op<void> {
   bugOn((yield* pageMapping(page)) === NULL, 'objrmap: page->mapping is NULL');
@@ -221,10 +231,8 @@ export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult>
     result = yield* (yield* pageChained(page))
       ? chains.tryToUnmapChain(page, migration)
       : tryToUnmapObj(page, migration);
-    if (!(yield* pageMapped(page))) {
-      yield* countMapped(page, -1);
-      result = SWAP_SUCCESS;
-    }
+    yield* countUnmapped(page);
+    if (!(yield* pageMapped(page))) result = SWAP_SUCCESS;
   }
   yield* pteChainUnlock(page);
   return result;

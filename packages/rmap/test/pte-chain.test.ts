@@ -175,6 +175,31 @@ function* unmap(page: Ptr<Page>): Op<rmap.SwapResult> {
   return result;
 }
 
+describe('do_no_page under objrmap', () => {
+  const mapPage = (look: boolean): (() => void) => {
+    return () =>
+      run(function* () {
+        yield* rmap.selectReverseMapping('objrmap');
+        yield* bootMemory();
+        const page = yield* newPage();
+        const mm = (yield* rmap.mmAlloc()) as Ptr<MmStruct>;
+        const ptep = yield* rmap.pteAllocMap(mm, 10);
+        const spare = yield* rmap.rmapPrepare();
+        if (ptep === 0 || spare === null) throw new Error('no memory');
+        yield* lockPage(page);
+        if (look) yield* rmap.pageFromFault(page);
+        yield* rmap.pageAddFileRmap(page, ptep, spare);
+        yield* unlockPage(page);
+        expect([isConverted(page), chainedEntries(page)]).toEqual([true, [ptep]]);
+      });
+  };
+
+  it('a page that belongs to no file gets a chain', mapPage(true));
+  it('and would be a BUG otherwise', () => {
+    expect(mapPage(false)).toThrow(KernelBug);
+  });
+});
+
 describe('page_convert_anon', () => {
   it.each([0, 1, 2, NRPTE, NRPTE + 1, 40])('%i mappings: all in the chain, and found by try_to_unmap', (times) => {
     run(function* (live) {

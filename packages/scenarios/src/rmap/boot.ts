@@ -40,7 +40,7 @@ export { bootMachine, given, mapping, newMm } from '../notifiers/boot.js';
 
 /** Where the processes have their page, or its first one. */
 export const ADDRESS = 0;
-export const WRITABLE: Pgprot = (PTE_PRESENT | PTE_USER | PTE_RW) as Pgprot;
+const WRITABLE: Pgprot = (PTE_PRESENT | PTE_USER | PTE_RW) as Pgprot;
 export const READ_ONLY: Pgprot = (PTE_PRESENT | PTE_USER) as Pgprot;
 
 /** A process with one area of one page, and the place of its entry. */
