@@ -82,14 +82,20 @@ export function* doSwapPage(fault: Fault): Op<number> {
     return VM_FAULT_OOM;
   }
   yield* markPageAccessed(page);
+  const result = yield* doFoundSwapPage(fault, entry, page);
+  return (result & VM_FAULT_OOM) !== 0 ? result : major | result;
+}
+
+/** 2 to 6 of {@link doSwapPage}, with the page of 1 and a reference to it, which goes into the entry or is given back. */
+export function* doFoundSwapPage(fault: Fault, entry: SwpEntry, page: Ptr<Page>): Op<number> {
   const spare = yield* rmapPrepare();
   const locked = spare !== null && (yield* lockSwapCachePage(page, entry)); // 2, 3
-  if (spare !== null && locked) return major | (yield* mapSwapPage(fault, entry, page, spare));
+  if (spare !== null && locked) return yield* mapSwapPage(fault, entry, page, spare);
   if (spare !== null) yield* rmapRelease(spare);
   yield* putChargedPage(page);
   if (spare === null) return VM_FAULT_OOM;
-  countFault(MmStruct.faultsSpurious(mm));
-  return major;
+  countFault(MmStruct.faultsSpurious(fault.mm));
+  return 0;
 }
 
 /** No memory for the page; or another thread has mapped it meanwhile and freed the place. */

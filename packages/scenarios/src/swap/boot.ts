@@ -1,10 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, configureKernel, defineStatic, GFP_ATOMIC, GFP_KERNEL, NULL, poke } from '@lockless/cpu';
-import { AddressSpace, type MmStruct, Page } from '@lockless/mm-types';
+import {
+  bugOn,
+  configureKernel,
+  defineStatic,
+  GFP_ATOMIC,
+  GFP_KERNEL,
+  kmemCacheAlloc,
+  NULL,
+  peek,
+  poke,
+  store,
+} from '@lockless/cpu';
+import {
+  AddressSpace,
+  MmStruct,
+  Page,
+  VM_MAYREAD,
+  VM_MAYWRITE,
+  VM_READ,
+  VM_WRITE,
+  VmAreaStruct,
+} from '@lockless/mm-types';
 import {
   allocPage,
   clearPageDirty,
+  disableVmEventCounters,
   freeAreaInit,
   lockPage,
   putPage,
@@ -21,7 +42,18 @@ import {
 } from '@lockless/pagecache';
 import { radixTreeInit } from '@lockless/radix-tree';
 import { bootRcuEvents } from '@lockless/rcu';
-import { mmAlloc, type Pte, pteAllocMap, type SwpEntry } from '@lockless/rmap';
+import {
+  anonVmaAlloc,
+  anonVmaLink,
+  mmAlloc,
+  type Pte,
+  pteAllocMap,
+  ptePresent,
+  type SwpEntry,
+  swpEntryToPte,
+  vmAreaCachep,
+  vmNormalPage,
+} from '@lockless/rmap';
 
 /* A machine with a few frames, one file, one swap area, and one address space with a page table for one address. */
 
@@ -89,4 +121,32 @@ export function* newProcess(): Op<Process> {
   const ptep = yield* pteAllocMap(mm, ADDRESS);
   if (ptep === NULL) throw new RangeError('no room for a page table');
   return { mm, ptep };
+}
+
+/** An address space with one area, of the one page. */
+export interface ProcessWithArea extends Process {
+  readonly vma: Ptr<VmAreaStruct>;
+}
+
+/** A process whose one page is swapped out. Everything real but the areas' tree, which nobody here looks into. */
+export function* newArea(entry: SwpEntry): Op<ProcessWithArea> {
+  disableVmEventCounters();
+  const process = yield* newProcess();
+  const { mm, ptep } = process;
+  const vma = given(yield* kmemCacheAlloc(vmAreaCachep, GFP_KERNEL));
+  yield* store(VmAreaStruct.vmMm(vma), mm);
+  yield* store(VmAreaStruct.vmStart(vma), ADDRESS);
+  yield* store(VmAreaStruct.vmEnd(vma), ADDRESS + 1);
+  yield* store(VmAreaStruct.vmFlags(vma), VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE);
+  yield* store(VmAreaStruct.anonVma(vma), given(yield* anonVmaAlloc()));
+  yield* anonVmaLink(vma);
+  yield* store(MmStruct.swapents(mm), 1);
+  poke(ptep, swpEntryToPte(entry));
+  return { ...process, vma };
+}
+
+/** What a page-table entry maps, looked at from outside. */
+export function mappedPage(ptep: Ref<Pte>): Ptr<Page> | Null {
+  const pte = peek(ptep);
+  return ptePresent(pte) ? vmNormalPage(0, ADDRESS, pte) : NULL;
 }

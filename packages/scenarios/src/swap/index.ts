@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario.js';
 import { migrationScenarios } from './migration.js';
 import { swapCacheScenarios } from './swap-cache.js';
+import { swapoffScenarios } from './swapoff.js';
 
 /** Races of the swap cache and of page migration. */
-export const swapScenarios: readonly Scenario[] = [...swapCacheScenarios, ...migrationScenarios];
+export const swapScenarios: readonly Scenario[] = [...swapCacheScenarios, ...swapoffScenarios, ...migrationScenarios];

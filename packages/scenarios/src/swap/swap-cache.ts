@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { GFP_KERNEL, NULL, poke, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
+import { doFoundSwapPage } from '@lockless/mm';
 import type { Page } from '@lockless/mm-types';
 import { freeHotColdPage, getPage, lockPage, pageCount, pageSwapCache, putPage, unlockPage } from '@lockless/page';
 import {
@@ -35,14 +36,17 @@ import { type Scenario, scenario } from '../scenario.js';
 import {
   ADDRESS,
   bootMemory,
+  mappedPage,
+  newArea,
   newPage,
   newProcess,
   newSwappedPage,
   type Process,
+  type ProcessWithArea,
   SWAP_PLACES,
   type SwappedPage,
 } from './boot.js';
-import { type FoundPage, lookUpSwapPage, mapSwapPage, zapPte } from './do-swap-page.js';
+import { type FoundPage, lookUpSwapPage, zapPte } from './do-swap-page.js';
 
 const WRITABLE = (PTE_PRESENT | PTE_USER | PTE_RW) as Pgprot;
 
@@ -76,7 +80,7 @@ function* reclaim(page: Ptr<Page>): Op<boolean> {
 }
 
 /** What the second thread of the child, the parent and reclaim do meanwhile, in the one order that matters. */
-interface Family extends Process, SwappedPage {
+interface Family extends ProcessWithArea, SwappedPage {
   /** What the child's second thread copies to. */
   readonly copy: Ptr<Page>;
   /** The child's first thread has found the page; it waits for the lock, or is about to take it. */
@@ -84,13 +88,17 @@ interface Family extends Process, SwappedPage {
 }
 
 function* bootFamily(): Op<Family> {
-  const swapped = yield* bootSwapped(1);
+  yield* bootMemory();
+  const swapped = yield* newSwappedPage(1, 2);
+  // A neighbour, so that the node of the tree stays when the page goes.
+  yield* newSwappedPage(3, 0);
+  const process = yield* newArea(swapped.entry);
   // The search for free places has come to the end of the area: the next place that is given out is the first that is free.
   for (let at = 0; at < SWAP_PLACES; at = swpOffset(yield* takeAndFree()));
-  const found = yield* lookUpSwapPage(swapped);
+  const found = yield* lookUpSwapPage(process);
   yield* getPage(swapped.page); // The other threads', for the same reason.
   if (found === NULL) throw new RangeError('the page is not in the swap cache');
-  return { ...swapped, found, copy: yield* newPage(2) };
+  return { ...process, ...swapped, found, copy: yield* newPage(2) };
 }
 
 /**
@@ -134,13 +142,15 @@ function swapInIdentity(
     ...declared,
     properties: ['I1', 'I5', 'I12'],
     setup: bootFamily,
-    threads: { fault: (family) => mapSwapPage(family, family.found), others },
-    *finally({ page }, { results, reach }) {
-      assertThat(
-        !(results.others === true && results.fault === page),
-        'a fault after the write maps the page that was written',
-      );
-      reach(results.fault === page ? 'fault first' : 'fault repeated');
+    threads: {
+      fault: ({ mm, vma, ptep, entry, found }) =>
+        doFoundSwapPage({ mm, vma, address: ADDRESS, write: false, pte: ptep, origPte: found.orig }, entry, found.page),
+      others,
+    },
+    *finally({ ptep, page }, { results, reach }) {
+      const mapped = mappedPage(ptep) === page;
+      assertThat(!(results.others === true && mapped), 'a fault after the write maps the page that was written');
+      reach(mapped ? 'fault first' : 'fault repeated');
     },
     mustReach: ['fault first', 'fault repeated'],
   });
