@@ -10,8 +10,8 @@ import {
   STATIC_WORDS,
   TaskStruct,
 } from '@lockless/cpu';
-import type { Bio, File, MmStruct } from '@lockless/mm-types';
-import { FMODE_READ, FMODE_WRITE, Inode, taskMm } from '@lockless/mm-types';
+import type { File, MmStruct } from '@lockless/mm-types';
+import { BIO_WRITE, Bio, FMODE_READ, FMODE_WRITE, Inode, taskMm } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore, bioEndIo, fileOpen, inodeAlloc } from '@lockless/pagecache';
 import { rcuIdle } from '@lockless/rcu';
 import {
@@ -45,6 +45,8 @@ export interface Interposition {
 class EngineWithDisk extends SequentialEngine {
   readonly store: BackingStore = new BackingStore();
   interposition: Interposition | null = null;
+  /** What every write to the disk ends in: 0 or -errno. */
+  failWrites = 0;
   private readonly other: Ptr<TaskStruct> = this.heap.reserve(TaskStruct.$size) as Ptr<TaskStruct>;
 
   override step(access: Access<unknown>): IteratorResult<Access<unknown>, unknown> {
@@ -53,7 +55,7 @@ class EngineWithDisk extends SequentialEngine {
       this.interpose(interposition, access);
     if (PRIMITIVES[access.code].event !== 'IO') return super.step(access);
     const bio = access.address as Ptr<Bio>;
-    this.store.transfer(bio, this.words, 0);
+    this.store.transfer(bio, this.words, peek(Bio.rw(bio)) === BIO_WRITE ? this.failWrites : 0);
     const handler = bioEndIo(bio);
     const before = this.cpu.irqsDisabled;
     this.cpu.irqsDisabled = true;

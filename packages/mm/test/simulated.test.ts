@@ -59,6 +59,12 @@ describe('tasks that meet at every step', () => {
   }
 });
 
+it('truncation kept out of faults by truncate_count, as before 2.6.23', () => {
+  const mm = { truncateCountFaults: 1, faultAroundPages: 1 };
+  expect(failures({ ...FOCUSED.truncate, mm, runLength: 3, steps: 20 })).toEqual([]);
+  expect(failures({ mm, generation: 'tree-lock' })).toEqual([]);
+});
+
 describe.each(['pte-chain', 'objrmap', 'anonmm'] as const)(
   'the same on the reverse mappings before anon_vma: %s',
   (rmap) => {
