@@ -4,6 +4,8 @@
 /** @import { ChartPoint, ChartSeries, LineChart } from '@lockless/report' */
 import { PUBLISHED_FAULTS, PUBLISHED_GANG, PUBLISHED_SDET, PUBLISHED_WRITERS } from '@lockless/experiments';
 
+/** @typedef {{ readonly pagecache: Results, readonly rmap: Results, readonly xeon: Results }} Recorded what docs/results.json holds */
+
 /** One colour for one design, in every chart. */
 const COLORS = {
   'tree-lock': 2,
@@ -92,8 +94,8 @@ const ideal = (sizes) => ({
 const cpus = { title: 'CPUs', log: true };
 const timesOne = { log: true };
 
-/** Every chart, by the name of its file. @param {{ pagecache: Results, rmap: Results }} results @returns {Record<string, LineChart>} */
-export function charts({ pagecache, rmap }) {
+/** Every chart, by the name of its file. @param {Recorded} results @returns {Record<string, LineChart>} */
+export function charts({ pagecache, rmap, xeon }) {
   /** @param {string} experiment @param {string} unit */
   const cache = (experiment, unit) => new Measured(pagecache, experiment, unit);
   /** @param {string} experiment @param {string} unit */
@@ -112,7 +114,14 @@ export function charts({ pagecache, rmap }) {
       title: 'Lookups of cached pages: the lock falls, lockless rises',
       x: cpus,
       y: { ...timesOne, title: 'lookups per second, times those of one CPU, logarithmic' },
-      series: [ideal(lookups.sizes), ...lookups.relative()],
+      series: [
+        ideal(lookups.sizes),
+        ...lookups.relative(),
+        ...new Measured(xeon, 'lookups', 'lookups/µs')
+          .relative()
+          .filter(({ name }) => name === 'tree-lock')
+          .map((series) => ({ ...series, name: 'tree-lock, xeon', color: 6 })),
+      ],
     },
     faults: {
       title: 'Read faults of a cached file, as in June 2005',

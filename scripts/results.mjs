@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
-// docs/results.md and its pictures, from docs/results.json; given what `lockless bench pagecache --json` and `lockless bench rmap --json` printed
-// (some minutes on one core), writes that first.
-//   node scripts/results.mjs [PAGECACHE.json RMAP.json]
+// docs/results.md and its pictures, from docs/results.json; given what `lockless bench pagecache --json`, `lockless bench rmap --json` and
+// `lockless bench pagecache --experiment lookups --caches xeon --json` printed (some minutes on one core), writes that first.
+//   node scripts/results.mjs [PAGECACHE.json RMAP.json XEON.json]
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lineChartSvg } from '@lockless/report';
@@ -12,8 +12,9 @@ import { isMain, repositoryRoot } from './workspaces.mjs';
 
 const data = 'docs/results.json';
 /** @typedef {import('@lockless/experiments').Results} Results */
+/** @typedef {import('./results-charts.mjs').Recorded} Recorded */
 
-/** What the runs wrote. @returns {{ pagecache: Results, rmap: Results }} */
+/** What the runs wrote. @returns {Recorded} */
 export const recorded = () => JSON.parse(readFileSync(join(repositoryRoot, data), 'utf8'));
 
 /** @param {string} path @returns {Results} */
@@ -24,7 +25,7 @@ function readResults(path) {
   return results;
 }
 
-/** Every document that is made of them, by its path. @param {{ pagecache: Results, rmap: Results }} results @returns {Map<string, string>} */
+/** Every document that is made of them, by its path. @param {Recorded} results @returns {Map<string, string>} */
 export function documentsOf(results) {
   const pictures = Object.entries(charts(results)).map(
     ([name, chart]) => /** @type {const} */ ([`docs/images/${name}.svg`, lineChartSvg(chart)]),
@@ -46,9 +47,9 @@ function rounded(results) {
 }
 
 if (isMain(import.meta.url)) {
-  const [pagecache, rmap] = process.argv.slice(2);
-  if (pagecache !== undefined && rmap !== undefined) {
-    const results = { pagecache: rounded(readResults(pagecache)), rmap: rounded(readResults(rmap)) };
+  const [pagecache, rmap, xeon] = process.argv.slice(2).map((path) => rounded(readResults(path)));
+  if (pagecache !== undefined && rmap !== undefined && xeon !== undefined) {
+    const results = { pagecache, rmap, xeon };
     const lines = JSON.stringify(results).replaceAll('{"experiment"', '\n{"experiment"');
     writeFileSync(join(repositoryRoot, data), `${lines}\n`);
   }
