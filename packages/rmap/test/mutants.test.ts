@@ -158,13 +158,8 @@ const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'anon-vma-prepare.ts',
-        from: '  yield* spinLock(AnonVma.lock(anonVma)); // A',
-        to: '  if (shared !== NULL) yield* spinLock(AnonVma.lock(anonVma));',
-      },
-      {
-        file: 'anon-vma-prepare.ts',
-        from: '  yield* spinUnlock(AnonVma.lock(anonVma));',
-        to: '  if (shared !== NULL) yield* spinUnlock(AnonVma.lock(anonVma));',
+        from: 'const locked = shared !== NULL || lockNew();',
+        to: 'const locked = shared !== NULL;',
       },
     ],
     foundBy: anonVmaReuse,
