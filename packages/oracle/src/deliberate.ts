@@ -58,10 +58,10 @@ export const deliberateDifferences: readonly Deliberate[] = [
   {
     name: 'passed-by-around-a-fault',
     reason:
-      'Linux marks a dirty page of a file that MADV_PAGEOUT met, to reclaim it when it is written. The mark is also that of read-ahead (PG_reclaim, PG_readahead), and a fault maps no marked page around it. mm does not mark the pages.',
+      'A fault in a file maps the pages around it that are in the cache. On Linux those that MADV_PAGEOUT met dirty are not among them: pages on a disk are marked to be reclaimed, which is also the mark of read-ahead (PG_reclaim, PG_readahead), and pages in memory are in swap. In mm they are in the cache, unmarked.',
     explains: ({ where, field, simulated, real }, { steps }, at, found) =>
       field === 'kind' &&
-      simulated === 'file' &&
+      (simulated === 'file' || simulated === 'shmem') &&
       real === 'none' &&
       steps.slice(0, at).some(({ op }) => op === 'swap-out') &&
       found.some((other) => other.where === where && other.field === 'dirty' && other.simulated === 'true'),

@@ -15,11 +15,11 @@ export class ScriptError extends Error {
   }
 }
 
-/** Words that will be there when `@lockless/mm` has what they need. */
+/** Words that one may expect here, and why there are none. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  huge: 'mm has no huge pages yet',
+  huge: 'the arena is smaller than a huge page',
   free: 'mm drops no anonymous memory yet (MADV_FREE)',
-  'remap-file-pages': 'mm has no nonlinear mappings yet',
+  'remap-file-pages': 'there are no steps for nonlinear mappings yet',
 };
 
 /** The words of a line of a script, taken one after the other. */

@@ -38,7 +38,7 @@ describe('a script as text', () => {
     ['file 1 disk 16', 'text:1: expected the number of the next file, 0 to 0, got "1"'],
     ['P0 exit\nfile 0 disk 16', 'text:2: files come before the first step'],
     ['P0 exit now', 'text:1: expected nothing more, got "now"'],
-    ['P0 madvise 0+4 huge', 'text:1: huge is refused: mm has no huge pages yet'],
+    ['P0 madvise 0+4 huge', 'text:1: huge is refused: the arena is smaller than a huge page'],
     ['P0 madvise 0+4 free', 'text:1: free is refused: mm drops no anonymous memory yet (MADV_FREE)'],
     [
       'P0 frob',

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { describe, expect, it } from 'vitest';
+import {
+  compareScript,
+  deliberateDifferences,
+  type FieldDifference,
+  kernelSide,
+  parseScript,
+  reasonAgainstKernel,
+  type Script,
+  simulatedSide,
+} from '../src/index.js';
+
+const difference = (where: string, field: string, simulated: string, real: string): FieldDifference => {
+  return { where, field, simulated, real };
+};
+
+interface Example {
+  /** The smallest script that shows it, at its last step. */
+  readonly script: string;
+  readonly shown: readonly FieldDifference[];
+  /** What looks alike and is not it, at the same step. */
+  readonly others: readonly FieldDifference[];
+  /** Scripts in which the same fields differ for another reason. */
+  readonly elsewhere: readonly string[];
+}
+
+const EXAMPLES: Readonly<Record<string, Example>> = {
+  'mremap-of-several-areas': {
+    script: 'P0 mmap 0+2 rw private\nP0 mremap 1+2 8+2',
+    shown: [difference('step', 'result', 'EFAULT', 'ok')],
+    others: [difference('step', 'result', 'ok', 'EFAULT'), difference('P0 page 8', 'kind', 'none', 'anon')],
+    elsewhere: ['P0 mmap 0+2 rw private\nP0 mremap 1+2 8+3', 'P0 mmap 0+2 rw private\nP0 mprotect 1+2 r'],
+  },
+  'reading-pins-unshare': {
+    script: 'P0 mmap 0+1 rw private\nP0 write 0\nP0 fork P1\nP1 vm-read P0 0',
+    shown: [difference('P0 page 0', 'frame', 'F1', 'F2')],
+    others: [difference('P1 page 0', 'frame', 'F1', 'F2'), difference('P0 page 0', 'kind', 'anon', 'none')],
+    elsewhere: [
+      'P0 mmap 0+1 rw private\nP0 write 0\nP0 fork P1\nP1 peek P0 0',
+      'P0 mmap 0+1 rw private\nP0 write 0\nP0 fork P1\nP1 vm-write P0 0',
+    ],
+  },
+  'files-in-memory-swapped': {
+    script: 'P0 mmap 0+1 rw shared\nP0 write 0\nP0 swap-out 0+1',
+    shown: [difference('P0 area 0+1', 'smaps.swap', '0 kB', '4 kB')],
+    others: [
+      difference('P0 area 0+1', 'smaps.swap', '4 kB', '0 kB'),
+      difference('P0 area 0+1', 'smaps.rss', '0 kB', '4 kB'),
+    ],
+    elsewhere: ['P0 mmap 0+1 rw shared\nP0 write 0\nP0 madvise 0+1 dontneed'],
+  },
+  'passed-by-around-a-fault': {
+    script: 'P0 mmap 0+2 rw shared\nP0 write 0\nP0 swap-out 0+1\nP0 read 1',
+    shown: [difference('P0 page 0', 'kind', 'shmem', 'none'), difference('P0 page 0', 'dirty', 'true', 'false')],
+    others: [
+      difference('P0 page 0', 'kind', 'none', 'shmem'),
+      difference('P0 page 0', 'kind', 'anon', 'none'),
+      difference('P0 page 1', 'kind', 'shmem', 'none'),
+    ],
+    elsewhere: ['P0 mmap 0+2 rw shared\nP0 write 0\nP0 read 1'],
+  },
+  'areas-joined-otherwise': {
+    script: 'P0 mmap 0+2 rw private\nP0 write 0\nP0 fork P1\nP1 mmap 2+2 rw private',
+    shown: [difference('P1 area 0+4', 'mapped', 'rw-p anonymous', 'absent')],
+    others: [difference('P1 area 0+4', 'smaps.rss', '4 kB', '0 kB'), difference('P1 page 0', 'mapped', 'x', 'absent')],
+    elsewhere: [],
+  },
+};
+
+const read = (text: string): Script => parseScript(text, 'example');
+
+describe.each(deliberateDifferences)('$name', ({ name, explains }) => {
+  const { script, shown, others, elsewhere } = EXAMPLES[name];
+  const isIt = (text: string, of: FieldDifference): boolean => {
+    const { steps } = read(text);
+    return explains(of, read(text), steps.length - 1, [...shown, of]);
+  };
+
+  it('is what it says', () => expect(isIt(script, shown[0])).toBe(true));
+
+  it('is nothing that looks alike', () => {
+    for (const other of others) expect(isIt(script, other)).toBe(false);
+    for (const text of elsewhere) expect(isIt(text, shown[0])).toBe(false);
+  });
+});
+
+const reason = reasonAgainstKernel();
+describe.skipIf(reason !== null)(`on the kernel that runs${reason === null ? '' : ` (skipped: ${reason})`}`, () => {
+  it.each(Object.entries(EXAMPLES))('%s is to be seen', (name, { script }) => {
+    const { difference: found, deliberate } = compareScript(read(script), simulatedSide(), kernelSide());
+    expect(found).toBeNull();
+    expect(deliberate).toContain(name);
+  });
+
+  it('another difference is found all the same', () => {
+    const script = read(EXAMPLES['areas-joined-otherwise'].script);
+    const simulated = simulatedSide();
+    const { difference: found } = compareScript(
+      script,
+      {
+        name: 'misreading',
+        run: (of) => {
+          const { observations, broken } = simulated.run(of);
+          return { observations: observations.map((seen, i) => (i === 3 ? { ...seen, value: 9 } : seen)), broken };
+        },
+      },
+      kernelSide(),
+    );
+    expect(found?.fields).toEqual([difference('step', 'value read', 'of step 9', 'zero')]);
+  });
+});
