@@ -3,7 +3,8 @@ import type { Op, Ptr } from '@lockless/cpu';
 import { NULL, peek } from '@lockless/cpu';
 import type { File } from '@lockless/mm-types';
 import { Inode } from '@lockless/mm-types';
-import { contentOf, sysSwapon } from '@lockless/pagecache';
+import { memMapPages } from '@lockless/page';
+import { contentOf, doMigrateRange, sysSwapon } from '@lockless/pagecache';
 import {
   dupMm,
   FALLOC_FL_KEEP_SIZE,
@@ -20,6 +21,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   MS_SYNC,
+  migrateRange,
   PROT_READ,
   PROT_WRITE,
   type Segment,
@@ -94,6 +96,8 @@ export interface Mix {
   readonly pageout: number;
   /** swapoff, and swapon again. */
   readonly swapoff: number;
+  /** move_pages() of the process' memory, or whatever is in some frames. */
+  readonly migrate: number;
 }
 const MIX: Mix = {
   read: 12,
@@ -110,6 +114,7 @@ const MIX: Mix = {
   sync: 1,
   pageout: 0,
   swapoff: 0,
+  migrate: 0,
 };
 
 class Program {
@@ -167,6 +172,10 @@ class Program {
       }
       case 'mmap':
         yield* this.mmap(page, pages, file);
+        return;
+      case 'migrate':
+        if (this.below(2) === 0) yield* migrateRange(this.process.mm, page, pages);
+        else yield* doMigrateRange(this.below(memMapPages()), 16);
         return;
       case 'munmap':
         yield* sysMunmap(page, pages);
@@ -308,6 +317,7 @@ const NOTHING: Mix = {
   sync: 0,
   pageout: 0,
   swapoff: 0,
+  migrate: 0,
 };
 
 /** Tasks that meet at every step, each kind at one race. */
@@ -323,6 +333,11 @@ export const FOCUSED: Readonly<Record<string, WorkloadOptions>> = {
   },
   /** C8: who may write in place, and what the others see. */
   cow: { mix: { ...NOTHING, read: 8, write: 6, fork: 3 }, arena: { ...NARROW, shared: 0 }, processes: 1, threads: 3 },
+  /** D6, D7: pages that several processes map move, while these do all that there is to do to a page. */
+  migration: {
+    mix: { ...NOTHING, read: 6, write: 6, migrate: 6, fork: 2, munmap: 1, mmap: 1, mremap: 1, dontneed: 1, pin: 1 },
+    arena: { ...NARROW, anonymous: 2, shared: 2, free: 2, filePages: 2 },
+  },
   /** C10, C11: writeback against writes through mappings. */
   writeback: {
     mix: { ...NOTHING, read: 1, write: 8, sync: 4, file: 2 },
