@@ -3,6 +3,7 @@ export * from './config.js';
 export { pageGetGpCookie } from './gp-cookie.js';
 export * from './huge-memory.js';
 export { hugePagesInit } from './init.js';
+export { splitFrozen, tryGetCompoundHead } from './split-freeze.js';
 export { pageTransCompoundAnonSplit, splitHugePage, waitSplitHugePage } from './split-huge-page.js';
 export { nthPage, splitHugePageRefcount } from './split-refcount.js';
 export { tailCountsStable } from './tail-counts-stable.js';

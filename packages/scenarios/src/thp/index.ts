@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
 import { forkScenarios } from './fork.js';
+import { freezeScenarios } from './freeze.js';
 import { gpCookieScenarios } from './gp-cookie.js';
 import { smapsScenarios } from './smaps.js';
 import { tailCountScenarios } from './tail-counts.js';
@@ -11,4 +12,5 @@ export const thpScenarios: readonly Scenario[] = [
   ...tailCountScenarios,
   ...forkScenarios,
   ...smapsScenarios,
+  ...freezeScenarios,
 ];
