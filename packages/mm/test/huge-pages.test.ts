@@ -136,6 +136,7 @@ describe('programs with several threads, all system calls at once, on huge pages
     ['as in 3.2, under weak memory', { model: 'weak' }],
     ['with grace periods', { model: 'tso', transparentHugePages: { ...THP, tails: 'grace-period' } }],
     ['short of memory, with a swap area', { memoryPages: 60, minFreeKbytes: 16, swapPages: 128, mix: { pageout: 3 } }],
+    ['pages move to other frames', { mix: { migrate: 3 } }],
     ['allocations fail', { memoryPages: 60, minFreeKbytes: 16, inject: { enomem: 0.02 } }],
   ] as const satisfies [string, WorkloadOptions][])('%s', (_name, options) => {
     const { wrong, splits } = run(options);
