@@ -36,7 +36,7 @@ export function wholeNumber(low: number, high: number): (text: string) => number
   };
 }
 
-export const INJECTABLE = ['enomem', 'eio', 'signal'] as const;
+export const INJECTABLE = ['enomem', 'eio', 'enospc', 'signal'] as const;
 export type Injection = Partial<Record<(typeof INJECTABLE)[number], number>>;
 
 /** `enomem=1%`, `eio=0.01`; may be repeated. */

@@ -115,7 +115,7 @@ describe('wrong usage: exit 2, what was expected, no output', () => {
     [['run', TRUE, '--memory', '1%'], 'pages; at least 256 are needed'],
     [
       ['run', TRUE, '--inject', 'x=2'],
-      'expected KIND=RATE with KIND one of enomem, eio, signal, for example enomem=1%, got "x=2"',
+      'expected KIND=RATE with KIND one of enomem, eio, enospc, signal, for example enomem=1%, got "x=2"',
     ],
     [['run', TRUE, '--inject', 'eio=2'], 'expected a rate from 0 to 1 (or 0% to 100%), got "eio=2"'],
     [['run', TRUE, '--inject', 'eio'], 'expected KIND=RATE'],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/** What can be made to fail: an allocation, a disk transfer, a sleep that a signal ends. */
-export type FaultKind = 'enomem' | 'eio' | 'signal';
+/** What can be made to fail: an allocation, a disk transfer, one that writes (the disk is full), a sleep that a signal ends. */
+export type FaultKind = 'enomem' | 'eio' | 'enospc' | 'signal';
 
 const never = (): boolean => false;
 

@@ -2,7 +2,7 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import { NULL, STATIC_WORDS, smpMb, store } from '@lockless/cpu';
 import type { Bio, File } from '@lockless/mm-types';
-import { DISK_DEVICE, EIO, FMODE_READ, FMODE_WRITE, type Inode, MmStruct } from '@lockless/mm-types';
+import { DISK_DEVICE, FMODE_READ, FMODE_WRITE, type Inode, MmStruct } from '@lockless/mm-types';
 import { vmEvents } from '@lockless/page';
 import { attachBlockMap, BackingStore, contentOf, fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
 import { Machine, type MachineOptions, Random, type RunOutcome } from '@lockless/simulator';
@@ -94,7 +94,7 @@ export class System {
       name: 'disk',
       latency: (_request, random) => 1_000 + random.below(10_000),
       queueDepth: 4,
-      service: (request, words, fail) => disk.transfer(request as Ptr<Bio>, words, fail ? -EIO : 0),
+      service: (request, words, fails) => disk.service(request as Ptr<Bio>, words, fails),
       interrupt: diskInterrupt,
     });
     this.machine.boot(this.boot(options, files, processes, threads, segments));

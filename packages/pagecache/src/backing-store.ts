@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu';
-import { BIO_WRITE, Bio, Page } from '@lockless/mm-types';
+import { BIO_WRITE, Bio, EIO, ENOSPC, Page } from '@lockless/mm-types';
 import type { BlockMap } from './block-map.js';
 import { contentOf } from './content.js';
 
@@ -46,9 +46,16 @@ export class BackingStore implements BlockMap {
     for (const index of [...file.keys()]) if (index >= first && index < end) file.delete(index);
   }
 
+  /** {@link transfer} by a device that fails when told so: a request with -EIO, one that writes with -ENOSPC, as a thin disk that is full. */
+  service(bio: Ptr<Bio>, words: Int32Array, fails: (kind: 'eio' | 'enospc') => boolean): void {
+    let error = fails('eio') ? -EIO : 0;
+    if (words[Bio.rw(bio)] === BIO_WRITE && fails('enospc')) error ||= -ENOSPC;
+    this.transfer(bio, words, error);
+  }
+
   /**
    * Direct memory access: moves content between the disk and the frame that a bio names, and sets the bio's error. `error` is 0, or
-   * -EIO for a request that failed: then nothing moves.
+   * the -errno of a request that failed: then nothing moves.
    */
   transfer(bio: Ptr<Bio>, words: Int32Array, error = 0): void {
     words[Bio.error(bio)] = error;

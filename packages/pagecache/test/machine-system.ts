@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { peek, smpMb } from '@lockless/cpu';
-import { type AddressSpace, type Bio, DISK_DEVICE, EIO, Page } from '@lockless/mm-types';
+import { type AddressSpace, type Bio, DISK_DEVICE, Page } from '@lockless/mm-types';
 import { drainCpuPagevecs, freeAreaInit, lockPage, memMapPages, pfnToPage, putPage, unlockPage } from '@lockless/page';
 import { rcuCheckCallbacks, rcuInit, rcuNoteContextSwitch, rcuProcessCallbacks } from '@lockless/rcu';
 import { Machine, type MachineOptions, type RunOutcome } from '@lockless/simulator';
@@ -62,7 +62,7 @@ export function bootSystem(options: SystemOptions): System {
     name: 'disk',
     latency: (_request, random) => 2_000 + random.below(20_000),
     queueDepth: 4,
-    service: (request, words, fail) => store.transfer(request as Ptr<Bio>, words, fail ? -EIO : 0),
+    service: (request, words, fails) => store.service(request as Ptr<Bio>, words, fails),
     interrupt: (request) => bioEndIo(request as Ptr<Bio>),
   });
   machine.boot(

@@ -75,7 +75,7 @@ class Pressure {
       name: 'disk',
       latency: (_request, random) => 2_000 + random.below(20_000),
       queueDepth: 4,
-      service: (request, words, fail) => this.store.transfer(request as Ptr<Bio>, words, fail ? -5 : 0),
+      service: (request, words, fails) => this.store.service(request as Ptr<Bio>, words, fails),
       interrupt: (request) => api.bioEndIo(request as Ptr<Bio>),
     });
     this.machine.boot(this.boot(pages, options.options ?? {}));

@@ -20,7 +20,7 @@ import {
   swapMapAgrees,
   swapoffAll,
 } from '@lockless/mm';
-import { Bio, DISK_DEVICE, EINTR, EIO, Inode, Page } from '@lockless/mm-types';
+import { Bio, DISK_DEVICE, EINTR, Inode, Page } from '@lockless/mm-types';
 import {
   attachBlockMap,
   BackingStore,
@@ -171,7 +171,7 @@ function attachDisk(machine: Machine, disk: BackingStore): void {
       last = { ino, index, run: merges ? last.run + 1 : 1, done };
       return done - machine.time;
     },
-    service: (request, words, fail) => disk.transfer(request as Ptr<Bio>, words, fail ? -EIO : 0),
+    service: (request, words, fails) => disk.service(request as Ptr<Bio>, words, fails),
     interrupt: diskInterrupt,
   });
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import type { FaultKind } from '@lockless/cpu';
 import { guards } from '@lockless/cpu';
 import type { RmapDesign, TransparentHugePages } from '@lockless/mm';
 import type { Generation } from '@lockless/pagecache';
@@ -29,7 +30,7 @@ export interface SimulateOptions {
   /** Pages of a huge page, as a power of two, 1 to 9; default 9. */
   readonly thpOrder?: number;
   /** Probabilities, 0 to 1. */
-  readonly inject?: { readonly enomem?: number; readonly eio?: number; readonly signal?: number };
+  readonly inject?: Readonly<Partial<Record<FaultKind, number>>>;
   /** Guards of the kernel's protocols (cpu's guards()) to leave out. */
   readonly without?: readonly string[];
   /** Other processes that read the program's files and drop them from the cache; default 0. */

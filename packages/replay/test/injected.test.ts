@@ -21,6 +21,17 @@ describe('one allocation, one disk request, one tick in a hundred fails', () => 
     if (result.operations < result.operationsTotal) expect(result.machine.newErrors).not.toEqual({});
   });
 
+  it('a full disk: fsync and msync tell the program, of reads nothing fails', async () => {
+    const result = await simulate(bundled('sqlite-threads'), { inject: { enospc: 0.5 }, seed: 1 });
+    expectHolds(result);
+    expect(result.operations).toBe(result.operationsTotal);
+    expect(result.machine.injected.enospc).toBeGreaterThan(0);
+    expect(result.machine.newErrors['fsync ENOSPC']).toBeGreaterThan(0);
+    // Told once each: no more often than a request failed.
+    const told = Object.values(result.machine.newErrors).reduce((sum, count) => sum + count, 0);
+    expect(told).toBeLessThanOrEqual(result.machine.injected.enospc);
+  });
+
   it('a rate that cannot be is refused', async () => {
     await expect(simulate(bundled('python-start'), { inject: { eio: 2 } })).rejects.toThrow(RangeError);
   });

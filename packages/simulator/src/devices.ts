@@ -13,8 +13,9 @@ export interface DeviceSpec {
   readonly latency: (request: Ptr<unknown>, random: Random) => number;
   /** Requests it works on at the same time; the others wait in order. Default 1. */
   readonly queueDepth?: number;
-  /** The transfer, at completion time: reads and writes words as DMA does. `fail`: it must report an error. */
-  readonly service: (request: Ptr<unknown>, words: Int32Array, fail: boolean) => void;
+  /** The transfer, at completion time: reads and writes words as DMA does. `fails`, asked once for
+   * each kind of error that the request can end in: it must report that. */
+  readonly service: (request: Ptr<unknown>, words: Int32Array, fails: (kind: 'eio' | 'enospc') => boolean) => void;
   /** The completion interrupt handler. */
   readonly interrupt: (request: Ptr<unknown>) => Op<void>;
 }
@@ -71,7 +72,7 @@ export class Devices {
   }
 
   private complete(device: Device, request: Ptr<unknown>, time: number): void {
-    device.spec.service(request, this.words, this.faults.shouldFail('eio'));
+    device.spec.service(request, this.words, (kind) => this.faults.shouldFail(kind));
     device.busy--;
     this.inFlight--;
     const next = device.waiting.shift();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Op } from '@lockless/cpu';
+import type { FaultKind, Op } from '@lockless/cpu';
 import { NR_CPUS, STATIC_WORDS } from '@lockless/cpu';
 import type { CacheModel } from './caches.js';
 import { CACHES } from './caches.js';
@@ -25,7 +25,7 @@ export interface MachineConfig {
   /** Words of memory; the static segment alone takes 262,144. */
   readonly memoryWords: number;
   /** Probabilities, each 0 to 1: an allocation fails; a device request fails; at a tick, a task gets a signal. */
-  readonly inject: { readonly enomem: number; readonly eio: number; readonly signal: number };
+  readonly inject: Readonly<Record<FaultKind, number>>;
   /** Period of the timer interrupt of each CPU in virtual ns. */
   readonly timerTick: number;
   /** How long a task keeps a CPU that others wait for, in virtual ns. */
@@ -81,7 +81,7 @@ const DEFAULTS: MachineConfig = {
   pctDepth: 3,
   pctSteps: 10_000,
   memoryWords: STATIC_WORDS + (1 << 20),
-  inject: { enomem: 0, eio: 0, signal: 0 },
+  inject: { enomem: 0, eio: 0, enospc: 0, signal: 0 },
   timerTick: 50_000,
   timeSlice: 200_000,
   clockWindow: 5_000,

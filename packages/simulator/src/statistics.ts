@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { FaultKind } from '@lockless/cpu';
 import { PRIMITIVES } from '@lockless/cpu';
 import { EVENT, eventName } from './codes.js';
 
@@ -14,7 +15,7 @@ export class Statistics {
   softirqs = 0;
   /** Attempts to take a spin lock that found it held. */
   contended = 0;
-  injected: { enomem: number; eio: number; signal: number } = { enomem: 0, eio: 0, signal: 0 };
+  injected: Record<FaultKind, number> = { enomem: 0, eio: 0, enospc: 0, signal: 0 };
   /** First word that was never allocated. */
   highWater = 0;
 

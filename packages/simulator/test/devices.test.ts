@@ -48,9 +48,9 @@ function attachDisk(machine: Machine, queueDepth: number, served: { time: number
   machine.attachDevice(DISK, {
     latency: (_, random) => 1000 + random.below(500),
     queueDepth,
-    service: (request, words, fail) => {
+    service: (request, words, fails) => {
       served.push({ time: machine.time });
-      words[Request.error(request as Ptr<Request>)] = fail ? -5 : 0;
+      words[Request.error(request as Ptr<Request>)] = fails('eio') ? -5 : 0;
       words[Request.data(request as Ptr<Request>)] = words[Request.sector(request as Ptr<Request>)] * 2;
     },
     *interrupt() {

@@ -97,7 +97,9 @@ export function runCommand(io: Io, exit: Exit): Command {
         .default('smp'),
     )
     .addOption(
-      new Option('--inject <kind=rate>', 'make things fail: enomem, eio, signal; repeatable').argParser(injection),
+      new Option('--inject <kind=rate>', 'make things fail: enomem, eio, enospc, signal; repeatable').argParser(
+        injection,
+      ),
     )
     .addOption(
       new Option(
