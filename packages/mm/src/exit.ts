@@ -3,7 +3,7 @@ import { atomicDecAndTest, current, load, NULL, type Op, type Ptr, store } from 
 import { MmStruct, taskMm } from '@lockless/mm-types';
 import { mmuNotifierRelease } from '@lockless/mmu-notifier';
 import { lruAddDrain } from '@lockless/page';
-import { mmdrop, mmlistDel } from '@lockless/rmap';
+import { lockAreas, mmdrop, mmlistDel, unlockAreas } from '@lockless/rmap';
 import { removeVma, unmapAreas } from './unmap-areas.js';
 import { TASK_PAGES } from './unmapped-area.js';
 
@@ -12,7 +12,7 @@ import { TASK_PAGES } from './unmapped-area.js';
  *
  * *Context*: the last user is gone, so no lock is needed against faults; reclaim and truncation may still come in through the reverse
  * mapping, and take its locks and the page-table lock. Sleeps.
- * *Source*: `exit_mmap`, mm/mmap.c, 2.6.27.
+ * *Source*: `exit_mmap`, mm/mmap.c, 2.6.27; the areas are taken out under page_table_lock before they are freed, as in 2.6.5.
  */
 export function* exitMmap(mm: Ptr<MmStruct>): Op<void> {
   yield* mmuNotifierRelease(mm);
@@ -20,11 +20,13 @@ export function* exitMmap(mm: Ptr<MmStruct>): Op<void> {
   if (first === NULL) return;
   yield* lruAddDrain();
   yield* unmapAreas(mm, first, TASK_PAGES, 0, 0, true);
-  for (let vma: typeof first | 0 = first; vma !== NULL; ) vma = yield* removeVma(vma);
-  // Whoever still holds the struct must find no areas.
+  // Whoever still holds the struct must find no areas; nor must reclaim, which may come by the family of the address space, whether it has pages or not.
+  yield* lockAreas(mm);
   yield* store(MmStruct.mmap(mm), NULL);
   yield* store(MmStruct.mmRb(mm), NULL);
   yield* store(MmStruct.mmapCache(mm), NULL);
+  yield* unlockAreas(mm);
+  for (let vma: typeof first | 0 = first; vma !== NULL; ) vma = yield* removeVma(vma);
 }
 
 /**

@@ -350,7 +350,7 @@ export const FOCUSED: Readonly<Record<string, WorkloadOptions>> = {
   },
   /** A18, and who may write in place: pages of a family go to the disk and come back. */
   swap: {
-    mix: { ...NOTHING, read: 6, write: 6, fork: 2, pageout: 6, dontneed: 1 },
+    mix: { ...NOTHING, read: 6, write: 6, fork: 2, pageout: 6, migrate: 3, dontneed: 1 },
     arena: { ...NARROW, anonymous: 2, privately: 0, shared: 0 },
     processes: 1,
     threads: 3,
@@ -358,7 +358,7 @@ export const FOCUSED: Readonly<Record<string, WorkloadOptions>> = {
   },
   /** swapoff against faults, forks and unmapping. */
   swapoff: {
-    mix: { ...NOTHING, read: 4, write: 6, fork: 2, pageout: 6, swapoff: 2, dontneed: 1, mremap: 1 },
+    mix: { ...NOTHING, read: 4, write: 6, fork: 2, pageout: 6, migrate: 3, swapoff: 2, dontneed: 1, mremap: 1 },
     arena: { ...NARROW, anonymous: 2, privately: 0, shared: 0, free: 1 },
     processes: 1,
     threads: 3,
