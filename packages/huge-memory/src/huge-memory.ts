@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import {
-  defineGuard,
   GFP_COMP,
   GFP_HIGHUSER_MOVABLE,
   GFP_NO_KSWAPD,
@@ -37,23 +36,17 @@ import {
   freeTable,
   type MmuGather,
   mkHugePmd,
-  type PageTable,
   type Pte,
   pageAddNewAnonRmap,
-  pageDupRmap,
   pageRemoveRmap,
-  pmdAlloc,
   pmdpGetAndClear,
   pmdTransHuge,
   pmdTransSplitting,
   pteMkdirty,
-  pteMkold,
   pteMkwrite,
   pteMkyoung,
   ptePfn,
   ptepSetAccessFlags,
-  ptepSetWrprotect,
-  pteWrprotect,
   rmapPrepare,
   tlbRemovePage,
   vmGetPageProt,
@@ -105,7 +98,8 @@ function* newHugeEntry(vma: Ptr<VmAreaStruct>, page: Ptr<Page>): Op<Pte> {
   return (flags & VM_WRITE) !== 0 ? pteMkwrite(entry) : entry;
 }
 
-function* addAnonRss(mm: Ptr<MmStruct>, pages: number): Op<void> {
+/** Resident pages come or go. *Context*: page table lock. */
+export function* addAnonRss(mm: Ptr<MmStruct>, pages: number): Op<void> {
   yield* store(MmStruct.anonRss(mm), (yield* load(MmStruct.anonRss(mm))) + pages);
 }
 
@@ -230,51 +224,6 @@ function* copyHugePage(
   yield* mmuNotifierInvalidateRangeEnd(mm, start, start + hpagePmdNr());
   yield* putPage(same ? page : copy);
   return same ? 'copied' : 'done';
-}
-
-const waits = defineGuard('copyHugePmd.waitSplitting', 'fork copies a huge entry whose page is being split');
-
-/** What fork's copy of a huge entry came to. */
-export type HugeCopy = 'copied' | 'no huge page' | 'no memory';
-
-/**
- * copy_huge_pmd(): fork shares a huge page, read-only on both sides.
- *
- * *Context*: mmap_sem of both for writing; nobody else knows `dst`. `vma` is the parent's area.
- * *Returns* `no huge page` when it was split meanwhile: there is a table now.
- * *Source*: mm/huge_memory.c, 3.1.
- */
-export function* copyHugePmd(
-  dst: Ptr<MmStruct>,
-  src: Ptr<MmStruct>,
-  vma: Ptr<VmAreaStruct>,
-  address: number,
-  pmd: Ref<Pte>,
-): Op<HugeCopy> {
-  const to = yield* pmdAlloc(dst, address);
-  const table = to === NULL ? NULL : yield* pteAllocOne();
-  const spare = yield* rmapPrepare();
-  if (to === NULL || table === NULL || spare === null) return 'no memory';
-  yield* spinLock(MmStruct.pageTableLock(dst));
-  yield* spinLock(MmStruct.pageTableLock(src));
-  const entry = yield* readOnce(pmd);
-  const splitting = waits() && pmdTransSplitting(entry);
-  const copies = pmdTransHuge(entry) && !splitting;
-  if (copies) {
-    const page = pfnToPage(ptePfn(entry));
-    yield* getPage(page);
-    yield* pageDupRmap(page, to, spare);
-    yield* ptepSetWrprotect(src, address, pmd);
-    yield* store(to, pteMkold(pteWrprotect(entry)));
-    yield* deposit(dst, table);
-    yield* addAnonRss(dst, hpagePmdNr());
-  }
-  yield* spinUnlock(MmStruct.pageTableLock(src));
-  yield* spinUnlock(MmStruct.pageTableLock(dst));
-  if (copies) return 'copied';
-  yield* freeTable(table as Ptr<PageTable>, 0);
-  if (splitting) yield* waitSplitHugePage(vma);
-  return 'no huge page';
 }
 
 /**

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './config.js';
+export { copyHugePmd, type HugeCopy } from './copy-huge-pmd.js';
 export { pageGetGpCookie } from './gp-cookie.js';
-export * from './huge-memory.js';
+export {
+  doHugePmdAnonymousPage,
+  doHugePmdWpPage,
+  followTransHugePmd,
+  type HugeFault,
+  hugePageFits,
+} from './huge-memory.js';
 export { hugePagesInit } from './init.js';
 export { splitFrozen, tryGetCompoundHead } from './split-freeze.js';
 export { pageTransCompoundAnonSplit, splitHugePage, waitSplitHugePage } from './split-huge-page.js';

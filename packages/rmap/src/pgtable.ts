@@ -20,7 +20,7 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import { MmStruct } from '@lockless/mm-types';
-import { hugePmdsInUse, pmdTransHuge } from './huge-pmd.js';
+import { pmdTransHuge } from './huge-pmd.js';
 import type { Pte } from './pte.js';
 
 /*
@@ -184,19 +184,6 @@ export function* pmdOffset(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Nu
 export function* pteOffsetMap(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
   const table = yield* tableAt(mm, 0, address);
   return table === NULL ? NULL : (entryOf(table, 0, address) as number as Ref<Pte>);
-}
-
-/**
- * The entry by which the hardware translates an address: the pte, or the one above it when that maps a huge page. It may change to a table's address
- * at any time; that is never a present entry.
- *
- * *Context*, *Returns*, *Ordering*: as {@link pteOffsetMap}.
- */
-export function* translationEntry(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
-  const pte = yield* pteOffsetMap(mm, address);
-  if (pte !== NULL || !hugePmdsInUse()) return pte;
-  const pmd = yield* pmdOffset(mm, address);
-  return pmd !== NULL && pmdTransHuge(yield* load(pmd)) ? pmd : NULL;
 }
 
 /**

@@ -2,8 +2,8 @@
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { load, NULL, rcuDereference } from '@lockless/cpu';
 import { MmStruct } from '@lockless/mm-types';
-import { hugePmdOps, pmdTransHuge } from './huge-pmd.js';
-import { entryOf, entrySpan, PGD_LEVEL, pmdOffset } from './pgtable.js';
+import { hugePmdOps, hugePmdsInUse, pmdTransHuge } from './huge-pmd.js';
+import { entryOf, entrySpan, PGD_LEVEL, pmdOffset, pteOffsetMap } from './pgtable.js';
 import type { Pte } from './pte.js';
 
 /** What to do with a huge page that is inside a range, as a whole or not. *Returns* true: it is dealt with; false: split it, if it is there still. */
@@ -67,4 +67,17 @@ export function* nextPteRange(
     address = next;
   }
   return NULL;
+}
+
+/**
+ * The entry by which the hardware translates an address: the pte, or the one above it when that maps a huge page. It may change to a table's address
+ * at any time; that is never a present entry.
+ *
+ * *Context*, *Returns*, *Ordering*: as {@link pteOffsetMap}.
+ */
+export function* translationEntry(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
+  const pte = yield* pteOffsetMap(mm, address);
+  if (pte !== NULL || !hugePmdsInUse()) return pte;
+  const pmd = yield* pmdOffset(mm, address);
+  return pmd !== NULL && pmdTransHuge(yield* load(pmd)) ? pmd : NULL;
 }
