@@ -47,6 +47,7 @@ export async function searchDifference(options: SearchOptions): Promise<SearchRe
   const deliberate: Record<string, number> = {};
   const total = { scripts: 0, steps: 0, shrinking: false };
   let shrunk = 0;
+  let seen: SearchResult['found'] = null;
   const holds = async (script: Script): Promise<boolean> => {
     // Lets an interrupt come in. What is left after one is not performed.
     await setImmediate();
@@ -59,6 +60,7 @@ export async function searchDifference(options: SearchOptions): Promise<SearchRe
       for (const name of met) deliberate[name] = (deliberate[name] ?? 0) + 1;
     }
     total.shrinking ||= difference !== null;
+    if (difference !== null) seen = { script, difference };
     onProgress?.({ ...total });
     return difference === null;
   };
@@ -66,7 +68,8 @@ export async function searchDifference(options: SearchOptions): Promise<SearchRe
   return {
     scripts: total.scripts,
     steps: total.steps,
-    found: counterexample === null ? null : shortened(counterexample[0], simulated, real),
+    // One that does not differ again is shown as it was.
+    found: counterexample === null ? null : (shortened(counterexample[0], simulated, real) ?? seen),
     deliberate,
   };
 }

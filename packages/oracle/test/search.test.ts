@@ -66,6 +66,15 @@ describe('a planted difference is found, and made small', () => {
     expect(steps).toBeGreaterThan(100);
   });
 
+  it('a difference that does not come again is shown as it was', async () => {
+    let left = 1;
+    const once = misreading(simulatedSide(), (page) =>
+      page.kind === 'anon' && left-- > 0 ? { ...page, mapcount: 9 } : page,
+    );
+    const { found } = await search(once, 7, 20);
+    expect(found?.difference.fields).toEqual([expect.objectContaining({ field: 'mapcount', simulated: '9' })]);
+  });
+
   it('an interrupt ends the search', async () => {
     const abort = new AbortController();
     const { scripts } = await searchDifference({
