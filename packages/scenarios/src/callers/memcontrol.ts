@@ -1,6 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { bugOn, containerOf, GFP_ATOMIC, ListHead, load, NULL, spinLockIrq, spinUnlockIrq } from '@lockless/cpu';
+import {
+  atomicDec,
+  bugOn,
+  containerOf,
+  defineStatic,
+  GFP_ATOMIC,
+  ListHead,
+  load,
+  NULL,
+  poke,
+  readOnce,
+  spinLock,
+  spinLockIrq,
+  spinUnlock,
+  spinUnlockIrq,
+} from '@lockless/cpu';
 import {
   MemCgroup,
   memCgroupBoot,
@@ -13,7 +28,8 @@ import {
   resCounterUsage,
   rootMemCgroup,
 } from '@lockless/memcontrol';
-import { Page } from '@lockless/mm-types';
+import { mcHandlePresentPte } from '@lockless/mm';
+import { PAGE_MAPPING_ANON, Page, VmAreaStruct } from '@lockless/mm-types';
 import {
   getPage,
   LRU_INACTIVE_FILE,
@@ -26,12 +42,17 @@ import {
   Zone,
   zone,
 } from '@lockless/page';
+import { mkPte, type Pgprot, PTE_PRESENT, PTE_USER, pteLockptr, ptePresent, ptepGetAndClear } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
-import { always } from '../claims.js';
+import { always, alwaysAt } from '../claims.js';
 import { assertCount, bootEmptyCache, cachePage, newPage, reclaim } from '../pagecache/tiny-cache.js';
 import { type Scenario, scenario } from '../scenario.js';
+import { ADDRESS, bootMemory, newPage as newAnonPage, newProcess, type Process } from '../swap/boot.js';
 
 /* Charges of pages to memory cgroups. */
+
+/** An area of anonymous memory. */
+const area: Ptr<VmAreaStruct> = defineStatic(VmAreaStruct, 'area');
 
 const charged = (): Op<number> => usageOf(rootMemCgroup);
 function* usageOf(mem: Ptr<MemCgroup>): Op<number> {
@@ -153,5 +174,45 @@ export const memcontrolScenarios: readonly Scenario[] = [
     },
     mustReach: ['moved first', 'ended first'],
     guards: [],
+  }),
+  scenario<Process & { readonly page: Ptr<Page> }>({
+    name: 'move-charge-vs-unmap',
+    facts: ['seed 3'],
+    summary:
+      'the charge of a mapped page is to be moved while its only mapping goes: the entry has a reference as long as its lock is held',
+    source: 'mc_handle_present_pte(), mm/memcontrol.c, 3.1; Michel Lespinasse, patch 2 of 9 (2011-08-19)',
+    properties: ['I1', 'I3', 'I4'],
+    *setup() {
+      yield* bootMemory();
+      const page = yield* newAnonPage(1);
+      const process = yield* newProcess();
+      poke(Page._mapcount(page), 0);
+      poke(Page.mapping(page), PAGE_MAPPING_ANON);
+      poke(process.ptep, mkPte(page, (PTE_PRESENT | PTE_USER) as Pgprot));
+      return { ...process, page };
+    },
+    threads: {
+      *move({ mm, ptep }) {
+        yield* spinLock(pteLockptr(mm, ptep));
+        const pte = yield* readOnce(ptep);
+        const page = ptePresent(pte) ? yield* mcHandlePresentPte(area, ADDRESS, pte) : NULL;
+        yield* spinUnlock(pteLockptr(mm, ptep));
+        if (page !== NULL) yield* putPage(page);
+        return page !== NULL;
+      },
+      *unmap({ mm, ptep, page }) {
+        yield* spinLock(pteLockptr(mm, ptep));
+        yield* ptepGetAndClear(mm, ADDRESS, ptep);
+        yield* atomicDec(Page._mapcount(page));
+        yield* spinUnlock(pteLockptr(mm, ptep));
+        yield* putPage(page);
+      },
+    },
+    *finally({ page }, { results, reach }) {
+      yield* assertCount(page, 0);
+      reach(results.move === true ? 'moved first' : 'unmapped first');
+    },
+    mustReach: ['moved first', 'unmapped first'],
+    guards: [alwaysAt('mcHandlePresentPte.getPage', 'no-rcu-reader', 'mcHandlePresentPte')],
   }),
 ];
