@@ -125,7 +125,7 @@ const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'rmap.ts',
-        from: 'function* pageMkcleanOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<boolean> {\n  const at = yield* findEntry(page, vma, true);',
+        from: 'function* pageMkcleanOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<boolean> {\n  const at = yield* findEntry(page, vma, looksUnderLock());',
         to: 'function* pageMkcleanOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>): Op<boolean> {\n  const at = yield* findEntry(page, vma, false);',
       },
     ],
