@@ -168,6 +168,8 @@ export interface MmStruct {
   faultsSpurious: number;
   /** Of all these, those that waited for the disk. */
   faultsMajor: number;
+  /** VM_* that every new area has: VM_LOCKED after mlockall(MCL_FUTURE). */
+  defFlags: number;
 }
 export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
   'mm_struct',
@@ -208,6 +210,7 @@ export const MmStruct: StructOf<MmStruct> = struct<MmStruct>(
     faultsSwap: 1,
     faultsSpurious: 1,
     faultsMajor: 1,
+    defFlags: 1,
   },
   16,
 );

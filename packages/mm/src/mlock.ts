@@ -15,7 +15,7 @@ import {
   VmAreaStruct,
 } from '@lockless/mm-types';
 import { FOLL_FORCE, FOLL_WRITE, getUserPages } from './gup.js';
-import { checkRange } from './unmapped-area.js';
+import { checkRange, TASK_PAGES } from './unmapped-area.js';
 import { changeVmFlags } from './vma-flags.js';
 import { forEachPiece, type Piece } from './vma-range.js';
 
@@ -80,4 +80,49 @@ function* mlockFixup(mm: Ptr<MmStruct>, piece: Piece, locked: boolean): Op<numbe
   const pages = piece.end - piece.start;
   yield* store(MmStruct.lockedVm(mm), (yield* load(MmStruct.lockedVm(mm))) + (locked ? pages : -pages));
   return 0;
+}
+
+/* MCL_* of mlockall(2). */
+export const MCL_CURRENT = 1;
+export const MCL_FUTURE = 2;
+
+/**
+ * mlockall(2): the areas that there are (MCL_CURRENT) become locked and present, those to come (MCL_FUTURE) will be.
+ *
+ * *Context*: a task with an mm. *Returns* 0, -EINVAL; that a page could not be had is not told.
+ * *Source*: `sys_mlockall`, `do_mlockall`, mm/mlock.c, 2.6.27.
+ */
+export function* sysMlockall(flags: number): Op<number> {
+  const mm = yield* load(taskMm(current()));
+  if (mm === NULL || flags === 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE)) !== 0) return -EINVAL;
+  yield* lockAll(mm, flags);
+  if ((flags & MCL_CURRENT) === 0) return 0;
+  yield* downRead(MmStruct.mmapSem(mm));
+  yield* forEachPiece(mm, 0, TASK_PAGES, false, function* (piece) {
+    yield* populatePiece(mm, piece);
+    return 0;
+  });
+  yield* upRead(MmStruct.mmapSem(mm));
+  return 0;
+}
+
+/** munlockall(2). *Source*: `sys_munlockall`, mm/mlock.c, 2.6.27. */
+export function* sysMunlockall(): Op<number> {
+  const mm = yield* load(taskMm(current()));
+  if (mm === NULL) return -EINVAL;
+  yield* lockAll(mm, 0);
+  return 0;
+}
+
+function* lockAll(mm: Ptr<MmStruct>, flags: number): Op<void> {
+  yield* downWrite(MmStruct.mmapSem(mm));
+  yield* store(MmStruct.defFlags(mm), (flags & MCL_FUTURE) !== 0 ? VM_LOCKED : 0);
+  if (flags !== MCL_FUTURE) {
+    const locked = (flags & MCL_CURRENT) !== 0;
+    yield* forEachPiece(mm, 0, TASK_PAGES, false, function* (piece) {
+      yield* mlockFixup(mm, piece, locked);
+      return 0;
+    });
+  }
+  yield* upWrite(MmStruct.mmapSem(mm));
 }

@@ -83,8 +83,9 @@ export function* doMmap(mm: Ptr<MmStruct>, request: MmapRequest): Op<number> {
   const address = yield* chooseAddress(mm, request);
   if (address < 0) return address;
   if ((yield* load(MmStruct.mapCount(mm))) > MAX_MAP_COUNT) return -ENOMEM;
-  const vmFlags = yield* areaFlags(request);
-  if (vmFlags < 0) return vmFlags;
+  const asked = yield* areaFlags(request);
+  if (asked < 0) return asked;
+  const vmFlags = asked | (yield* load(MmStruct.defFlags(mm)));
   if (file !== NULL || (vmFlags & VM_SHARED) === 0)
     return yield* mmapRegion(mm, address, pages, vmFlags, file, request.pgoff);
   // Shared anonymous memory is a file without a name.
@@ -181,9 +182,8 @@ export function* sysMmap(request: MmapRequest): Op<number> {
   yield* downWrite(MmStruct.mmapSem(mm));
   const address = yield* doMmap(mm, request);
   yield* upWrite(MmStruct.mmapSem(mm));
-  if (address >= 0 && (request.flags & (MAP_POPULATE | MAP_LOCKED)) !== 0) {
-    yield* makePagesPresent(mm, address, address + request.pages);
-  }
+  const present = (request.flags & (MAP_POPULATE | MAP_LOCKED)) !== 0 || (yield* load(MmStruct.defFlags(mm))) !== 0;
+  if (address >= 0 && present) yield* makePagesPresent(mm, address, address + request.pages);
   return address;
 }
 
@@ -197,8 +197,10 @@ export function* sysBrk(page: number): Op<number> {
   const mm = yield* load(taskMm(current()));
   if (mm === NULL) return -EINVAL;
   yield* downWrite(MmStruct.mmapSem(mm));
+  const old = yield* load(MmStruct.brk(mm));
   const brk = yield* moveBrk(mm, page);
   yield* upWrite(MmStruct.mmapSem(mm));
+  if (brk > old && (yield* load(MmStruct.defFlags(mm))) !== 0) yield* makePagesPresent(mm, old, brk);
   return brk;
 }
 
@@ -208,7 +210,7 @@ function* moveBrk(mm: Ptr<MmStruct>, page: number): Op<number> {
   if (page < old && (yield* doMunmap(mm, page, old - page)) !== 0) return old;
   if (page > old) {
     if ((yield* findVmaIntersection(mm, old, page + 1)) !== NULL) return old;
-    const flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+    const flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | (yield* load(MmStruct.defFlags(mm)));
     if ((yield* mmapRegion(mm, old, page - old, flags, NULL, 0)) < 0) return old;
   }
   yield* store(MmStruct.brk(mm), page);

@@ -56,7 +56,16 @@ export function* mmInit(mm: Ptr<MmStruct>): Op<Ptr<MmStruct> | Null> {
   yield* store(MmStruct.mmuNotifierMm(mm), NULL);
   yield* store(MmStruct.anonmm(mm), NULL);
   yield* store(MmStruct.memCgroup(mm), 0);
-  for (const field of ['mapCount', 'fileRss', 'anonRss', 'swapents', 'nrPtes', 'totalVm', 'lockedVm'] as const) {
+  for (const field of [
+    'mapCount',
+    'fileRss',
+    'anonRss',
+    'swapents',
+    'nrPtes',
+    'totalVm',
+    'lockedVm',
+    'defFlags',
+  ] as const) {
     yield* store(MmStruct[field](mm), 0);
   }
   yield* initListHead(MmStruct.mmlist(mm));
