@@ -170,7 +170,6 @@ const FLAG_BITS: Readonly<Record<PageFlag, number>> = {
   uptodate: 1 << 3,
   mmap: 1 << 11,
   anon: ANON,
-  swapcache: 1 << 13,
   swapbacked: SWAPBACKED,
   head: 1 << 15,
   tail: 1 << 16,

@@ -40,7 +40,7 @@ export const VM_FLAGS = ['rd', 'wr', 'ex', 'sh', 'mr', 'mw', 'me', 'ms', 'gd', '
 export type VmFlag = (typeof VM_FLAGS)[number];
 
 /** Of kpageflags what both sides have and what does not depend on the moment. */
-export const PAGE_FLAGS = ['uptodate', 'mmap', 'anon', 'swapcache', 'swapbacked', 'head', 'tail', 'thp'] as const;
+export const PAGE_FLAGS = ['uptodate', 'mmap', 'anon', 'swapbacked', 'head', 'tail', 'thp'] as const;
 export type PageFlag = (typeof PAGE_FLAGS)[number];
 
 /* Bits of pagemap, from 55 up. */

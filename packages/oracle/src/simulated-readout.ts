@@ -7,7 +7,6 @@ import {
   PG_DIRTY,
   PG_HEAD,
   PG_PRIVATE,
-  PG_SWAPCACHE,
   PG_TAIL,
   PG_UPTODATE,
   VM_ACCOUNT,
@@ -155,8 +154,6 @@ function hasFlag(at: ResidentPage, flag: PageFlag): boolean {
       return at.mapcount > 0;
     case 'anon':
       return at.kind === 'anon';
-    case 'swapcache':
-      return pageBit(at, PG_SWAPCACHE);
     case 'swapbacked':
       return at.kind !== 'file';
     case 'head':
