@@ -1,37 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import {
-  current,
-  KernelBug,
-  type KernelConfig,
-  kmemCacheOf,
-  type Op,
-  type Ptr,
-  STATIC_WORDS,
-  store,
-  TaskStruct,
-} from '@lockless/cpu';
-import {
-  backgroundTasks,
-  boot,
-  diskInterrupt,
-  machineHooks,
-  mmInvariants,
-  shutdown,
-  swapMapAgrees,
-  swapoffAll,
-} from '@lockless/mm';
-import { Bio, DISK_DEVICE, EINTR, Inode, Page } from '@lockless/mm-types';
-import {
-  attachBlockMap,
-  BackingStore,
-  pagesKnowTheirPlace,
-  setPageCacheObserver,
-  swapAreas,
-} from '@lockless/pagecache';
+import { type KernelConfig, kmemCacheOf, type Op, type Ptr, STATIC_WORDS, type TaskStruct } from '@lockless/cpu';
+import { backgroundTasks, boot, diskInterrupt, machineHooks, mmInvariants, shutdown } from '@lockless/mm';
+import { Bio, DISK_DEVICE, Inode, Page } from '@lockless/mm-types';
+import { attachBlockMap, BackingStore, pagesKnowTheirPlace, setPageCacheObserver } from '@lockless/pagecache';
 import { rcuStatistics } from '@lockless/rcu';
 import { Machine } from '@lockless/simulator';
 import { Bookkeeping } from './bookkeeping.js';
 import { CpuLanes } from './cpu-lanes.js';
+import { endSwap, placesLeft } from './end-swap.js';
 import { Guest } from './guest.js';
 import { migrateAtRandom } from './migrator.js';
 import { Neighbour } from './neighbours.js';
@@ -252,13 +228,6 @@ function* shutDown(world: World, others: number): Op<void> {
   yield* shutdown(world.allInodes());
 }
 
-/** Nobody has memory any more: each place that is in use is the swap cache's alone, and swapoff frees them all. */
-function* endSwap(): Op<void> {
-  const leak = swapMapAgrees([]);
-  if (leak !== null) throw new KernelBug('swap-map-agrees', leak);
-  while ((yield* swapoffAll()) === -EINTR) yield* store(TaskStruct.signalPending(current()), 0);
-}
-
 function addInvariants(machine: Machine, world: World): void {
   const universe = () => ({ mms: [], inodes: world.allInodes() });
   for (const { name, check } of mmInvariants)
@@ -285,11 +254,6 @@ function addInvariants(machine: Machine, world: World): void {
   });
   machine.addInvariant({ name: 'swap-places-freed', atEnd: true, check: placesLeft });
   machine.addInvariant({ name: 'objects-freed', atEnd: true, check: () => leftovers(machine) });
-}
-
-function placesLeft(): string | null {
-  const left = swapAreas().reduce((sum, { users }) => sum + users.size, 0);
-  return left === 0 ? null : `${left} places of the swap area are in use`;
 }
 
 function leftovers(machine: Machine): string | null {
