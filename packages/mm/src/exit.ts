@@ -19,13 +19,14 @@ export function* exitMmap(mm: Ptr<MmStruct>): Op<void> {
   const first = yield* load(MmStruct.mmap(mm));
   if (first === NULL) return;
   yield* lruAddDrain();
-  yield* unmapAreas(mm, first, TASK_PAGES, 0, 0, true);
-  // Whoever still holds the struct must find no areas; nor must reclaim, which may come by the family of the address space, whether it has pages or not.
+  // Whoever still holds the struct must find no areas, and so no page tables before those go; nor must reclaim, which may come by the family of the
+  // address space, whether it has pages or not.
   yield* lockAreas(mm);
   yield* store(MmStruct.mmap(mm), NULL);
   yield* store(MmStruct.mmRb(mm), NULL);
   yield* store(MmStruct.mmapCache(mm), NULL);
   yield* unlockAreas(mm);
+  yield* unmapAreas(mm, first, TASK_PAGES, 0, 0, true);
   for (let vma: typeof first | 0 = first; vma !== NULL; ) vma = yield* removeVma(vma);
 }
 

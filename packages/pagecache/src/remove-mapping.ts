@@ -26,7 +26,7 @@ const unfreezeDirty = defineGuard(
  * *Returns* true: removed, and the count still 0; the caller frees the page without touching the count, or unfreezes it. False: somebody
  * holds a reference, or the page is dirty; nothing has changed.
  * *Ordering*: A is a full barrier, so PG_dirty is tested after the count: whoever set it and then dropped his reference is seen (A9).
- * *Source*: `__remove_mapping`, mm/vmscan.c, e286781d5f (2.6.27). *Differs*: no swap cache yet.
+ * *Source*: `__remove_mapping`, mm/vmscan.c, e286781d5f (2.6.27). *Differs*: pages in the swap cache have a function of their own, removeFromSwapCacheFrozen().
  */
 export function* removeMappingFrozen(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<boolean> {
   bugOn(!(yield* pageLocked(page)), '__remove_mapping of an unlocked page');
