@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { configureKernel, GFP_KERNEL, NULL } from '@lockless/cpu';
+import type { Op, Ptr, Ref } from '@lockless/cpu';
+import { configureKernel, GFP_KERNEL } from '@lockless/cpu';
 import { buildMm, ERA_MM, type MmOptions, mmOptionsInit, PROT_READ, PROT_WRITE, truncatePagecache } from '@lockless/mm';
 import {
   type AddressSpace,
@@ -28,6 +28,8 @@ import {
 import { bootRcuEvents } from '@lockless/rcu';
 import { anonVmaPrepare, findVma, type Pte, pteAllocMap } from '@lockless/rmap';
 
+import { given } from '../notifiers/boot.js';
+
 /* A machine with a few frames, and a process that maps the one page of a file, which is in the cache. All of it real code. */
 
 /** Where the process maps it. */
@@ -53,11 +55,6 @@ export interface MappedFileOptions {
   readonly pages?: number;
   readonly generation?: Generation;
   readonly mm?: Partial<MmOptions>;
-}
-
-export function given<T>(pointer: Ptr<T> | Null): Ptr<T> {
-  if (pointer === NULL) throw new RangeError('the scenario does not fit into its memory');
-  return pointer;
 }
 
 export function* bootMappedFile(options: MappedFileOptions): Op<MappedFile> {
