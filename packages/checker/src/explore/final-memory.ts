@@ -136,6 +136,9 @@ export class FinalMemory implements Engine {
         this.write(state, TASK_RUNNING);
         return true;
       }
+      case 'SCHEDULE':
+        if (this.words[TaskStruct.state(this.machine.tasks[0])] === TASK_RUNNING) return undefined;
+        throw new KernelBug('deadlock', 'schedule(): sleeps, and nobody else runs');
       case 'RELAX':
         throw new KernelBug('livelock', 'cpu_relax(): spins, and nobody else runs');
       case 'IO':

@@ -4,6 +4,7 @@ import { access, code, functionName, localBhDisable, pointedFunction } from '@lo
 import type { AccessSite } from './execution.js';
 import { ADDED_MAX, type Graph, NONE, READS } from './graph.js';
 import * as N from './node.js';
+import { openSections } from './rcu-sections.js';
 import { answerOf, keyOf, succeeds, waitsForLock } from './read-modify-write.js';
 import { ThreadCode } from './thread-code.js';
 import type { ThreadEngine } from './thread-engine.js';
@@ -16,6 +17,11 @@ export class TooManyThreads extends Error {}
 export const NOBODY = -1;
 /** {@link Threads.choose}: the graph is to be given up, since a wait in it cannot end. */
 const IN_VAIN = -2;
+/**
+ * Rank of a thread that has thrown while others read under RCU: the model forbids an execution in which a grace period ended too early for what a
+ * reader does later, so that has to be there.
+ */
+const AFTER_READERS = 3.5;
 
 const SYNCHRONIZE_RCU = code('synchronize_rcu');
 
@@ -91,7 +97,7 @@ export class Threads {
 
   /**
    * Whose turn it is: whoever is not about to load comes first, so that more loads find all stores there; who waits for something comes
-   * last. A thread that has thrown comes before all.
+   * last. A thread that has thrown comes before all, but for readers of RCU.
    */
   choose(graph: Graph): number {
     for (;;) {
@@ -123,6 +129,7 @@ export class Threads {
   private rank(graph: Graph, thread: number, node: N.TraceNode): number {
     switch (node.kind) {
       case N.BUG:
+        return this.engine.scope.gracePeriods && openSections(graph).length > 0 ? AFTER_READERS : 0;
       case N.WRITE:
       case N.FENCE:
       case N.CHOOSE:

@@ -2,9 +2,10 @@
 import { causalOrder } from './causal-order.js';
 import type { ReferenceConsistency } from './consistency.js';
 import type { AccessSite } from './execution.js';
-import { type Graph, NONE } from './graph.js';
+import type { Graph } from './graph.js';
 import { Level } from './levels.js';
 import * as N from './node.js';
+import { openSections } from './rcu-sections.js';
 import { Restriction } from './restrict.js';
 
 /*
@@ -56,24 +57,4 @@ export function* heldUpBy(
     rest.cursor[thread] = HELD_UP;
     if (waits) yield rest;
   }
-}
-
-/** The outermost rcu_read_lock() of each thread that stops in a section. */
-function openSections(graph: Graph): number[] {
-  const found: number[] = [];
-  for (let thread = 0; thread < graph.threads; thread++) {
-    let depth = 0;
-    let outermost = NONE;
-    for (let e = graph.last[thread]; e !== NONE; e = graph.programBefore[e]) {
-      const { kind, operation } = graph.nodes[e];
-      if (kind !== N.FENCE) continue;
-      if (operation === N.F_RCU_UNLOCK) depth--;
-      if (operation === N.F_RCU_LOCK && ++depth === 1) {
-        outermost = e;
-        depth = 0;
-      }
-    }
-    if (outermost !== NONE) found.push(outermost);
-  }
-  return found;
 }
