@@ -4,13 +4,7 @@ import { boot, buildMm, mmput, PROT_READ, PROT_WRITE, SIGBUS, userRead, userWrit
 import { EBUSY, ENXIO, type MmStruct, type Page, taskMm } from '@lockless/mm-types';
 import { allocPage, frameInvariant, lruAddDrain, lruInvariant, pageToPfn } from '@lockless/page';
 import { describe, expect, it } from 'vitest';
-import {
-  badPages,
-  hwpoisonInject,
-  memoryFailure,
-  softOfflinePage,
-  unpoisonMemory,
-} from '../src/index.js';
+import { badPages, hwpoisonInject, memoryFailure, softOfflinePage, unpoisonMemory } from '../src/index.js';
 
 interface Process {
   readonly mm: Ptr<MmStruct>;

@@ -108,11 +108,11 @@ describe('footprint', () => {
   });
 
   it('a share of it leaves room for what cannot be reclaimed, and can boot', () => {
-    expect(framesFor({ percent: 50 }, source, truth)).toBe(500);
-    expect(framesFor({ percent: 25 }, source, truth)).toBe(375);
-    expect(framesFor({ pages: 12 }, source, truth)).toBe(12);
-    expect(framesFor(undefined, source, truth)).toBe(65_536);
+    expect(framesFor({ percent: 50 }, source, truth, 0)).toBe(500);
+    expect(framesFor({ percent: 25 }, source, truth, 0)).toBe(375);
+    expect(framesFor({ pages: 12 }, source, truth, 0)).toBe(12);
+    expect(framesFor(undefined, source, truth, 0)).toBe(65_536);
     const little = recording([exec(), exit(1, 9)]);
-    expect(() => framesFor({ percent: 100 }, little, truthOf(little))).toThrow(SimulationInputError);
+    expect(() => framesFor({ percent: 100 }, little, truthOf(little), 0)).toThrow(SimulationInputError);
   });
 });

@@ -17,7 +17,7 @@ const HEAP = 1000;
 function withMemory(program: (memory: UserMemory, space: Space) => Op<void>): void {
   const memory = new UserMemory(new AddressMap([HEAP]), new Contents(), (id) => id + 1);
   const vma = { from: HEAP, to: HEAP + 10, prot: 'rw-', shared: false, kind: 'anon', file: null, index: 0 } as const;
-  const space: Space = { id: 0, areas: AreaMap.ofImage([vma], 0) };
+  const space: Space = { id: 0, areas: AreaMap.ofImage([vma], 0), calls: { begun: 0, ended: 0 } };
   new SequentialEngine().run(
     (function* (): Op<void> {
       yield* boot({ cpus: 1, memoryPages: 256 });
