@@ -66,7 +66,8 @@ function pageFacts(
       { where, field: 'flags', value: page.flags.join(' ') },
       { where, field: 'mapcount', value: String(page.mapcount) },
       { where, field: 'dirty', value: String(page.dirty) },
-      { where, field: 'mincore', value: String(page.mincore) },
+      // Of swapped pages it depends on the disk: what is written over already is reclaimed.
+      { where, field: 'mincore', value: page.kind === 'swap' ? '-' : String(page.mincore) },
     ];
   });
 }
