@@ -19,6 +19,7 @@ export * from './invariants.js';
 export * from './kswapd.js';
 export * from './lookup-protocol.js';
 export * from './migrate.js';
+export { migratePageMoveMapping } from './migrate-mapping.js';
 export { doMigrateRange, migratePages } from './migrate-pages.js';
 export * from './observer.js';
 export * from './page-io.js';

@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Null, Op, Ptr } from '@lockless/cpu';
-import {
-  atomicDec,
-  bugOn,
-  defineGuard,
-  GFP_KERNEL,
-  NULL,
-  readOnce,
-  spinLockIrq,
-  spinUnlockIrq,
-  writeOnce,
-} from '@lockless/cpu';
-import { AddressSpace, EAGAIN, EBUSY, ENOMEM, type MmStruct, Page } from '@lockless/mm-types';
+import type { Op, Ptr } from '@lockless/cpu';
+import { bugOn, defineGuard, GFP_KERNEL, NULL, readOnce, spinLockIrq, spinUnlockIrq, writeOnce } from '@lockless/cpu';
+import { EAGAIN, EBUSY, ENOMEM, type MmStruct, Page } from '@lockless/mm-types';
 import {
   clearPageLru,
   delPageFromLruList,
@@ -21,17 +11,12 @@ import {
   lockPage,
   lruOf,
   pageAnon,
-  pageCount,
-  pageFreezeRefs,
   pageLru,
   pageMapped,
-  pageMapping,
   pagePrivate,
   pageSwapCache,
-  pageUnfreezeRefs,
   pageWriteback,
   putPage,
-  setPageSwapCache,
   trylockPage,
   unlockPage,
   waitOnPageLocked,
@@ -39,7 +24,6 @@ import {
   Zone,
   zone,
 } from '@lockless/page';
-import { radixTreeDerefSlot, radixTreeLookupSlot, radixTreeReplaceSlot } from '@lockless/radix-tree';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import {
   leavesMigrationEntries,
@@ -53,9 +37,8 @@ import {
   tryToUnmap,
 } from '@lockless/rmap';
 import { migratePageCopy } from './migrate-copy.js';
+import { migratePageMoveMapping } from './migrate-mapping.js';
 import { addToSwap } from './swap-state.js';
-import { swapperSpace } from './swapper-space.js';
-import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
 
 /*
  * mm/migrate.c, 2.6.27: a page moves to another frame. Its new frame takes its place in the tree while lookups go on:
@@ -70,10 +53,6 @@ import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
  * and sees that the slot has another page. So 3 must be visible before 4 is: the release in page_unfreeze_refs() (kernel-facts A11).
  */
 
-const freezeRefs = defineGuard(
-  'migratePageMoveMapping.freezeRefs',
-  'migration compares page_count(page) with what it expects, and does not freeze it',
-);
 const getUnlessZero = defineGuard(
   'migrationEntryWait.getUnlessZero',
   'a fault that meets a migration entry takes its reference with get_page()',
@@ -114,53 +93,6 @@ export function* isolateLruPageForMigration(page: Ptr<Page>): Op<number> {
   }
   yield* spinUnlockIrq(lruLock);
   return isolated ? 0 : -EBUSY;
-}
-
-/** page_mapping() and page_index() of a page that is in a cache: the swap cache too. *Context*: page locked. */
-function* cacheOf(page: Ptr<Page>): Op<{ mapping: Ptr<AddressSpace> | Null; index: number }> {
-  if (yield* pageSwapCache(page)) return { mapping: swapperSpace, index: yield* readOnce(Page.private(page)) };
-  return { mapping: yield* pageMapping(page), index: yield* readOnce(Page.index(page)) };
-}
-
-/** 2. The caller and the cache refer to the page, its buffers too if it has some: these references become nobody's. */
-function* freeze(page: Ptr<Page>, expected: number): Op<boolean> {
-  if ((yield* pageCount(page)) !== expected) return false;
-  return freezeRefs() ? yield* pageFreezeRefs(page, expected) : true;
-}
-
-/** 4. */
-function* unfreeze(page: Ptr<Page>, expected: number): Op<void> {
-  if (freezeRefs()) yield* pageUnfreezeRefs(page, expected);
-  // __put_page() of the cache's reference: the caller's is left, so this is not the last.
-  yield* atomicDec(Page._count(page));
-}
-
-/**
- * Replaces a page by another in its mapping: 2, 3 and 4.
- * *Context*: both pages locked, a reference to each, the old one not mapped any more; mapping and index of the new one are set.
- * *Returns* 0; -EAGAIN when somebody else has a reference: nothing has changed. A page without a mapping must be the caller's alone.
- * *Ordering*: 2 is a full barrier, 3 a release (a lookup that finds the new page finds it complete), 4 a release (see above).
- * *Source*: `migrate_page_move_mapping`, mm/migrate.c, 2.6.27. *Differs*: one zone, so no counter moves from one to another.
- */
-export function* migratePageMoveMapping(newpage: Ptr<Page>, page: Ptr<Page>): Op<number> {
-  const { mapping, index } = yield* cacheOf(page);
-  if (mapping === NULL) return (yield* pageCount(page)) === 1 ? 0 : -EAGAIN;
-  yield* lockTreeIrq(mapping);
-  const slot = yield* radixTreeLookupSlot(AddressSpace.pageTree(mapping), index);
-  const expected = (yield* pagePrivate(page)) ? 3 : 2;
-  if (slot === NULL || (yield* radixTreeDerefSlot(slot)) !== page || !(yield* freeze(page, expected))) {
-    yield* unlockTreeIrq(mapping);
-    return -EAGAIN;
-  }
-  yield* getPage(newpage);
-  if (yield* pageSwapCache(page)) {
-    yield* setPageSwapCache(newpage);
-    yield* writeOnce(Page.private(newpage), index);
-  }
-  yield* radixTreeReplaceSlot(slot, newpage); // 3.
-  yield* unfreeze(page, expected);
-  yield* unlockTreeIrq(mapping);
-  return 0;
 }
 
 /** migrate_page(): of a page without buffers. *Context* and *Returns* as {@link migratePageMoveMapping}. *Source*: mm/migrate.c, 2.6.27. */

@@ -4,7 +4,9 @@ import { load, NULL, poke, readOnce, spinLock, spinUnlock, writeOnce } from '@lo
 import { EAGAIN, Page } from '@lockless/mm-types';
 import { lockPage, lruAddDrain, lruCacheAdd, pageCount, putPage, unlockPage } from '@lockless/page';
 import {
+  configure,
   findGetPage,
+  type Generation,
   isolateLruPageForMigration,
   migratePageMoveMapping,
   migrationEntryWait,
@@ -51,14 +53,16 @@ function* moveToNewPage({ page, newpage }: Migration): Op<number> {
   return yield* migratePageMoveMapping(newpage, page);
 }
 
-export const migrationScenarios: readonly Scenario[] = [
-  scenario<Migration>({
-    name: 'migration-under-lookup',
-    facts: ['A11', 'A7', 'B12', 'C16'],
-    summary: 'a page is replaced by another in its slot while a lookup takes a reference to it',
-    source: 'migrate_page_move_mapping(), mm/migrate.c, e286781d5f (2.6.27); Will Deacon, 2017, on page_ref_unfreeze()',
-    properties: ['I2', 'I3', 'I5', 'I8'],
-    setup: bootMigration,
+function migrationUnderLookup(
+  declared: Pick<Scenario, 'name' | 'facts' | 'summary' | 'source' | 'properties' | 'guards'>,
+  generation: Generation,
+): Scenario {
+  return scenario<Migration>({
+    ...declared,
+    *setup() {
+      configure({ generation });
+      return yield* bootMigration();
+    },
     threads: {
       migrate: moveToNewPage,
       *lookup() {
@@ -77,15 +81,45 @@ export const migrationScenarios: readonly Scenario[] = [
       reach(moved ? 'migrated' : 'lookup first');
     },
     mustReach: ['migrated', 'lookup first'],
-    guards: [
-      always('findGetPage.slotRecheck', 'assertion'),
-      always('migratePageMoveMapping.freezeRefs', 'assertion'),
-      weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
-      // Ordered already, by the freeze before it, which is a full barrier.
-      notNeeded('radixTreeReplaceSlot.rcu_assign_pointer'),
-      weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
-    ],
-  }),
+  });
+}
+
+export const migrationScenarios: readonly Scenario[] = [
+  migrationUnderLookup(
+    {
+      name: 'migration-under-lookup',
+      facts: ['A11', 'A7', 'B12', 'C16'],
+      summary: 'a page is replaced by another in its slot while a lookup takes a reference to it',
+      source:
+        'migrate_page_move_mapping(), mm/migrate.c, e286781d5f (2.6.27); Will Deacon, 2017, on page_ref_unfreeze()',
+      properties: ['I2', 'I3', 'I5', 'I8'],
+      guards: [
+        always('findGetPage.slotRecheck', 'assertion'),
+        always('migratePageMoveMapping.freezeRefs', 'assertion'),
+        weakOnly('pageUnfreezeRefs.smp_store_release', 'assertion'),
+        // Ordered already, by the freeze before it, which is a full barrier.
+        notNeeded('radixTreeReplaceSlot.rcu_assign_pointer'),
+        weakOnly('pageCacheGetSpeculative.atomic_add_unless', 'assertion'),
+      ],
+    },
+    'freeze-refs',
+  ),
+  migrationUnderLookup(
+    {
+      name: 'nonewrefs-migration-under-lookup',
+      facts: ['A1', 'A2', 'seed 0'],
+      summary: 'the same in the first protocol: PG_nonewrefs on the old page and on the new one makes lookups wait',
+      source: 'migrate_page_remove_references() in Nick Piggin, "speculative get page" (2006)',
+      properties: ['I2', 'I3', 'I5', 'I7'],
+      guards: [
+        always('findGetPage.slotRecheck', 'assertion'),
+        always('migratePageRemoveReferences.noNewRefs', 'assertion'),
+        weakOnly('setPageNoNewRefs.fullBarrier', 'assertion'),
+        weakOnly('getPageInSlot.smp_rmb', 'assertion'),
+      ],
+    },
+    'nonewrefs',
+  ),
   scenario<Migration & Process>({
     name: 'fault-on-migration-entry',
     facts: ['A10'],
