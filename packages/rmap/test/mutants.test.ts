@@ -163,7 +163,7 @@ const MUTANTS: readonly Mutant[] = [
       },
     ],
     foundBy: anonVmaReuse,
-    options: { model: 'weak', runLength: 12 },
+    options: { model: 'weak', runLength: 20 },
     as: /null pointer dereference|access outside every object/,
   },
 ];
