@@ -14,7 +14,9 @@ import {
 } from '@lockless/mm-types';
 import { freeBlocks, iSizeWrite, truncateInodePagesRange } from '@lockless/pagecache';
 import { unmapMappingRange } from '@lockless/rmap';
+import { mmOption } from './mm-options.js';
 import { withinFileSizeLimit } from './rlimit.js';
+import { shmemMapping } from './shmem.js';
 import { MAX_LFS_FILESIZE } from './truncate.js';
 
 export const FALLOC_FL_KEEP_SIZE = 1;
@@ -77,10 +79,19 @@ function* extend(inode: Ptr<Inode>, bytes: number): Op<number> {
 }
 
 /**
+ * Where faults go by truncate_count, files on a disk can have no holes: after its second look a fault relies on i_size to hide the page, and a
+ * hole leaves i_size as it is. File systems that could do it came later (2.6.38), faults under the page lock in 2.6.23.
+ */
+function* canPunch(inode: Ptr<Inode>): Op<boolean> {
+  return mmOption('truncateCountFaults') === 0 || (yield* shmemMapping(Inode.data(inode)));
+}
+
+/**
  * Makes holes of the whole pages of `bytes` bytes from byte `offset`. *Context*: sleeps; takes inode->mutex. `evenCows` as of
- * {@link vmtruncateRange}. *Returns* 0, -ETXTBSY: memory is swapped out to the file.
+ * {@link vmtruncateRange}. *Returns* 0, -ETXTBSY: memory is swapped out to the file; -EOPNOTSUPP: {@link canPunch}.
  */
 export function* punchHole(inode: Ptr<Inode>, offset: number, bytes: number, evenCows: boolean): Op<number> {
+  if (!(yield* canPunch(inode))) return -EOPNOTSUPP;
   const first = Math.ceil(offset / PAGE_SIZE);
   const end = Math.floor((offset + bytes) / PAGE_SIZE);
   yield* mutexLock(Inode.mutex(inode));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu';
-import { omitGuards, peek, poke, type TaskStruct as Task, TaskStruct } from '@lockless/cpu';
+import { NULL, omitGuards, peek, poke, type TaskStruct as Task, TaskStruct } from '@lockless/cpu';
 import {
   AddressSpace,
   EACCES,
@@ -21,6 +21,7 @@ import {
   FALLOC_FL_PUNCH_HOLE,
   fileFsync,
   MADV_REMOVE,
+  MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -38,6 +39,7 @@ import { anonymous, RW, SequentialMachine } from './sequential-machine.js';
 
 const AT = 2000;
 const PAGE = 4096;
+const SHARED_MEMORY = MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS;
 const HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 const hole = (index: number) => ({ identity: contentOf(5, index), version: 0 });
 
@@ -151,6 +153,20 @@ describe('a hole', () => {
     if (run.endless) expect(faults).toBe(100);
     else expect(faults).toBeLessThan(20);
     expect(contentAt(machine, mm, AT + 1)).toEqual(hole(1));
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('is refused on a disk where faults go by truncate_count: nothing would keep them off the pages that go', () => {
+    const { machine, file, mm } = mapped(2, { truncateCountFaults: 1 });
+    machine.write(mm, AT, 0);
+    expect(machine.as(mm, sysMadvise(AT, 1, MADV_REMOVE))).toBe(-EOPNOTSUPP);
+    expect(machine.run(sysFallocate(file, HOLE, 0, PAGE))).toBe(-EOPNOTSUPP);
+    expect(contentAt(machine, mm, AT).version).toBe(2);
+    // Memory that is nobody's file has faults under the page lock.
+    machine.mmap(mm, { address: AT + 300, pages: 1, prot: RW, flags: SHARED_MEMORY, file: NULL, pgoff: 0 });
+    machine.write(mm, AT + 300, 0);
+    expect(machine.as(mm, sysMadvise(AT + 300, 1, MADV_REMOVE))).toBe(0);
+    expect(contentAt(machine, mm, AT + 300).version).toBe(0);
     expect(machine.verify()).toBeNull();
   });
 
