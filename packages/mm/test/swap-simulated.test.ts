@@ -35,7 +35,7 @@ describe.each(DESIGNS)('programs whose memory is swapped, reverse mapping %s', (
     const { failures, ins, outs } = swapped({
       rmap,
       swapPages: 64,
-      memoryPages: 44,
+      memoryPages: 36,
       minFreeKbytes: 16,
       steps: 40,
       mix: { pageout: 2 },
