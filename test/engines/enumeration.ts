@@ -56,11 +56,17 @@ function traces(thread: readonly Instruction[], domain: readonly number[]): Trac
 /** Values that any store could store: what loads may return. */
 function domainOf(program: RandomProgram): number[] {
   const domain = new Set([0]);
-  const adds = program.flat().filter((instruction) => meaningOf(instruction).kind === 'add').length;
-  for (let round = 0; round <= adds; round++)
+  // A value comes by way of other values at most once for each store that there is.
+  const stores = program
+    .flat()
+    .filter((instruction) => !['load', 'fence'].includes(meaningOf(instruction).kind)).length;
+  let known = 0;
+  for (let round = 0; round < stores && known < domain.size; round++) {
+    known = domain.size;
     for (const thread of program)
       for (const { events } of traces(thread, [...domain]))
         for (const e of events) if (e.type === 'W') domain.add(e.value);
+  }
   return [...domain];
 }
 

@@ -152,16 +152,25 @@ class NeedsGuess extends Error {
   }
 }
 
-/** All runs of a thread, whatever its loads return. */
-function runsOf(steps: readonly Step[]): Run[] {
+/** Stores store 0 to 2; each increment may add to that. */
+const LARGEST_STORED = 2;
+
+const incrementsOf = (steps: readonly Step[]): number =>
+  steps.reduce((sum, step) => {
+    if (step.do === 'if') return sum + incrementsOf(step.inside) + incrementsOf(step.otherwise);
+    return sum + (step.do === 'try' ? incrementsOf(step.inside) : Number(step.do === 'increment'));
+  }, 0);
+
+/** All runs of a thread, whatever its loads return, up to `largest`. */
+function runsOf(steps: readonly Step[], largest: number): Run[] {
+  const values = Array.from({ length: largest + 1 }, (_, value) => value);
   const found: Run[] = [];
   const extend = (guesses: readonly Cell[]): void => {
     try {
       found.push(new Machine(guesses).run(steps));
     } catch (error) {
       if (!(error instanceof NeedsGuess)) throw error;
-      const domain: readonly Cell[] =
-        error.location === 'p' ? ['x', 'y'] : error.location === 'l' ? [0, 1] : [0, 1, 2, 3];
+      const domain: readonly Cell[] = error.location === 'p' ? ['x', 'y'] : error.location === 'l' ? [0, 1] : values;
       for (const guess of domain) extend([...guesses, guess]);
     }
   };
@@ -301,7 +310,8 @@ const BUDGET = 1500;
 
 /** One text for each consistent execution: who reads from whom, and the order of the stores. Null when there are too many candidates to try. */
 export function executionsOf(program: Program, model: MemoryModel): string[] | null {
-  const runs = program.map(runsOf);
+  const largest = LARGEST_STORED + program.reduce((sum, thread) => sum + incrementsOf(thread), 0);
+  const runs = program.map((thread) => runsOf(thread, largest));
   if (runs.reduce((product, { length }) => product * length, 1) > BUDGET) return null;
   const found: string[] = [];
   const budget = { left: BUDGET };
