@@ -6,7 +6,11 @@ import { simulate } from '../src/index.js';
 import { BUNDLED, type Bundled, bundled, expectHolds } from './bundled.js';
 
 const DESIGNS = ['pte-chain', 'objrmap', 'anonmm'] as const;
-const RUNS = BUNDLED.flatMap((name, seed) => DESIGNS.map((rmap) => ({ name, rmap, seed: seed + 1 })));
+const EVERY = BUNDLED.flatMap((name, r) => DESIGNS.map((rmap, d) => ({ name, rmap, seed: r + 1, odd: (r + d) % 2 })));
+/** The compiler's recording is the longest by far: on one design. Campaigns replay all on all. */
+const RUNS = EVERY.filter(({ name, rmap }) => name !== 'gcc-hello' || rmap === 'objrmap');
+/** Each design with half of the recordings. */
+const PRESSED = RUNS.filter(({ odd }) => odd === 0);
 
 const faultsOf = (result: RunResult) =>
   result.processes.map(({ faults, rssAtExit }) => [faults.simulated, rssAtExit.simulated]);
@@ -30,7 +34,7 @@ describe('the recordings on the reverse mappings other than anon_vma', () => {
     expect([result.memory.reverseMapping.anonVmas, anonVma.memory.reverseMapping.pteChains]).toEqual([0, 0]);
   });
 
-  it.each(RUNS)('$name, $rmap, seed $seed: a quarter of the memory, weak memory', async ({ name, rmap, seed }) => {
+  it.each(PRESSED)('$name, $rmap, seed $seed: a quarter of the memory, weak memory', async ({ name, rmap, seed }) => {
     const result = await simulate(bundled(name), { rmap, seed, neighbours: seed % 3, memory: { percent: 25 } });
     expectHolds(result);
     expect(result.operations).toBe(result.operationsTotal);
