@@ -43,7 +43,7 @@ export interface VmAreaStruct {
   /** Page index in the file, or for anonymous areas the start page at creation. */
   vmPgoff: number;
   vmFile: Ptr<File> | Null;
-  /** On AddressSpace.iMmap. */
+  /** On AddressSpace.iMmap; with VM_NONLINEAR on iMmapNonlinear. */
   shared: Embed<ListHead>;
   anonVma: Ptr<AnonVma> | Null;
   /** On AnonVma.head; at an even offset, see there. */
@@ -52,6 +52,8 @@ export interface VmAreaStruct {
   vmTruncateCount: number;
   /** Not 0: may have anonymous pages. Kept by the reverse mappings before anon_vma; with it, `anonVma` says so. */
   hasAnon: number;
+  /** With VM_NONLINEAR: pages from the start that try_to_unmap() has looked through, so that the next one goes on there. */
+  vmPrivateData: number;
 }
 export const VmAreaStruct: StructOf<VmAreaStruct> = struct<VmAreaStruct>(
   'vm_area_struct',
@@ -69,6 +71,7 @@ export const VmAreaStruct: StructOf<VmAreaStruct> = struct<VmAreaStruct>(
     anonVmaNode: ListHead,
     vmTruncateCount: 1,
     hasAnon: 1,
+    vmPrivateData: 1,
   },
   16,
 );

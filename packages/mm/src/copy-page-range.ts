@@ -13,7 +13,7 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import { copyHugePmd } from '@lockless/huge-memory';
-import { ENOMEM, MmStruct, VM_MAYWRITE, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { ENOMEM, MmStruct, VM_MAYWRITE, VM_NONLINEAR, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { getPage, pageAnon } from '@lockless/page';
 import { swapDuplicate } from '@lockless/pagecache';
@@ -59,7 +59,9 @@ const isCowMapping = (flags: number): boolean => (flags & (VM_SHARED | VM_MAYWRI
  * (d992895ba2b2).
  */
 export function* copyPageRange(dst: Ptr<MmStruct>, src: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<number> {
-  if (!(yield* mayHaveAnon(vma)) && mmOption('copyFilePtes') === 0) return 0;
+  // Of an area that is not linear only the entries say what it shows.
+  const nonlinear = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_NONLINEAR) !== 0;
+  if (!nonlinear && !(yield* mayHaveAnon(vma)) && mmOption('copyFilePtes') === 0) return 0;
   const start = yield* load(VmAreaStruct.vmStart(vma));
   const end = yield* load(VmAreaStruct.vmEnd(vma));
   // Entries of the parent lose the right to write.

@@ -13,6 +13,7 @@ import {
   PG_PRIVATE,
   PG_RESERVED,
   PG_SWAPCACHE,
+  VM_NONLINEAR,
   VmAreaStruct,
 } from '@lockless/mm-types';
 import {
@@ -28,7 +29,7 @@ import {
   zonePageState,
 } from '@lockless/page';
 import { cachedPages, pageCacheIsTidy, pagesLeftBusy, swapperSpace } from '@lockless/pagecache';
-import { areasOf, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
+import { areasOf, ptePfn, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
 import { swapCacheIsTidy, swapMapAgrees } from './invariants-swap.js';
 
 /*
@@ -182,7 +183,9 @@ function nothingBeyondTheEnd({ mms }: Universe): string | null {
     walkMm(mm, (vpage, pte, vma) => {
       const file = vma === NULL ? NULL : peek(VmAreaStruct.vmFile(vma));
       if (!ptePresent(pte) || vma === NULL || file === NULL) return;
-      const index = vpage - peek(VmAreaStruct.vmStart(vma)) + peek(VmAreaStruct.vmPgoff(vma));
+      const linear = vpage - peek(VmAreaStruct.vmStart(vma)) + peek(VmAreaStruct.vmPgoff(vma));
+      const nonlinear = (peek(VmAreaStruct.vmFlags(vma)) & VM_NONLINEAR) !== 0;
+      const index = nonlinear ? peek(Page.index(pfnToPage(ptePfn(pte)))) : linear;
       const inode = peek(File.inode(file));
       if (index * PAGE_SIZE < peek(Inode.size(inode))) return;
       beyond ??= `process ${peek(MmStruct.ownerPid(mm))}: page ${vpage} shows page ${index} of inode ${peek(Inode.ino(inode))}, beyond its end`;

@@ -15,6 +15,7 @@ import {
   VM_LOCKED,
   VM_MAYWRITE,
   VM_NOHUGEPAGE,
+  VM_NONLINEAR,
   VM_PFNMAP,
   VM_RAND_READ,
   VM_SEQ_READ,
@@ -23,7 +24,7 @@ import {
   VmAreaStruct,
 } from '@lockless/mm-types';
 import { filePut, forcePageCacheReadahead } from '@lockless/pagecache';
-import { hugePmdsInUse, zapPageRange } from '@lockless/rmap';
+import { hugePmdsInUse, type ZapDetails, zapPageRange } from '@lockless/rmap';
 import { punchHole } from './fallocate.js';
 import { pageoutPiece } from './madvise-pageout.js';
 import { mmOption } from './mm-options.js';
@@ -126,10 +127,20 @@ function* willneed({ vma, start, end }: Piece): Op<number> {
   return 0;
 }
 
+/** The next touch finds the same page of the file, in an area that is not linear. */
+const LEAVE_OFFSETS: ZapDetails = {
+  checkMapping: NULL,
+  nonlinear: true,
+  firstIndex: 0,
+  lastIndex: Number.MAX_SAFE_INTEGER,
+  iMmapLock: NULL,
+  truncateCount: 0,
+};
+
 /** Drops the pages: the next touch finds the file's page, or zeros. *Source*: `madvise_dontneed`, mm/madvise.c, 2.6.27. */
 function* dontneed({ vma, start, end }: Piece, flags: number): Op<number> {
   if ((flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
-  yield* zapPageRange(vma, start, end);
+  yield* zapPageRange(vma, start, end, (flags & VM_NONLINEAR) !== 0 ? LEAVE_OFFSETS : null);
   return 0;
 }
 
@@ -145,7 +156,7 @@ const removableFlags = (): number => VM_SHARED | (mmOption('removeAsPunch') === 
  * mmap_sem is not held (9ab4233dd083).
  */
 function* remove(mm: Ptr<MmStruct>, { vma, start, end }: Piece, flags: number): Op<number> {
-  if ((flags & VM_LOCKED) !== 0) return -EINVAL;
+  if ((flags & (VM_LOCKED | VM_NONLINEAR)) !== 0) return -EINVAL;
   const file = yield* load(VmAreaStruct.vmFile(vma));
   if (file === NULL) return -EINVAL;
   const needed = removableFlags();

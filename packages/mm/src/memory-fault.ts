@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
+  bugOn,
   GFP_HIGHUSER_MOVABLE,
   load,
   NULL,
@@ -11,7 +12,7 @@ import {
   spinUnlock,
   store,
 } from '@lockless/cpu';
-import { AddressSpace, MmStruct, Page, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { AddressSpace, MmStruct, Page, VM_NONLINEAR, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import {
   allocPage,
   getPage,
@@ -24,11 +25,14 @@ import {
 import { type FaultResult, filemapFault, VM_FAULT_MAJOR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from '@lockless/pagecache';
 import {
   anonVmaPrepare,
+  linearPageIndex,
   mkPte,
   pageAddFileRmap,
   pageAddNewAnonRmap,
+  pageConvertNonlinear,
   pageFromFault,
   pteMkdirty,
+  pteToPgoff,
   type RmapSpare,
   rmapPrepare,
   rmapRelease,
@@ -36,6 +40,7 @@ import {
   vmaMapping,
 } from '@lockless/rmap';
 import { copyContent } from './content.js';
+import { doFilePage } from './do-file-page.js';
 import { doNoPage } from './do-no-page.js';
 import { mapCachedAround } from './fault-around.js';
 import { chargedPage, putChargedPage } from './memcontrol.js';
@@ -57,8 +62,16 @@ export function* doLinearFault(fault: Fault): Op<number> {
   if (mmOption('truncateCountFaults') !== 0 && (yield* onDisk(fault.vma))) return yield* doNoPage(fault);
   const around = !fault.write && mmOption('faultAroundPages') > 1 && (yield* hasMapPages(fault.vma));
   if (around && (yield* mapCachedAround(fault))) return yield* mappedAround(fault, 0);
-  const { vma, address } = fault;
-  const pgoff = address - (yield* load(VmAreaStruct.vmStart(vma))) + (yield* load(VmAreaStruct.vmPgoff(vma)));
+  return yield* doFault(fault, yield* linearPageIndex(fault.vma, fault.address), around);
+}
+
+/**
+ * __do_fault(): the entry gets page `pgoff` of the file. `around`: those beside it too, when the disk had to be waited for.
+ *
+ * *Context*: as {@link doLinearFault}. *Source*: `__do_fault`, mm/memory.c, 2.6.27.
+ */
+function* doFault(fault: Fault, pgoff: number, around: boolean): Op<number> {
+  const { vma } = fault;
   const shared = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_SHARED) !== 0;
   // Before the page is asked for, as since 3.15: also when the access then fails, fork finds an area that had a private page.
   if (fault.write && !shared && (yield* anonVmaPrepare(vma)) !== 0) return VM_FAULT_OOM;
@@ -76,8 +89,27 @@ export function* doLinearFault(fault: Fault): Op<number> {
     if ((yield* load(Page.mapping(page))) === 0) return yield* truncatedMeanwhile(fault, page);
   }
   yield* pageFromFault(page);
+  if ((yield* pageConvertNonlinear(vma, fault.address, page)) !== 0) {
+    yield* unlockPage(page);
+    yield* putPage(page);
+    return VM_FAULT_OOM;
+  }
   if (!fault.write) return major | (yield* doReadFault(fault, page));
   return major | (yield* shared ? doSharedFault(fault, page) : doCowFault(fault, page));
+}
+
+/**
+ * do_nonlinear_fault(): the entry says which page of the file belongs there.
+ *
+ * *Context*, *Returns*, *Ordering*: as {@link doLinearFault}. The entry is looked at again under the page-table lock before it is replaced, not at
+ * the beginning, where 2.6.27 does it because a 64-bit entry may have been read in two halves.
+ * *Source*: `do_nonlinear_fault`, mm/memory.c, 2.6.27; by option as 2.6.6. *Differs*: such an entry in a linear area is a BUG.
+ */
+export function* doNonlinearFault(fault: Fault): Op<number> {
+  const flags = yield* load(VmAreaStruct.vmFlags(fault.vma));
+  bugOn((flags & VM_NONLINEAR) === 0, 'a page table entry with a file offset in a linear area');
+  if (mmOption('truncateCountFaults') !== 0 && (yield* onDisk(fault.vma))) return yield* doFilePage(fault);
+  return yield* doFault(fault, pteToPgoff(fault.origPte), false);
 }
 
 function* mappedAround(fault: Fault, major: number): Op<number> {
@@ -94,7 +126,7 @@ function* truncatedMeanwhile({ mm }: Fault, page: Ptr<Page>): Op<number> {
 }
 
 /** The file is of a file system on a disk. */
-function* onDisk(vma: Ptr<VmAreaStruct>): Op<boolean> {
+export function* onDisk(vma: Ptr<VmAreaStruct>): Op<boolean> {
   const mapping = yield* vmaMapping(vma);
   return mapping !== NULL && !(yield* shmemMapping(mapping));
 }

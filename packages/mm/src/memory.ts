@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { bug, load, NULL, type Op, type Ptr, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
+import { load, NULL, type Op, type Ptr, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
 import { MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { countVmEvent, PGFAULT } from '@lockless/page';
 import { VM_FAULT_OOM } from '@lockless/pagecache';
@@ -19,7 +19,7 @@ import {
 import { handleHugeFault, NOT_HUGE } from './huge-fault.js';
 import { doAnonymousPage } from './memory-anonymous.js';
 import { doWpPage } from './memory-cow.js';
-import { doLinearFault } from './memory-fault.js';
+import { doLinearFault, doNonlinearFault } from './memory-fault.js';
 import { doSwapPage } from './memory-swap.js';
 import { countFault, type Fault } from './vm-fault.js';
 
@@ -49,12 +49,11 @@ export function* handleMmFault(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, addres
  * handle_pte_fault(): the entry decides which fault it is.
  *
  * The entry was read without the lock; whoever changes it re-reads it under the lock first (pte_same).
- * *Source*: `handle_pte_fault`, mm/memory.c, 2.6.27. *Differs*: no entries of nonlinear areas.
- */
+ * *Source*: `handle_pte_fault`, mm/memory.c, 2.6.27. */
 function* handlePteFault(fault: Fault): Op<number> {
   const { mm, vma, address, write, pte, origPte } = fault;
   if (!ptePresent(origPte)) {
-    if (pteFile(origPte)) bug('a page table entry with a file offset');
+    if (pteFile(origPte)) return yield* doNonlinearFault(fault);
     if (!pteNone(origPte)) return yield* doSwapPage(fault);
     if ((yield* load(VmAreaStruct.vmFile(vma))) !== NULL) return yield* doLinearFault(fault);
     return yield* doAnonymousPage(fault);

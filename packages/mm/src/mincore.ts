@@ -7,7 +7,9 @@ import {
   isSwapPte,
   nonSwapEntry,
   PTE_NONE,
+  pteFile,
   ptePresent,
+  pteToPgoff,
   pteToSwpEntry,
   readPte,
   type SwpEntry,
@@ -42,6 +44,7 @@ function* residency(mm: Ptr<MmStruct>, { vma, start, end }: Piece, resident: boo
     const pte = at === NULL ? PTE_NONE : yield* readPte(at);
     if (ptePresent(pte)) resident.push(true);
     else if (isSwapPte(pte)) resident.push(yield* swapResident(pteToSwpEntry(pte)));
+    else if (pteFile(pte)) resident.push(mapping !== NULL && (yield* cached(mapping, pteToPgoff(pte))));
     else resident.push(mapping !== NULL && (yield* cached(mapping, address + shift)));
   }
   return 0;

@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { atomicInc, current, downRead, load, NULL, type Op, type Ptr, upRead } from '@lockless/cpu';
-import { EBUSY, EINVAL, ENOMEM, File, MmStruct, taskMm, VM_LOCKED, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import {
+  EBUSY,
+  EINVAL,
+  ENOMEM,
+  File,
+  MmStruct,
+  taskMm,
+  VM_LOCKED,
+  VM_NONLINEAR,
+  VM_SHARED,
+  VmAreaStruct,
+} from '@lockless/mm-types';
 import { filePut } from '@lockless/pagecache';
 import { findVma } from '@lockless/rmap';
 import { mmOption } from './mm-options.js';
@@ -44,7 +55,8 @@ export function* sysMsync(start: number, pages: number, flags: number): Op<numbe
 
 /** Writes what the area maps in the range from `at`, or all of its file. */
 function* syncMapped(step: Step, file: Ptr<File>, at: number, end: number): Op<number> {
-  if (mmOption('msyncRange') === 0) return yield* fileFsync(file);
+  // Which part is mapped cannot be said of an area that is not linear (3.16 looks at the same flag).
+  if (mmOption('msyncRange') === 0 || step.nonlinear) return yield* fileFsync(file);
   const shift = step.pgoff - step.start;
   return yield* fileFsync(file, at + shift, Math.min(end, step.end) - 1 + shift);
 }
@@ -54,6 +66,7 @@ interface Step {
   readonly start: number;
   readonly end: number;
   readonly pgoff: number;
+  readonly nonlinear: boolean;
   /** To be written; with a reference. */
   readonly file: Ptr<File> | 0;
 }
@@ -67,16 +80,15 @@ function* nextArea(mm: Ptr<MmStruct>, address: number, flags: number): Op<Step> 
 }
 
 function* describeArea(vma: Ptr<VmAreaStruct> | 0, flags: number): Op<Step> {
-  if (vma === NULL) return { error: -ENOMEM, start: 0, end: 0, pgoff: 0, file: NULL };
+  if (vma === NULL) return { error: -ENOMEM, start: 0, end: 0, pgoff: 0, nonlinear: false, file: NULL };
   const start = yield* load(VmAreaStruct.vmStart(vma));
   const end = yield* load(VmAreaStruct.vmEnd(vma));
   const pgoff = yield* load(VmAreaStruct.vmPgoff(vma));
   const vmFlags = yield* load(VmAreaStruct.vmFlags(vma));
-  if ((flags & MS_INVALIDATE) !== 0 && (vmFlags & VM_LOCKED) !== 0)
-    return { error: -EBUSY, start, end, pgoff, file: NULL };
+  const area = { start, end, pgoff, nonlinear: (vmFlags & VM_NONLINEAR) !== 0 };
+  if ((flags & MS_INVALIDATE) !== 0 && (vmFlags & VM_LOCKED) !== 0) return { ...area, error: -EBUSY, file: NULL };
   const file = yield* load(VmAreaStruct.vmFile(vma));
-  if ((flags & MS_SYNC) === 0 || file === NULL || (vmFlags & VM_SHARED) === 0)
-    return { error: 0, start, end, pgoff, file: NULL };
+  if ((flags & MS_SYNC) === 0 || file === NULL || (vmFlags & VM_SHARED) === 0) return { ...area, error: 0, file: NULL };
   yield* atomicInc(File.count(file));
-  return { error: 0, start, end, pgoff, file };
+  return { ...area, error: 0, file };
 }

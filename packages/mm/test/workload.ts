@@ -16,6 +16,7 @@ import {
   MADV_WILLNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_NONBLOCK,
   MAP_PRIVATE,
   MAP_SHARED,
   MREMAP_FIXED,
@@ -37,6 +38,7 @@ import {
   sysMunmap,
   sysPread,
   sysPwrite,
+  sysRemapFilePages,
   sysSwapoff,
   type UserAccess,
   userRead,
@@ -98,6 +100,8 @@ export interface Mix {
   readonly swapoff: number;
   /** move_pages() of the process' memory, or whatever is in some frames. */
   readonly migrate: number;
+  /** remap_file_pages(). */
+  readonly remap: number;
 }
 const MIX: Mix = {
   read: 12,
@@ -115,6 +119,7 @@ const MIX: Mix = {
   pageout: 0,
   swapoff: 0,
   migrate: 0,
+  remap: 0,
 };
 
 class Program {
@@ -176,6 +181,9 @@ class Program {
       case 'migrate':
         if (this.below(2) === 0) yield* migrateRange(this.process.mm, page, pages);
         else yield* doMigrateRange(this.below(memMapPages()), 16);
+        return;
+      case 'remap':
+        yield* sysRemapFilePages(page, pages, 0, this.below(this.arena.filePages), this.below(2) * MAP_NONBLOCK);
         return;
       case 'munmap':
         yield* sysMunmap(page, pages);
@@ -318,6 +326,7 @@ const NOTHING: Mix = {
   pageout: 0,
   swapoff: 0,
   migrate: 0,
+  remap: 0,
 };
 
 /** Tasks that meet at every step, each kind at one race. */
@@ -363,6 +372,23 @@ export const FOCUSED: Readonly<Record<string, WorkloadOptions>> = {
     processes: 1,
     threads: 3,
     swapPages: 8,
+  },
+  /** Entries that are not linear: populated, faulted, inherited, truncated, migrated. */
+  nonlinear: {
+    mix: {
+      ...NOTHING,
+      read: 5,
+      write: 5,
+      remap: 5,
+      mmap: 2,
+      fork: 1,
+      truncate: 1,
+      migrate: 3,
+      mremap: 1,
+      dontneed: 1,
+      sync: 1,
+    },
+    arena: { ...NARROW, anonymous: 0, privately: 0, shared: 4, free: 1, filePages: 4 },
   },
   /** Areas that come and go under faults. */
   areas: {

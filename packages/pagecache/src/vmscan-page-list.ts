@@ -64,8 +64,10 @@ type Fate = 'free' | 'gone' | 'keep' | 'activate' | 'keep-unlocked';
 
 /** mapping_mapped() without the lock: a hint. */
 function* mappingMapped(mapping: Ptr<AddressSpace>): Op<boolean> {
-  const areas = AddressSpace.iMmap(mapping);
-  return (yield* readOnce(ListHead.next(areas))) !== areas;
+  for (const areas of [AddressSpace.iMmap(mapping), AddressSpace.iMmapNonlinear(mapping)]) {
+    if ((yield* readOnce(ListHead.next(areas))) !== areas) return true;
+  }
+  return false;
 }
 
 /** page_mapping_inuse(): a process maps the page, or could fault it in without a system call. */

@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
-import { listAddTail, listDelInit, load, NULL, rcuDereference, spinLock, spinUnlock, store } from '@lockless/cpu';
-import { AddressSpace, File, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import {
+  containerOf,
+  ListHead,
+  listAddTail,
+  listDelInit,
+  load,
+  NULL,
+  rcuDereference,
+  spinLock,
+  spinUnlock,
+  store,
+} from '@lockless/cpu';
+import { AddressSpace, File, VM_NONLINEAR, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 
 /*
  * mapping->i_mmap: the areas that map a file, here in a list in the order of mapping, where 2.6.27 has a priority search tree by file
  * offset. A walk tests each area's range, so it finds the same; it costs O(areas of the file) instead of O(log + hits), and an
- * area need not leave and re-enter when vma_adjust() moves its bounds. VM_NONLINEAR does not exist here: nothing creates it.
+ * area need not leave and re-enter when vma_adjust() moves its bounds. Areas with VM_NONLINEAR are on mapping->i_mmap_nonlinear instead:
+ * which pages they show cannot be said from their bounds.
  */
 
 /** The address_space of a file area: vma->vm_file->f_mapping; NULL for anonymous areas. *Context*: mmap_sem, or a lock of the reverse mapping. */
@@ -22,8 +34,43 @@ export function* vmaMapping(vma: Ptr<VmAreaStruct>): Op<Ptr<AddressSpace> | Null
  * *Source*: __vma_link_file(), mm/mmap.c, vma_prio_tree_add(), mm/prio_tree.c, 2.6.27.
  */
 export function* vmaLinkFileLocked(vma: Ptr<VmAreaStruct>, mapping: Ptr<AddressSpace>): Op<void> {
-  if (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_SHARED) !== 0) yield* addWritable(mapping, 1);
-  yield* listAddTail(VmAreaStruct.shared(vma), AddressSpace.iMmap(mapping));
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  if ((flags & VM_SHARED) !== 0) yield* addWritable(mapping, 1);
+  if ((flags & VM_NONLINEAR) !== 0) yield* vmaNonlinearInsert(vma, mapping);
+  else yield* listAddTail(VmAreaStruct.shared(vma), AddressSpace.iMmap(mapping));
+}
+
+/** vma_nonlinear_insert(). *Context*: i_mmap_lock held. *Source*: include/linux/mm.h, 2.6.27. */
+const vmaNonlinearInsert = (vma: Ptr<VmAreaStruct>, mapping: Ptr<AddressSpace>): Op<void> =>
+  listAddTail(VmAreaStruct.shared(vma), AddressSpace.iMmapNonlinear(mapping));
+
+/**
+ * From now on the area may show its file's pages in any order: VM_NONLINEAR, and it changes the list.
+ *
+ * *Context*: mmap_sem for write; before the first entry that is not linear. Takes i_mmap_lock.
+ * *Source*: the middle of sys_remap_file_pages(), mm/fremap.c, 2.6.27.
+ */
+export function* vmaMakeNonlinear(vma: Ptr<VmAreaStruct>, mapping: Ptr<AddressSpace>): Op<void> {
+  yield* spinLock(AddressSpace.iMmapLock(mapping));
+  yield* store(VmAreaStruct.vmFlags(vma), (yield* load(VmAreaStruct.vmFlags(vma))) | VM_NONLINEAR);
+  yield* listDelInit(VmAreaStruct.shared(vma));
+  yield* vmaNonlinearInsert(vma, mapping);
+  yield* spinUnlock(AddressSpace.iMmapLock(mapping));
+}
+
+/** Calls `visit` for the areas on one of a file's lists until it returns true. *Context*: i_mmap_lock. *Returns* whether it did. */
+export function* eachVmaOn(head: Ptr<ListHead>, visit: (vma: Ptr<VmAreaStruct>) => Op<boolean>): Op<boolean> {
+  for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) {
+    if (yield* visit(containerOf<VmAreaStruct>(at, VmAreaStruct, 'shared'))) return true;
+  }
+  return false;
+}
+
+/** The areas that may show a page of the file at its linear place: all, because those that are not linear may too. *Context*: i_mmap_lock. */
+export function* eachFileVma(mapping: Ptr<AddressSpace>, visit: (vma: Ptr<VmAreaStruct>) => Op<boolean>): Op<void> {
+  if (!(yield* eachVmaOn(AddressSpace.iMmap(mapping), visit))) {
+    yield* eachVmaOn(AddressSpace.iMmapNonlinear(mapping), visit);
+  }
 }
 
 /** __remove_shared_vm_struct(): takes a file area off. *Context*: i_mmap_lock held. */

@@ -9,7 +9,7 @@ export {
 } from './anon-vma-root.js';
 export { anonhdCachep, anonmmCachep } from './anonmm.js';
 export * from './free-pgtables.js';
-export { installPage } from './fremap.js';
+export { installFilePte, installPage, nonlinearIsFound, pageConvertNonlinear, zapPte } from './fremap.js';
 export {
   type HugePmdOps,
   hugePmdsInUse,

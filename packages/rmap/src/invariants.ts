@@ -10,6 +10,7 @@ import {
   MmStruct,
   PAGE_MAPPING_ANON,
   Page,
+  VM_NONLINEAR,
   VmAreaStruct,
 } from '@lockless/mm-types';
 import { chainedEntries, headOf, mapcountOf, memMapPages, pageToPfn, pfnToPage, pteUnionInUse } from '@lockless/page';
@@ -124,9 +125,10 @@ function whyNotInFamily(page: Ptr<Page>, mm: Ptr<MmStruct>, vpage: number): stri
 function whyNotFound(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, vpage: number): string | null {
   if (isAnon(page) && !anonVmaInUse()) return whyNotInFamily(page, peek(VmAreaStruct.vmMm(vma)), vpage);
   const head = headOf(page);
+  const nonlinear = (peek(VmAreaStruct.vmFlags(vma)) & VM_NONLINEAR) !== 0;
   const index = peek(Page.index(head)) + (pageToPfn(page) - pageToPfn(head));
   const expected = peek(VmAreaStruct.vmStart(vma)) + index - peek(VmAreaStruct.vmPgoff(vma));
-  if (expected !== vpage) return `page->index leads to page ${expected}`;
+  if (!nonlinear && expected !== vpage) return `page->index leads to page ${expected}`;
   const mapping = peek(Page.mapping(head));
   if (isAnon(page)) {
     const anonVma = (mapping - PAGE_MAPPING_ANON) as Ptr<AnonVma>;
@@ -136,10 +138,10 @@ function whyNotFound(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, vpage: number): st
   const file = peek(VmAreaStruct.vmFile(vma));
   if (mapping === NULL) return 'mapped, but no mapping: truncated or invalidated under the entry';
   if (file === NULL || peek(File.mapping(file)) !== mapping) return 'its area maps another file';
-  const found = listOf(AddressSpace.iMmap(mapping as Ptr<AddressSpace>), VmAreaStruct.$offset.shared ?? 0).includes(
-    vma,
-  );
-  return found ? null : 'its area is not on i_mmap of its file';
+  if (nonlinear && expected !== vpage && !anonVmaInUse()) return 'counted, but not at its linear place';
+  const list = AddressSpace[nonlinear ? 'iMmapNonlinear' : 'iMmap'](mapping as Ptr<AddressSpace>);
+  const found = listOf(list, VmAreaStruct.$offset.shared ?? 0).includes(vma);
+  return found ? null : `its area is not on ${nonlinear ? 'i_mmap_nonlinear' : 'i_mmap'} of its file`;
 }
 
 /** The areas on the list of an anon_vma are exactly those that name it. */

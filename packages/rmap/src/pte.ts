@@ -37,6 +37,12 @@ export const pteNone = (pte: Pte): boolean => pte === 0;
 /** A page is there, even if PROT_NONE keeps the hardware off it. */
 export const ptePresent = (pte: Pte): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE)) !== 0;
 export const pteFile = (pte: Pte): boolean => !ptePresent(pte) && (pte & PTE_FILE) !== 0;
+/** Bits of a file offset, in pages, that an entry holds. */
+export const PTE_FILE_MAX_BITS = 20;
+/** pgoff_to_pte(): where in its file the page is that belongs here. It stands in an area that is not linear. */
+export const pgoffToPte = (pgoff: number): Pte => ((pgoff << PTE_PFN_SHIFT) | PTE_FILE) as Pte;
+/** pte_to_pgoff(). Of a {@link pteFile} only. */
+export const pteToPgoff = (pte: Pte): number => pte >>> PTE_PFN_SHIFT;
 export const ptePfn = (pte: Pte): number => pte >>> PTE_PFN_SHIFT;
 export const pteWrite = (pte: Pte): boolean => (pte & PTE_RW) !== 0;
 export const pteDirty = (pte: Pte): boolean => (pte & PTE_DIRTY) !== 0;

@@ -14,8 +14,9 @@ import {
 } from '@lockless/cpu';
 import { AddressSpace, EAGAIN, ENOMEM, MmStruct, Page, type PteChain, VmAreaStruct } from '@lockless/mm-types';
 import { pageChained, pageLocked, pageMapping, pteChainLock, pteChainUnlock, setPageAnon } from '@lockless/page';
+import { eachFileVma } from './i-mmap.js';
 import { chainAdd, chainHas, type PteChainSpare, pteChainAlloc, pteChainFree } from './pte-chain.js';
-import { eachFileVma, findPte } from './rmap-objrmap.js';
+import { findPte } from './rmap-objrmap.js';
 import { countMapped } from './rmap-pte-chain.js';
 
 const allocateFirst = defineGuard(

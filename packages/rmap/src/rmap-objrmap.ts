@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, containerOf, ListHead, load, NULL, readOnce, spinTrylock, spinUnlock, writeOnce } from '@lockless/cpu';
+import { bugOn, load, NULL, readOnce, spinTrylock, spinUnlock, writeOnce } from '@lockless/cpu';
 import { AddressSpace, MmStruct, Page, VM_LOCKED, VM_RESERVED, VmAreaStruct } from '@lockless/mm-types';
 import {
   pageChained,
@@ -14,6 +14,7 @@ import {
   setPageAnon,
   testClearPageReferenced,
 } from '@lockless/page';
+import { eachFileVma } from './i-mmap.js';
 import { pteOffsetMap } from './pgtable.js';
 import type { Pte } from './pte.js';
 import { ptePfn, ptePresent } from './pte.js';
@@ -131,14 +132,6 @@ export function* findPte(vma: Ptr<VmAreaStruct>, page: Ptr<Page>): Op<FoundPte |
   if (ptep === NULL) return NULL;
   const pte = yield* readPte(ptep);
   return ptePresent(pte) && ptePfn(pte) === pageToPfn(page) ? { ptep, address } : NULL;
-}
-
-/** Calls `visit` for the areas of a file until it returns true. *Context*: i_mmap_lock. */
-export function* eachFileVma(mapping: Ptr<AddressSpace>, visit: (vma: Ptr<VmAreaStruct>) => Op<boolean>): Op<void> {
-  const head = AddressSpace.iMmap(mapping);
-  for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) {
-    if (yield* visit(containerOf<VmAreaStruct>(at, VmAreaStruct, 'shared'))) return;
-  }
 }
 
 /** page_referenced_obj_one(). *Returns* 1 when the entry was used, or when page_table_lock is busy. *Source*: the patch. */

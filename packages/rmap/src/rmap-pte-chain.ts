@@ -27,6 +27,7 @@ import {
   putPage,
   testClearPageReferenced,
 } from '@lockless/page';
+import { leaveFileOffset } from './file-offset.js';
 import { ptepToAddress, ptepToMm } from './pgtable.js';
 import type { Pte } from './pte.js';
 import { pteDirty, pteMkclean, pteWrite, pteWrprotect } from './pte.js';
@@ -193,7 +194,10 @@ function* tryToUnmapOne(page: Ptr<Page>, ptep: Ref<Pte>, migration: boolean): Op
   const vma = yield* findVma(mm, address);
   const mustStay =
     vma === NULL || (!migration && ((yield* load(VmAreaStruct.vmFlags(vma))) & (VM_LOCKED | VM_RESERVED)) !== 0);
-  if (!mustStay) yield* clearEntry(page, mm, address, ptep);
+  if (!mustStay) {
+    yield* clearEntry(page, mm, address, ptep);
+    yield* leaveFileOffset(page, vma, address, ptep);
+  }
   yield* spinUnlock(lock);
   return mustStay ? SWAP_FAIL : SWAP_SUCCESS;
 }

@@ -30,6 +30,7 @@ import type { Pte } from './pte.js';
 import { pteDirty, pteMkclean, ptePfn, pteWrite, pteWrprotect } from './pte.js';
 import { setPteAt } from './pte-access.js';
 import { ptepClearFlushNotify, ptepClearFlushYoungNotify } from './pte-notify.js';
+import { tryToUnmapNonlinear } from './rmap-nonlinear.js';
 import { NOT_IN_VMA, pageCheckAddress, type RmapVisit, vmaAddress, walkAnonVmas, walkFileVmas } from './rmap-walk.js';
 import { countRmap } from './rmap-work.js';
 import { canUnmap, unmapEntry } from './unmap-entry.js';
@@ -243,6 +244,10 @@ export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult>
   };
   const mapping = yield* pageMapping(page);
   if (yield* pageAnon(page)) yield* walkAnonVmas(page, unmap);
-  else if (mapping !== NULL) yield* walkFileVmas(mapping, unmap);
+  else if (mapping !== NULL) {
+    yield* walkFileVmas(mapping, unmap);
+    if ((result as SwapResult) !== SWAP_FAIL && (yield* pageMapped(page)))
+      yield* tryToUnmapNonlinear(page, mapping, migration);
+  }
   return (yield* pageMapped(page)) ? result : SWAP_SUCCESS;
 }

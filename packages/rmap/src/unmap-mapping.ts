@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr, Ref } from '@lockless/cpu';
+import type { Op, Ptr, Ref, SpinLock } from '@lockless/cpu';
 import {
   containerOf,
   defineWord,
@@ -16,6 +16,7 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import { AddressSpace, VmAreaStruct } from '@lockless/mm-types';
+import { eachFileVma } from './i-mmap.js';
 import type { ZapDetails } from './zap.js';
 import { breakLock, zapPageRange } from './zap.js';
 
@@ -39,7 +40,7 @@ export const useTruncateCount = (): void => poke(countedByFaults, 1);
  * from the cache (C2). `nrPages` 0: up to the end. `evenCows`: private copies of those pages too. Callers for one mapping exclude each other
  * (i_mutex): a zap that met the mark of another one's half-done area would take it for its own, as 2.6.37 and before could (fixed in 2.6.38,
  * "mm: prevent concurrent unmap_mapping_range() on the same inode").
- * *Source*: unmap_mapping_range(), mm/memory.c, 2.6.27. *Differs*: in pages, not bytes; no nonlinear areas.
+ * *Source*: unmap_mapping_range(), mm/memory.c, 2.6.27. *Differs*: in pages, not bytes.
  */
 export function* unmapMappingRange(
   mapping: Ptr<AddressSpace>,
@@ -51,23 +52,29 @@ export function* unmapMappingRange(
   yield* spinLock(lock);
   const details: ZapDetails = {
     checkMapping: evenCows ? NULL : mapping,
+    nonlinear: false,
     firstIndex: firstPage,
     lastIndex: nrPages === 0 ? LAST_INDEX : Math.min(LAST_INDEX, firstPage + nrPages - 1),
     iMmapLock: lock,
     truncateCount: yield* nextTruncateCount(mapping),
   };
-  while (!(yield* unmapMappingRangeList(mapping, details))) yield* breakLock(lock);
+  yield* unmapMappingRangeOf(AddressSpace.iMmap(mapping), details, lock);
+  yield* unmapMappingRangeOf(AddressSpace.iMmapNonlinear(mapping), { ...details, nonlinear: true }, lock);
   yield* spinUnlock(lock);
+}
+
+function* unmapMappingRangeOf(head: Ptr<ListHead>, details: ZapDetails, lock: Ref<SpinLock>): Op<void> {
+  while (!(yield* unmapMappingRangeList(head, details))) yield* breakLock(lock);
 }
 
 /** mapping->truncate_count++, which numbers the zap; at the end of the numbers all areas forget theirs: reset_vma_truncate_counts(). */
 function* nextTruncateCount(mapping: Ptr<AddressSpace>): Op<number> {
   let count = (yield* load(AddressSpace.truncateCount(mapping))) + 1;
   if (count > LAST_INDEX) {
-    const head = AddressSpace.iMmap(mapping);
-    for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) {
-      yield* store(VmAreaStruct.vmTruncateCount(containerOf<VmAreaStruct>(at, VmAreaStruct, 'shared')), 0);
-    }
+    yield* eachFileVma(mapping, function* (vma) {
+      yield* store(VmAreaStruct.vmTruncateCount(vma), 0);
+      return false;
+    });
     count = 1;
   }
   if (peek(countedByFaults) === 0) {
@@ -82,9 +89,8 @@ function* nextTruncateCount(mapping: Ptr<AddressSpace>): Op<number> {
   return count;
 }
 
-/** unmap_mapping_range_tree(). *Returns* false when the lock should be dropped for a moment; then the list may be another afterwards. */
-function* unmapMappingRangeList(mapping: Ptr<AddressSpace>, details: ZapDetails): Op<boolean> {
-  const head = AddressSpace.iMmap(mapping);
+/** unmap_mapping_range_tree(), unmap_mapping_range_list(). *Returns* false when the lock should be dropped for a moment; then the list may be another afterwards. */
+function* unmapMappingRangeList(head: Ptr<ListHead>, details: ZapDetails): Op<boolean> {
   for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) {
     const vma = containerOf<VmAreaStruct>(at, VmAreaStruct, 'shared');
     if ((yield* load(VmAreaStruct.vmTruncateCount(vma))) === details.truncateCount) continue;
@@ -93,9 +99,10 @@ function* unmapMappingRangeList(mapping: Ptr<AddressSpace>, details: ZapDetails)
   return true;
 }
 
-/** The page numbers at which an area maps the range. */
+/** The page numbers at which an area maps the range, or may map it. */
 function* pagesOf(vma: Ptr<VmAreaStruct>, details: ZapDetails): Op<{ readonly start: number; readonly end: number }> {
   const vmStart = yield* load(VmAreaStruct.vmStart(vma));
+  if (details.nonlinear) return { start: vmStart, end: yield* load(VmAreaStruct.vmEnd(vma)) };
   const shift = vmStart - (yield* load(VmAreaStruct.vmPgoff(vma)));
   return {
     start: Math.max(vmStart, details.firstIndex + shift),

@@ -4,7 +4,8 @@ import { condResched, load, NULL, readOnce, spinLock, spinUnlock, store } from '
 import type { AddressSpace } from '@lockless/mm-types';
 import { MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
-import { pageAnon, setPageReferenced } from '@lockless/page';
+import { pageAnon, pageIndex, setPageReferenced } from '@lockless/page';
+import { leaveFileOffset } from './file-offset.js';
 import { hugePmdOps } from './huge-pmd.js';
 import type { MmuGather } from './mmu-gather.js';
 import { tlbFinishMmu, tlbGatherMmu, tlbRemovePage } from './mmu-gather.js';
@@ -23,6 +24,8 @@ import { isSwapPte, nonSwapEntry, pteToSwpEntry } from './swapops.js';
 export interface ZapDetails {
   /** Only pages of this mapping: private copies stay (even_cows = 0). NULL: all. */
   readonly checkMapping: Ptr<AddressSpace> | Null;
+  /** The area shows pages in any order: only those from `firstIndex` to `lastIndex` go, and leave their file offset. */
+  readonly nonlinear: boolean;
   /** Pages of the file: first and last. */
   readonly firstIndex: number;
   readonly lastIndex: number;
@@ -47,14 +50,14 @@ interface RssChange {
  *
  * *Context*: mmap_sem or i_mmap_lock; takes the page table lock.
  * The page of a removed entry keeps the entry's reference until the TLB is flushed (mmu_gather): until then another CPU may write it.
- * *Source*: zap_pte_range(), mm/memory.c, 2.6.27. *Differs*: no nonlinear areas.
+ * *Source*: zap_pte_range(), mm/memory.c, 2.6.27. In an area that is not linear, file offsets stay, with `details`.
  */
 function* zapPteRange(tlb: MmuGather, vma: Ptr<VmAreaStruct>, range: PteRange, details: ZapDetails | null): Op<void> {
   const { mm } = tlb;
   const lock = pteLockptr(mm, range.ptes);
   const rss: RssChange = { file: 0, anon: 0, swap: 0 };
-  // Private copies of a file's pages that were swapped out go with even_cows, and stay without.
-  const keepSwapped = details !== null && details.checkMapping !== NULL;
+  // Private copies of a file's pages that were swapped out go with even_cows, and stay without; file offsets stay.
+  const keepSwapped = details !== null && (details.checkMapping !== NULL || details.nonlinear);
   yield* spinLock(lock);
   for (let address = range.address; address < range.end; address++) {
     const ptep = (range.ptes + (address - range.address)) as Ref<Pte>;
@@ -91,9 +94,12 @@ function* zapPresent(
   if (details !== null && details.checkMapping !== NULL && page !== NULL) {
     if ((yield* readOnce(Page.mapping(page))) !== details.checkMapping) return;
   }
+  const index = details?.nonlinear === true && page !== NULL ? yield* pageIndex(page) : -1;
+  if (index >= 0 && details !== null && (index < details.firstIndex || index > details.lastIndex)) return;
   const pte = yield* ptepGetAndClear(tlb.mm, address, ptep);
   tlb.needFlush = true;
   if (page === NULL) return;
+  if (index >= 0) yield* leaveFileOffset(page, vma, address, ptep);
   if (yield* pageAnon(page)) {
     rss.anon--;
   } else {

@@ -27,6 +27,7 @@ export function* newFile(): Op<Ptr<File>> {
   const mapping = (yield* kmemCacheAlloc(mappingCachep, GFP_KERNEL)) as Ptr<AddressSpace>;
   yield* store(AddressSpace.iMmapLock(mapping), 0 as SpinLock);
   yield* initListHead(AddressSpace.iMmap(mapping));
+  yield* initListHead(AddressSpace.iMmapNonlinear(mapping));
   yield* store(AddressSpace.truncateCount(mapping), 1);
   yield* store(File.mapping(file), mapping);
   yield* store(File.count(file), 1);

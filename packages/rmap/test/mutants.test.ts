@@ -112,10 +112,10 @@ const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'i-mmap.ts',
-        from: '  yield* listAddTail(VmAreaStruct.shared(vma), AddressSpace.iMmap(mapping));',
-        to: '  yield* listAdd(VmAreaStruct.shared(vma), AddressSpace.iMmap(mapping));',
+        from: '  else yield* listAddTail(VmAreaStruct.shared(vma), AddressSpace.iMmap(mapping));',
+        to: '  else yield* listAdd(VmAreaStruct.shared(vma), AddressSpace.iMmap(mapping));',
       },
-      { file: 'i-mmap.ts', from: 'import { listAddTail,', to: 'import { listAdd,' },
+      { file: 'i-mmap.ts', from: '  listAddTail,\n', to: '  listAdd,\n  listAddTail,\n' },
     ],
     options: { actions: ['touch', 'fork', 'truncate'] },
     as: /unmap_mapping_range has passed/,

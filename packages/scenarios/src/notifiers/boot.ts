@@ -59,6 +59,7 @@ export function* bootMachine(): Op<Ptr<File>> {
   yield* freeAreaInit({ pages: 16, nrCpus: 4, minFreeKbytes: 0 });
   yield* mmAllLocksInit();
   yield* initListHead(AddressSpace.iMmap(mapping));
+  yield* initListHead(AddressSpace.iMmapNonlinear(mapping));
   yield* store(AddressSpace.truncateCount(mapping), 1);
   const file = given(yield* kmemCacheAlloc(fileCachep, GFP_KERNEL));
   yield* store(File.mapping(file), mapping);
