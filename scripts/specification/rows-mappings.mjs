@@ -30,8 +30,12 @@ export const mappings = [
       { names: 'try_to_unmap_one', documents: '4' },
       { names: 'page_convert_anon', documents: '4' },
       { names: 'install_page', documents: '4' },
-      { names: 'zap_pte', documents: '4' },
-      { names: 'sys_remap_file_pages', documents: '4' },
+      {
+        names: 'zap_pte',
+        documents: '4',
+        simulated: 'random programs with remap_file_pages: `mm/test/remap-file-pages.test.ts`',
+      },
+      { names: 'sys_remap_file_pages', documents: '4', scenario: 'what it does to each page is install_page' },
       { names: 'shmem_unuse', documents: '4', missing: 'shared memory is not swapped out here' },
       { names: 'lru_cache_add_active', documents: '4', scenario: 'a batch of its own CPU, as `up-pagevec`' },
       {

@@ -32,7 +32,7 @@ export const sections = [
       { names: 'get_page', documents: '0 1 2 3' },
       { names: 'put_page, put_page_testzero, __put_page', documents: '0 1 2 3' },
       { names: 'get_page_unless_zero', documents: '0 2 3' },
-      { names: '__get_page_unless_zero', documents: '3', at: ['page-ref-rcu.ts#getPageUnlessZeroExempt'] },
+      { names: '__get_page_unless_zero', documents: '3', at: ['page-ref.ts#getPageUnlessZeroExempt'] },
       {
         names: 'page_cache_get_speculative, version A',
         documents: '0',
@@ -179,7 +179,7 @@ export const sections = [
       },
       { names: 'do_wp_page', documents: '4' },
       { names: 'do_swap_page', documents: '4' },
-      { names: 'do_file_page', documents: '4' },
+      { names: 'do_file_page', documents: '4', scenario: 'as do_no_page, which it falls back to' },
       { names: 'put_dirty_page', documents: '4', at: ['arg-pages.ts#setupArgPages'] },
       {
         names: 'unuse_pte',
