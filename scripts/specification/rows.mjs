@@ -179,7 +179,12 @@ export const sections = [
       },
       { names: 'do_wp_page', documents: '4' },
       { names: 'do_swap_page', documents: '4' },
-      { names: 'do_file_page', documents: '4', scenario: 'as do_no_page, which it falls back to' },
+      {
+        names: 'do_file_page',
+        documents: '4',
+        scenario: 'as do_no_page, which it falls back to',
+        simulated: 'random programs with remap_file_pages and 2.6.6 faults: `mm/test/remap-file-pages.test.ts`',
+      },
       { names: 'put_dirty_page', documents: '4', at: ['arg-pages.ts#setupArgPages'] },
       {
         names: 'unuse_pte',
