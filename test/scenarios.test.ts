@@ -4,6 +4,9 @@ import { scenarios } from '@lockless/scenarios';
 import { describe, expect, it } from 'vitest';
 import { rowsOf, section } from '../scripts/scenarios.mjs';
 
+/** All of them are run by `npm run scenarios`. */
+const EVERY = process.env.LOCKLESS_LONG === undefined ? 40 : 10;
+
 const page = readFileSync(new URL('../docs/scenarios.md', import.meta.url), 'utf8');
 const sections = new Map(
   page
@@ -43,7 +46,7 @@ describe('docs/scenarios.md', () => {
     }
   });
 
-  it.each(scenarios.filter((_, i) => i % 10 === 0).map((s) => [s.name, s] as const))(
+  it.each(scenarios.filter((_, i) => i % EVERY === 0).map((s) => [s.name, s] as const))(
     'gives of %s the numbers of a run',
     async (name, scenario) => {
       expect(sections.get(name)).toBe(section(scenario, await rowsOf(scenario)));

@@ -119,7 +119,7 @@ test('a loop returns what the search of states says, or the verdict is none of h
       else expect(outcomes).toEqual(expected);
       if (verdict === 'holds') held++;
     }),
-    { numRuns: Number(process.env.LOOPS_RUNS ?? 80) },
+    { numRuns: Number(process.env.LOOPS_RUNS ?? 40) },
   );
   expect(held).toBeGreaterThan(0);
 });
@@ -130,6 +130,6 @@ test('weaker models allow no less', { timeout: 600_000 }, async () => {
       const { verdict, outcomes } = await explored(loop, model);
       if (verdict !== 'bounded') expect(outcomes).toEqual(expect.arrayContaining(reachable(loop)));
     }),
-    { numRuns: Number(process.env.LOOPS_RUNS ?? 60) },
+    { numRuns: Number(process.env.LOOPS_RUNS ?? 30) },
   );
 });
