@@ -3,6 +3,7 @@
 // nothing and a second start goes on where the first stopped. Exit code 1 when a run with all guards did not hold (or one without a
 // guard was never found).
 //   npm run campaign -- --seeds 100 --output campaign.jsonl
+//   npm run campaign:swap      a quarter of the memory and a swap area, on each of the four reverse mappings
 import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
@@ -120,6 +121,12 @@ const failed = ran.filter(({ verdict, wrong }) => verdict !== 'holds' || wrong >
 const kinds = new Map();
 for (const result of failed) kinds.set(result.kind, [...(kinds.get(result.kind) ?? []), result]);
 process.stdout.write(`${ran.length} of ${all.length} runs, ${failed.length} did not hold\n`);
+const total = (count) => ran.reduce((sum, result) => sum + (count(result) ?? 0), 0).toLocaleString('en');
+process.stdout.write(
+  `${total((run) => run.accesses)} shared accesses; pages: ${total((run) => run.reclaimed)} reclaimed, ` +
+    `${total((run) => run.swap?.pagesOut)} written to swap, ${total((run) => run.swap?.pagesIn)} read back\n` +
+    `every recorded operation replayed in ${total((run) => (run.operations === run.operationsTotal ? 1 : 0))} runs\n`,
+);
 for (const [kind, those] of kinds)
   process.stdout.write(`  ${those.length} × ${kind}: ${those[0].message?.split('\n')[0]}\n    ${those[0].replay}\n`);
 const ok = options.without === undefined ? failed.length === 0 : failed.length > 0;

@@ -23,7 +23,7 @@ const seqUnderLock = defineGuard(
 );
 const flushUnderLock = defineGuard(
   'kvmMmuNotifier.flushUnderLock',
-  'the guest is flushed after mmu_lock is given back, as before 565f3be2 (3.4): another invalidation finds nothing to flush, and does not wait',
+  'the guest is flushed after mmu_lock is given back, as in 2.6.27: another invalidation finds nothing to flush, and does not wait',
 );
 const countRanges = defineGuard('kvmMmuNotifier.count', 'a range that is being invalidated is not counted');
 
@@ -99,7 +99,7 @@ function* release(notifier: Ptr<MmuNotifier>): Op<void> {
   yield* unmapAndUnlock(kvm, 0, TASK_PAGES);
 }
 
-/** kvm_mmu_notifier_ops. *Source*: virt/kvm/kvm_main.c, e930bffe95 (2.6.27); `release` is 85db06e514 (2.6.28). */
+/** kvm_mmu_notifier_ops. *Source*: virt/kvm/kvm_main.c, e930bffe95 (2.6.27), which has no `release` yet. */
 export const kvmMmuNotifierOps: FunctionPointer<MmuNotifierOps> = functionPointer<MmuNotifierOps>(
   'kvm_mmu_notifier_ops',
   {
