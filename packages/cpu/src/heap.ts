@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { KernelBug } from './bug.js';
+import type { KmemCache } from './kmem-cache.js';
 import { STATIC_WORDS, staticSymbolAt, staticSymbols } from './memory.js';
-import type { KmemCache } from './slab.js';
 import { kmemCacheOf } from './slab.js';
 import { fieldAt, type Layout } from './struct.js';
 import { CACHE_LINE_WORDS, NULL_GUARD_WORDS } from './word.js';

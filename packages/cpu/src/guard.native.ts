@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+
+/** A step of a protocol that can be left out on purpose; see guard.ts. Natively it can be left out when the module is loaded, and not later. */
+export interface Guard {
+  readonly name: string;
+  readonly without: string;
+}
+
+const table: Guard[] = [];
+/** Names that a native build is to do without, for tests: `globalThis.locklessWithout = ['findGetPage.slotRecheck']` before it is loaded. */
+const omitted = (globalThis as { locklessWithout?: readonly string[] }).locklessWithout ?? [];
+
+const inForce = (): boolean => true;
+const leftOut = (): boolean => false;
+
+/** Names a guard, at module load. It takes no word, and the function it returns is constant, so a compiler folds it away. */
+export function defineGuard(name: string, without: string): () => boolean {
+  if (table.some((guard) => guard.name === name)) throw new Error(`guard ${name} is defined twice`);
+  table.push({ name, without });
+  return omitted.includes(name) ? leftOut : inForce;
+}
+
+/** All guards of the modules that are loaded, in the order of their definition. */
+export const guards = (): readonly Guard[] => table;
