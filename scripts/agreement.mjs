@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The README's table of simulated against real numbers, from runs of the bundled recordings with the command line's defaults. Runs are
-// deterministic, so the table is too: test/agreement.test.ts holds the README to it.
+// deterministic, so the table is too: test/agreement.long.test.ts holds the README to it.
 //   node scripts/agreement.mjs [--write]
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -26,7 +26,7 @@ describe('LKMM', () => {
           if (axiom === null) expect(checker.race(witness) !== null).toBe(naive.race);
         }
       }),
-      { numRuns: 120 },
+      { numRuns: Number(process.env.LOCKLESS_RUNS ?? 60) },
     );
   });
 });

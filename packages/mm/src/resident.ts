@@ -100,6 +100,25 @@ export const faultsOf = (mm: Ptr<MmStruct>): FaultCounts => ({
   major: peek(MmStruct.faultsMajor(mm)),
 });
 
+/** Faults of a space that has had none. */
+export const NO_FAULTS: FaultCounts = {
+  anonymous: 0,
+  zero: 0,
+  file: 0,
+  cow: 0,
+  reuse: 0,
+  mkwrite: 0,
+  swap: 0,
+  spurious: 0,
+  major: 0,
+};
+
+/** The faults between two looks. */
+export const faultsSince = (before: FaultCounts, now: FaultCounts): FaultCounts =>
+  Object.fromEntries(
+    Object.entries(now).map(([kind, count]) => [kind, count - before[kind as keyof FaultCounts]]),
+  ) as unknown as FaultCounts;
+
 /** One present page, as /proc/PID/pagemap, kpagecount and kpageflags tell of it. */
 export interface ResidentPage {
   readonly vpage: number;

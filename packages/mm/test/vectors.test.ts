@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type FaultCounts,
   faultsOf,
+  faultsSince,
   MADV_DONTNEED,
   MADV_PAGEOUT,
   MADV_RANDOM,
@@ -35,25 +36,15 @@ import { anonymous, RW, SequentialMachine } from './sequential-machine.js';
 
 /* The worked vectors of kernel-facts 5.6, measured on Linux 6.18. */
 
-const NONE: FaultCounts = {
-  anonymous: 0,
-  zero: 0,
-  file: 0,
-  cow: 0,
-  reuse: 0,
-  mkwrite: 0,
-  swap: 0,
-  spurious: 0,
-  major: 0,
-};
-
 /** Faults of an mm while `action` runs, those that are not 0. */
 function faultsDuring(machine: SequentialMachine, mm: Ptr<MmStruct>, action: () => void): Partial<FaultCounts> {
   const before = machine.look(() => faultsOf(mm));
   action();
-  const after = machine.look(() => faultsOf(mm));
-  const kinds = Object.keys(NONE) as (keyof FaultCounts)[];
-  return Object.fromEntries(kinds.map((kind) => [kind, after[kind] - before[kind]]).filter(([, n]) => n !== 0));
+  const since = faultsSince(
+    before,
+    machine.look(() => faultsOf(mm)),
+  );
+  return Object.fromEntries(Object.entries(since).filter(([, n]) => n !== 0));
 }
 
 const pages = (start: number, count: number): number[] => Array.from({ length: count }, (_, i) => start + i);

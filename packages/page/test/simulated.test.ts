@@ -6,7 +6,7 @@ import { allocatorStress, lruStress, pageLockStress, speculation, wrongIn } from
 const models = ['sc', 'tso', 'weak'] as const;
 const sizes = [2, 4, 8].flatMap((cpus) => models.map((model) => ({ cpus, model })));
 /** A longer campaign: docs/testing.md. */
-const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 4);
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 2);
 const seeds = Array.from({ length: SEEDS }, (_, i) => i + 1);
 
 describe('the allocator: no frame has two owners, none is lost', () => {

@@ -6,7 +6,7 @@ import { runWorkload, type WorkloadOptions } from './workload.js';
 
 const MODELS: readonly MemoryModel[] = ['sc', 'tso', 'weak'];
 /** A longer campaign: docs/testing.md. */
-const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 2);
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 1);
 const GENERATIONS: readonly Generation[] = ['freeze-refs', 'nonewrefs', 'tree-lock'];
 
 const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);

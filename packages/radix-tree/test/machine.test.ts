@@ -11,7 +11,7 @@ import type { Tree } from './kernel-suite.js';
 import { iterationCheck, regression1, regression4 } from './machine.js';
 
 /** A longer campaign: docs/testing.md. */
-const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 3);
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 2);
 const models = ['sc', 'tso', 'weak'] as const;
 const sizes = [2, 4, 8].flatMap((cpus) => models.map((model) => ({ cpus, model })));
 

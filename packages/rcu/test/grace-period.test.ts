@@ -6,7 +6,7 @@ import { barrierAfterCallbacks, readersAndUpdaters, sleepersWithoutTick } from '
 const models = ['sc', 'tso', 'weak'] as const;
 const sizes = [1, 2, 3, 4, 8].flatMap((cpus) => models.map((model) => ({ cpus, model })));
 /** A longer campaign: docs/testing.md. */
-const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 6);
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 3);
 
 describe('no reader meets a freed object, and everything is freed in the end', () => {
   it.each(sizes)('$cpus CPUs, $model', (options) => {

@@ -14,7 +14,7 @@ const sizes = [1, 2, 3, 4, 8].flatMap((cpus) =>
   models.flatMap((model) => flavours.map((flavour) => ({ cpus, model, flavour }))),
 );
 /** A longer campaign: docs/testing.md. */
-const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 6);
+const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 3);
 
 describe('user-space RCU: no reader meets a freed object, and everything is freed in the end', () => {
   it.each(sizes)('$flavour, $cpus CPUs, $model', (options) => {

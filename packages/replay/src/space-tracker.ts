@@ -2,7 +2,7 @@
 
 import type { TaskStruct } from '@lockless/cpu';
 import { NULL, type Null, type Ptr, peek } from '@lockless/cpu';
-import { type FaultCounts, faultsOf, rssOf } from '@lockless/mm';
+import { type FaultCounts, faultsOf, faultsSince, NO_FAULTS, rssOf } from '@lockless/mm';
 import { type MmStruct, taskMm } from '@lockless/mm-types';
 
 /** What became of one simulated address space. */
@@ -17,23 +17,6 @@ export interface SpaceOutcome {
   rss: { file: number; anon: number } | null;
   readonly peak: { file: number; anon: number };
 }
-
-const NO_FAULTS: FaultCounts = {
-  anonymous: 0,
-  zero: 0,
-  file: 0,
-  cow: 0,
-  reuse: 0,
-  mkwrite: 0,
-  swap: 0,
-  spurious: 0,
-  major: 0,
-};
-
-const minus = (a: FaultCounts, b: FaultCounts): FaultCounts =>
-  Object.fromEntries(
-    Object.entries(a).map(([kind, count]) => [kind, count - b[kind as keyof FaultCounts]]),
-  ) as unknown as FaultCounts;
 
 /** Follows the address spaces of a program from outside, without an access. */
 export class SpaceTracker {
@@ -75,7 +58,7 @@ export class SpaceTracker {
     const rss = rssOf(mm);
     peak.file = Math.max(peak.file, rss.file);
     peak.anon = Math.max(peak.anon, rss.anon);
-    this.outcomes[space].faults = minus(faultsOf(mm), this.outcomes[space].before);
+    this.outcomes[space].faults = faultsSince(this.outcomes[space].before, faultsOf(mm));
   }
 
   /** Resident pages now, or null when the space does not live. */

@@ -4,6 +4,9 @@ import { type Recording, readRecording } from '@lockless/recording';
 import type { Measure, RunResult } from '@lockless/report';
 import { expect } from 'vitest';
 
+/** `LOCKLESS_LONG`: every run of the tables of these tests, instead of a sample of them (docs/testing.md). */
+export const LONG: boolean = process.env.LOCKLESS_LONG !== undefined;
+
 /** The recordings that come with the project. */
 export const BUNDLED = ['git-status', 'gcc-hello', 'python-start', 'sqlite-threads'] as const;
 export type Bundled = (typeof BUNDLED)[number];

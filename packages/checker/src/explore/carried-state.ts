@@ -27,9 +27,11 @@ export function headsThatCarryState(thread: Tryable, root: N.TraceNode, shows: S
   const tried = new Map<AccessSite, number>();
   for (const end of ends) {
     const path = N.pathTo(end);
-    for (const [at, { site }] of path.entries()) {
-      const here = waits.get(path[at]);
-      if (here === undefined || found.has(site)) continue;
+    for (const [at, head] of path.entries()) {
+      const here = waits.get(head);
+      if (here === undefined) continue;
+      const { site } = head;
+      if (found.has(site)) continue;
       const times = tried.get(site) ?? 0;
       tried.set(site, times + 1);
       if (times >= MOST_WITH_ONE) continue;

@@ -13,7 +13,7 @@ import type { Steering } from './steered.js';
 export interface ExploreOptions<S> {
   readonly program: Program<S>;
   readonly model: ModelName;
-  /** Whether the ordering of an access is left out. Asked once for each site. See {@link weakerForm} for what that makes of it. */
+  /** The accesses whose ordering is left out; see {@link weakerForm} for what that makes of them. Default: none. */
   readonly weaken?: Weakening;
   /** Events a thread may have. Default 10,000. */
   readonly maxEvents?: number;

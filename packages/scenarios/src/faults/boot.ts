@@ -27,8 +27,7 @@ import {
 } from '@lockless/pagecache';
 import { bootRcuEvents } from '@lockless/rcu';
 import { anonVmaPrepare, findVma, type Pte, pteAllocMap } from '@lockless/rmap';
-
-import { given } from '../notifiers/boot.js';
+import { given } from '../given.js';
 
 /* A machine with a few frames, and a process that maps the one page of a file, which is in the cache. All of it real code. */
 

@@ -40,16 +40,12 @@ import {
   vmAreaCachep,
   vmaLinkFileLocked,
 } from '@lockless/rmap';
+import { given } from '../given.js';
 
 /* Address spaces with a few areas, and one page. Everything real but the areas' tree, which nobody here looks into. */
 
 export const mapping: Ptr<AddressSpace> = defineStatic(AddressSpace, 'mapping');
 const fileCachep = kmemCacheCreate(File);
-
-export function given<T>(pointer: Ptr<T> | Null): Ptr<T> {
-  if (pointer === NULL) throw new RangeError('the scenario does not fit into its memory');
-  return pointer;
-}
 
 /** A machine with a few frames and one file. */
 export function* bootMachine(): Op<Ptr<File>> {
@@ -122,7 +118,7 @@ export function* bootMappedPage(): Op<Mapped> {
   const file = yield* bootMachine();
   const mm = yield* newMm();
   const vma = yield* addArea(mm, ADDRESS, { file });
-  const ptep = given((yield* pteAllocMap(mm, ADDRESS)) as unknown as Ptr<Pte> | Null) as unknown as Ref<Pte>;
+  const ptep = given(yield* pteAllocMap(mm, ADDRESS));
   const page = given(yield* allocPage(GFP_KERNEL));
   yield* setPageUptodate(page);
   poke(Page._mapcount(page), 0);

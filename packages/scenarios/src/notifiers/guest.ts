@@ -17,7 +17,8 @@ import { adoptMm } from '@lockless/mm';
 import { MmStruct } from '@lockless/mm-types';
 import { MmuNotifier, mmuNotifierRegister } from '@lockless/mmu-notifier';
 import { assertThat } from '../assertion.js';
-import { ADDRESS, bootMappedPage, given, type Mapped } from './boot.js';
+import { given } from '../given.js';
+import { ADDRESS, bootMappedPage, type Mapped } from './boot.js';
 
 /** A process with one page, and a guest whose page 0 that is. Its shadow tables are there, and empty. */
 export interface Guest extends Mapped {

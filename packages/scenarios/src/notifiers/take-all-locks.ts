@@ -33,8 +33,9 @@ import { allocPage } from '@lockless/page';
 import { vmaAdjust, walkAnonVmas, walkFileVmas } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
 import { always, notNeeded } from '../claims.js';
+import { given } from '../given.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { ADDRESS, addArea, bootMachine, given, mapping, newAnonVma, newMm } from './boot.js';
+import { ADDRESS, addArea, bootMachine, mapping, newAnonVma, newMm } from './boot.js';
 
 /* mm_take_all_locks(): each lock once, in an order that nobody else contradicts; nothing left behind; no mark that others see. */
 

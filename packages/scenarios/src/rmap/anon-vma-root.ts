@@ -12,8 +12,9 @@ import {
 } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
 import { always } from '../claims.js';
+import { given } from '../given.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { bootMachine, given, newPage } from './boot.js';
+import { bootMachine, newPage } from './boot.js';
 
 const rooted: KmemCache<RootedAnonVma> = kmemCacheCreate(RootedAnonVma, { typesafeByRcu: true });
 

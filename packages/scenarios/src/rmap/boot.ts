@@ -34,9 +34,10 @@ import {
   selectReverseMapping,
   vmNormalPage,
 } from '@lockless/rmap';
-import { addArea, bootMachine, given, mapping, newMm } from '../notifiers/boot.js';
+import { given } from '../given.js';
+import { addArea, bootMachine, mapping, newMm } from '../notifiers/boot.js';
 
-export { bootMachine, given, mapping, newMm } from '../notifiers/boot.js';
+export { bootMachine, mapping, newMm } from '../notifiers/boot.js';
 
 /** Where the processes have their page, or its first one. */
 export const ADDRESS = 0;

@@ -18,8 +18,9 @@ import {
 } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
 import { always, weakOnly } from '../claims.js';
+import { given } from '../given.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { ADDRESS, bootMachine, given, mapAnon, newMm, newPage, newProcess, type Process, READ_ONLY } from './boot.js';
+import { ADDRESS, bootMachine, mapAnon, newMm, newPage, newProcess, type Process, READ_ONLY } from './boot.js';
 
 interface Family {
   readonly page: Ptr<Page>;

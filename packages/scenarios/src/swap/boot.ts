@@ -54,6 +54,7 @@ import {
   vmAreaCachep,
   vmNormalPage,
 } from '@lockless/rmap';
+import { given } from '../given.js';
 
 /* A machine with a few frames, one file, one swap area, and one address space with a page table for one address. */
 
@@ -70,11 +71,6 @@ export function* bootMemory(): Op<void> {
   yield* radixTreeInit(AddressSpace.pageTree(mapping), GFP_ATOMIC);
   yield* swapStateInit();
   yield* swapAreaInit(0, SWAP_PLACES);
-}
-
-function given<T>(pointer: Ptr<T> | Null): Ptr<T> {
-  if (pointer === NULL) throw new RangeError('the scenario does not fit into its memory');
-  return pointer;
 }
 
 /** A new page, uptodate, with the caller's reference. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { GFP_KERNEL, kmemCacheAlloc, load, NULL, store } from '@lockless/cpu';
+import type { Op, Ptr, Ref } from '@lockless/cpu';
+import { GFP_KERNEL, kmemCacheAlloc, load, store } from '@lockless/cpu';
 import { copyHugePmd, doHugePmdAnonymousPage, hugePagesInit, splitHugePage } from '@lockless/huge-memory';
 import { type MmStruct, type Page, VM_MAYWRITE, VM_READ, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
 import { freeAreaInit, getPage, pageCount, pageMapcount, pfnToPage } from '@lockless/page';
@@ -20,6 +20,7 @@ import {
 } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
 import { always } from '../claims.js';
+import { given } from '../given.js';
 import { type Scenario, scenario } from '../scenario.js';
 
 /* A huge page of two pages in a process that forks. */
@@ -32,11 +33,6 @@ interface Family {
   readonly copy: Ptr<VmAreaStruct>;
   readonly pmd: Ref<Pte>;
   readonly head: Ptr<Page>;
-}
-
-function given<T extends number>(value: T | Null): T {
-  if (value === NULL) throw new RangeError('the scenario does not fit into its memory');
-  return value;
 }
 
 /** A process with one area of two pages, which a huge page fills. */
