@@ -16,6 +16,7 @@
 
 /** @type {Record<string, Place>} The folder's name of each package and app, and its place. */
 export const places = {
+  strip: { level: -1, kind: 'base', license: 'MIT' },
   cpu: { level: 0, kind: 'base', license: 'MIT' },
   'memory-model': { level: 1, kind: 'base', license: 'MIT' },
   recording: { level: 1, kind: 'base', license: 'MIT' },

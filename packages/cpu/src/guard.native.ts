@@ -22,3 +22,12 @@ export function defineGuard(name: string, without: string): () => boolean {
 
 /** All guards of the modules that are loaded, in the order of their definition. */
 export const guards = (): readonly Guard[] => table;
+
+/** Checks that these guards are left out, as {@link defineGuard} saw it. Throws RangeError for one that is in force: that cannot change any more. */
+export function omitGuards(names: readonly string[]): void {
+  const inForceYet = names.filter((name) => !omitted.includes(name));
+  if (inForceYet.length > 0)
+    throw new RangeError(
+      `guard ${inForceYet.join(', ')}: natively it is left out by globalThis.locklessWithout, before the module that defines it is loaded`,
+    );
+}

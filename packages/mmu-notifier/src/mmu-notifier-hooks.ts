@@ -38,9 +38,8 @@ function* nothing(): Op<void> {}
 export function* mmuNotifierInvalidateRangeStart(mm: Ptr<MmStruct>, start: number, end: number): Op<void> {
   const notifiers = yield* readOnce(MmStruct.mmuNotifierMm(mm));
   if (notifiers === NULL) return;
-  yield* forEachNotifier(
-    notifiers,
-    (notifier, ops) => ops.invalidateRangeStart?.(notifier, mm, start, end) ?? nothing(),
+  yield* forEachNotifier(notifiers, (notifier, { invalidateRangeStart = nothing }) =>
+    invalidateRangeStart(notifier, mm, start, end),
   );
 }
 
@@ -48,7 +47,9 @@ export function* mmuNotifierInvalidateRangeStart(mm: Ptr<MmStruct>, start: numbe
 export function* mmuNotifierInvalidateRangeEnd(mm: Ptr<MmStruct>, start: number, end: number): Op<void> {
   const notifiers = yield* readOnce(MmStruct.mmuNotifierMm(mm));
   if (notifiers === NULL) return;
-  yield* forEachNotifier(notifiers, (notifier, ops) => ops.invalidateRangeEnd?.(notifier, mm, start, end) ?? nothing());
+  yield* forEachNotifier(notifiers, (notifier, { invalidateRangeEnd = nothing }) =>
+    invalidateRangeEnd(notifier, mm, start, end),
+  );
 }
 
 /**
@@ -60,7 +61,7 @@ export function* mmuNotifierInvalidateRangeEnd(mm: Ptr<MmStruct>, start: number,
 export function* mmuNotifierInvalidatePage(mm: Ptr<MmStruct>, address: number): Op<void> {
   const notifiers = yield* readOnce(MmStruct.mmuNotifierMm(mm));
   if (notifiers === NULL) return;
-  yield* forEachNotifier(notifiers, (notifier, ops) => ops.invalidatePage?.(notifier, mm, address) ?? nothing());
+  yield* forEachNotifier(notifiers, (notifier, { invalidatePage = nothing }) => invalidatePage(notifier, mm, address));
 }
 
 /**
