@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
-import { thisCpu, words } from './op.js';
+import { HELD_UNSURE } from './held-entry.js';
+import { defineWord } from './memory.js';
+import { engine, thisCpu, words } from './op.js';
+import type { Null, Ptr, Ref } from './word.js';
 
 /*
  * Each thread records the locks it takes in words of its own, so that whoever finds it dead knows what it held. A spin lock is recorded before it is taken
- * and struck off after it is released: a thread may die in between, and the lock word itself says whether it is the holder. The word of an
- * rwlock does not tell who reads; READ says that the thread surely does, UNSURE that it was about to take or release it.
+ * and struck off after it is released: a thread may die in between, and the lock word itself says who holds it. Others do not say so, or not at
+ * once; for them HELD_UNSURE is set meanwhile.
  */
 
+/** Words of a TaskStruct. The engine keeps the queue that the task waits on behind them. */
+export const TASK_WORDS = 16;
 /** Locks that are recorded for one thread. Deeper ones are not: then only who waits for one finds out. */
 export const HELD_LOCKS = 40;
-/** Bits above an address. */
-export const HELD_READ: number = 1 << 29;
-export const HELD_UNSURE: number = 1 << 30;
-export const HELD_ADDRESS: number = HELD_READ - 1;
+
+/** Locks whose holder died and that nobody could repair: how many there are. */
+export const spoiltLocks: Ref<number> = defineWord('spoilt_locks');
 
 /** Records a lock, with its bits, on top. */
 export function recordHeld(entry: number): void {
@@ -38,15 +42,31 @@ export function strikeHeld(entry: number): void {
   if (depth >= HELD_LOCKS) return;
   const top = cpu.held + depth;
   const last = words[top];
+  if (last !== entry) fillGap(entry, top, last);
   words[top] = 0;
-  if (last !== entry) strikeInner(entry, top, last);
 }
 
-/** The lock was taken before others: the last one takes its place. A thread that dies meanwhile may be said to hold less than it does, for a moment. */
-function strikeInner(entry: number, top: number, last: number): void {
+/** The lock was taken before others: the last one takes its place, and is there twice for a moment rather than never. */
+function fillGap(entry: number, top: number, last: number): void {
   for (let at = top - 1; at >= thisCpu.held; at--) {
     if (words[at] !== entry) continue;
     words[at] = last;
     return;
   }
+}
+
+export const lockTaking = (entry: number): void => recordHeld(entry | HELD_UNSURE);
+
+/** Throws, with the lock released, if its last holder died and left it spoilt. */
+export function lockTaken(entry: number): void {
+  changeHeld(entry | HELD_UNSURE, entry);
+  if (words[spoiltLocks] !== 0) engine.refuseSpoiltLock(entry);
+}
+
+export const lockReleasing = (entry: number): void => changeHeld(entry, entry | HELD_UNSURE);
+export const lockReleased = (entry: number): void => strikeHeld(entry | HELD_UNSURE);
+
+/** Kept with the task, in the first word behind it: a thread may have several tasks, all of which wait. */
+export function waitingOn(queue: Ptr<unknown> | Null): void {
+  words[thisCpu.current + TASK_WORDS] = queue;
 }

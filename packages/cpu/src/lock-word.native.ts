@@ -1,33 +1,19 @@
 // SPDX-License-Identifier: MIT
-
 import { KernelBug } from './bug.js';
-import { changeHeld, HELD_READ, HELD_UNSURE, recordHeld, strikeHeld } from './held-locks.js';
-import { defineWord, staticSymbolAt } from './memory.js';
+import { HELD_READ, HELD_UNSURE } from './held-entry.js';
+import { changeHeld, recordHeld, spoiltLocks, strikeHeld } from './held-locks.js';
+import { hasSleepers, withoutSleepers } from './lock-value.js';
+import { staticSymbolAt } from './memory.js';
 import { engine, thisCpu, words } from './op.js';
-import type { Ref } from './word.js';
 
 /*
- * Spin locks and rwlocks of the native build. The word is as other engines keep it: 0 free; CPU + 1, the holder; -n, held by n readers. While somebody
- * sleeps until the word changes, bit 30 is the other way round than the sign says, so that whoever releases the lock knows whether to wake, by
- * the same read-modify-write that releases it. Why no wake-up is lost: sleeping-lock.ts, which the checker has checked.
+ * Spin locks and rwlocks of the native build, the part without waiting; the rest is sleeping-lock.ts. The word is as other engines keep it, see
+ * lock-value.ts.
  */
-
-/** Turned over while somebody sleeps on the word. */
-export const SLEEPERS: number = 1 << 30;
-
-/** Whether somebody sleeps on a lock whose word has this value. */
-export const hasSleepers = (value: number): boolean => (((value >> 31) ^ (value >> 30)) & 1) !== 0;
-/** The value without what it says of sleepers. */
-export const withoutSleepers = (value: number): number => (hasSleepers(value) ? value ^ SLEEPERS : value);
-/** The value, saying that somebody sleeps. */
-export const withSleepers = (value: number): number => (hasSleepers(value) ? value : value ^ SLEEPERS);
-
-/** Locks whose holder died and that nobody could repair: how many there are. */
-export const spoiltLocks: Ref<number> = defineWord('spoilt_locks');
 
 export function spinLockWord(lock: number): void {
   recordHeld(lock);
-  if (Atomics.compareExchange(words, lock, 0, thisCpu.id + 1) !== 0) engine.spinLockSlowly(lock);
+  if (Atomics.compareExchange(words, lock, 0, thisCpu.id + 1) !== 0) engine.takeSlowly(lock);
   if (words[spoiltLocks] !== 0) engine.refuseSpoiltLock(lock);
 }
 
@@ -41,58 +27,42 @@ export function spinTrylockWord(lock: number): boolean {
   return false;
 }
 
-export function spinUnlockWord(lock: number): void {
+export const spinUnlockWord = (lock: number): void => unlockWord(lock, false);
+export const writeUnlockWord = (lock: number): void => unlockWord(lock, true);
+
+function unlockWord(lock: number, all: boolean): void {
   const before = Atomics.exchange(words, lock, 0);
-  if (before !== thisCpu.id + 1) {
-    if (withoutSleepers(before) !== thisCpu.id + 1) notHeld(lock, before);
-    engine.notifyLock(lock, false);
-  }
+  if (before !== thisCpu.id + 1) unlockOddly(lock, before, all);
   strikeHeld(lock);
+}
+
+function unlockOddly(lock: number, before: number, all: boolean): void {
+  if (withoutSleepers(before) !== thisCpu.id + 1) {
+    // It must not have happened: put back, unless somebody took the lock meanwhile.
+    if (before !== 0) Atomics.compareExchange(words, lock, 0, before);
+    notHeld(lock, before);
+  }
+  if (hasSleepers(before)) engine.notifyLock(lock, all);
 }
 
 export function readLockWord(lock: number): void {
   recordHeld(lock | HELD_READ | HELD_UNSURE);
   const before = Atomics.load(words, lock);
-  if (before > 0 || Atomics.compareExchange(words, lock, before, before - 1) !== before) engine.readLockSlowly(lock);
+  if (before > 0 || Atomics.compareExchange(words, lock, before, before - 1) !== before) engine.shareSlowly(lock);
   changeHeld(lock | HELD_READ | HELD_UNSURE, lock | HELD_READ);
-  if (words[spoiltLocks] !== 0) engine.refuseSpoiltLock(lock);
+  if (words[spoiltLocks] !== 0) engine.refuseSpoiltLock(lock | HELD_READ);
 }
 
 export function readUnlockWord(lock: number): void {
   changeHeld(lock | HELD_READ, lock | HELD_READ | HELD_UNSURE);
-  for (;;) {
-    const before = Atomics.load(words, lock);
-    if (before >= 0) notHeld(lock, before);
-    const last = withoutSleepers(before) === -1;
-    if (Atomics.compareExchange(words, lock, before, last ? 0 : before + 1) !== before) continue;
-    if (last && hasSleepers(before)) engine.notifyLock(lock, true);
-    break;
-  }
+  const before = engine.unshare(lock);
+  if (before >= 0) notHeld(lock, before);
   strikeHeld(lock | HELD_READ | HELD_UNSURE);
 }
 
-export function writeLockWord(lock: number): void {
-  recordHeld(lock);
-  if (Atomics.compareExchange(words, lock, 0, thisCpu.id + 1) !== 0) engine.writeLockSlowly(lock);
-  if (words[spoiltLocks] !== 0) engine.refuseSpoiltLock(lock);
-}
-
-export function writeUnlockWord(lock: number): void {
-  const before = Atomics.exchange(words, lock, 0);
-  if (before !== thisCpu.id + 1) {
-    if (withoutSleepers(before) !== thisCpu.id + 1) notHeld(lock, before);
-    engine.notifyLock(lock, true);
-  }
-  strikeHeld(lock);
-}
-
-/** The word of an unlock that must not have happened: it is put back, unless somebody took the lock meanwhile. */
 function notHeld(lock: number, before: number): never {
-  if (before > 0) Atomics.compareExchange(words, lock, 0, before);
   const holder = withoutSleepers(before);
   const who = holder === 0 ? 'nobody holds it' : holder < 0 ? 'readers hold it' : `CPU ${holder - 1} holds it`;
-  throw new KernelBug(
-    'unlock-not-held',
-    `unlock of ${staticSymbolAt(lock)?.name ?? `the lock at ${lock}`} by CPU ${thisCpu.id}: ${who}`,
-  );
+  const name = staticSymbolAt(lock)?.name ?? `the lock at ${lock}`;
+  throw new KernelBug('unlock-not-held', `unlock of ${name} by CPU ${thisCpu.id}: ${who}`);
 }

@@ -2,6 +2,8 @@
 import { load, store } from './access.js';
 import { atomicCmpxchg, atomicDecReturn, atomicRead, atomicSet, atomicXchg } from './atomic.js';
 import { bugOn } from './bug.js';
+import { HELD_MUTEX } from './held-entry.js';
+import { lockReleased, lockReleasing, lockTaken, lockTaking } from './held-locks.js';
 import { initListHead, ListHead, listAddTail, listDelInit, listEmpty } from './list.js';
 import type { Op } from './op.js';
 import { current, mightSleep } from './preempt.js';
@@ -33,8 +35,10 @@ export function* mutexInit(lock: Ptr<Mutex>): Op<void> {
 /** mutex_lock(): sleeps until taken. *Source*: kernel/mutex.c, 2.6.27. */
 export function* mutexLock(lock: Ptr<Mutex>): Op<void> {
   mightSleep();
+  lockTaking(lock | HELD_MUTEX);
   if ((yield* atomicDecReturn(Mutex.count(lock))) < 0) yield* lockSlowpath(lock);
   yield* store(Mutex.owner(lock), current());
+  lockTaken(lock | HELD_MUTEX);
 }
 
 function* lockSlowpath(lock: Ptr<Mutex>): Op<void> {
@@ -58,16 +62,26 @@ function* lockSlowpath(lock: Ptr<Mutex>): Op<void> {
 
 /** mutex_trylock(): true when taken (the kernel's 1). */
 export function* mutexTrylock(lock: Ptr<Mutex>): Op<boolean> {
-  if ((yield* atomicCmpxchg(Mutex.count(lock), 1, 0)) !== 1) return false;
+  lockTaking(lock | HELD_MUTEX);
+  if ((yield* atomicCmpxchg(Mutex.count(lock), 1, 0)) !== 1) {
+    lockReleased(lock | HELD_MUTEX);
+    return false;
+  }
   yield* store(Mutex.owner(lock), current());
+  lockTaken(lock | HELD_MUTEX);
   return true;
 }
 
 /** mutex_unlock(). BUG unless the caller holds it. */
 export function* mutexUnlock(lock: Ptr<Mutex>): Op<void> {
   bugOn((yield* load(Mutex.owner(lock))) !== current(), 'mutex_unlock by a task that does not hold the mutex');
+  lockReleasing(lock | HELD_MUTEX);
   yield* store(Mutex.owner(lock), NULL);
-  if ((yield* atomicXchg(Mutex.count(lock), 1)) === 0) return;
+  if ((yield* atomicXchg(Mutex.count(lock), 1)) !== 0) yield* wakeNext(lock);
+  lockReleased(lock | HELD_MUTEX);
+}
+
+function* wakeNext(lock: Ptr<Mutex>): Op<void> {
   yield* spinLock(Mutex.waitLock(lock));
   const head = Mutex.waitList(lock);
   const first = yield* load(ListHead.next(head));

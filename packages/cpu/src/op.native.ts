@@ -45,14 +45,18 @@ export interface NativeEngine {
   wake(task: number, mask: number): boolean;
   /** cpu_relax(): one turn of a loop that waits for another thread. */
   relax(): void;
-  /** A spin lock or rwlock whose first compare-and-exchange failed; returns when it is taken. */
-  spinLockSlowly(lock: number): void;
-  readLockSlowly(lock: number): void;
-  writeLockSlowly(lock: number): void;
+  /** Takes a spin lock, or an rwlock for writing, whose first compareExchange failed: spins for a while, then sleepUntilTaken(). */
+  takeSlowly(lock: number): void;
+  /** The same of an rwlock for reading: sleepUntilShared(). */
+  shareSlowly(lock: number): void;
+  /** releaseShared() of an rwlock. */
+  unshare(lock: number): number;
+  /** Sleeps on a lock word while it has that value, for a limited time. Throws when who holds the lock is surely or probably gone. */
+  sleepOnLock(lock: number, value: number): void;
   /** Wakes threads that sleep until this lock word changes: one, or all. */
   notifyLock(lock: number, all: boolean): void;
-  /** A lock was taken while the machine knows of locks that were spoilt by a death: throws, with the lock released, if this is one. */
-  refuseSpoiltLock(lock: number): void;
+  /** A lock (held-entry.ts) was taken while some are spoilt by a death: throws, with the lock released, if this is one. */
+  refuseSpoiltLock(entry: number): void;
   /** submit_io(). Full barrier. */
   submitIo(request: number, device: number): void;
 }
@@ -81,9 +85,10 @@ const NO_ENGINE: NativeEngine = {
   schedule: missing,
   wake: missing,
   relax: missing,
-  spinLockSlowly: missing,
-  readLockSlowly: missing,
-  writeLockSlowly: missing,
+  takeSlowly: missing,
+  shareSlowly: missing,
+  unshare: missing,
+  sleepOnLock: missing,
   notifyLock: missing,
   refuseSpoiltLock: missing,
   submitIo: missing,

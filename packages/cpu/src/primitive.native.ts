@@ -6,7 +6,6 @@ import {
   spinLockWord,
   spinTrylockWord,
   spinUnlockWord,
-  writeLockWord,
   writeUnlockWord,
 } from './lock-word.js';
 import { engine, thisCpu, words } from './op.js';
@@ -178,7 +177,7 @@ export const NATIVE_PRIMITIVES: readonly NativePrimitive[] = [
   same('spin_unlock', spinUnlockWord as Body, 'Atomics.exchange', UNLOCK),
   same('read_lock', readLockWord as Body, 'Atomics.load, Atomics.compareExchange', LOCK),
   same('read_unlock', readUnlockWord as Body, 'Atomics.load, Atomics.compareExchange', UNLOCK),
-  same('write_lock', writeLockWord as Body, 'Atomics.compareExchange', LOCK),
+  same('write_lock', spinLockWord as Body, 'Atomics.compareExchange', LOCK),
   same('write_trylock', spinTrylockWord as Body, 'Atomics.compareExchange', LOCK),
   same('write_unlock', writeUnlockWord as Body, 'Atomics.exchange', UNLOCK),
 

@@ -2,6 +2,8 @@
 import { load, readOnce, smpStoreRelease, store } from './access.js';
 import { smpMb } from './barrier.js';
 import { bugOn } from './bug.js';
+import { HELD_READ, HELD_RWSEM } from './held-entry.js';
+import { lockReleased, lockReleasing, lockTaken, lockTaking } from './held-locks.js';
 import { initListHead, ListHead, listAddTail, listDelInit, listEmpty } from './list.js';
 import type { Op } from './op.js';
 import { current, mightSleep } from './preempt.js';
@@ -37,26 +39,26 @@ export function* initRwsem(sem: Ptr<RwSemaphore>): Op<void> {
 /** down_read(): shared; sleeps while a writer holds it or waits first. */
 export function* downRead(sem: Ptr<RwSemaphore>): Op<void> {
   mightSleep();
+  lockTaking(sem | HELD_RWSEM | HELD_READ);
   yield* spinLock(RwSemaphore.waitLock(sem));
   const activity = yield* load(RwSemaphore.activity(sem));
   if (activity >= 0 && (yield* listEmpty(RwSemaphore.waitList(sem)))) {
     yield* store(RwSemaphore.activity(sem), activity + 1);
     yield* spinUnlock(RwSemaphore.waitLock(sem));
-    return;
-  }
-  yield* sleepUntilGranted(sem, WANTS_READ);
+  } else yield* sleepUntilGranted(sem, WANTS_READ);
+  lockTaken(sem | HELD_RWSEM | HELD_READ);
 }
 
 /** down_write(): alone. */
 export function* downWrite(sem: Ptr<RwSemaphore>): Op<void> {
   mightSleep();
+  lockTaking(sem | HELD_RWSEM);
   yield* spinLock(RwSemaphore.waitLock(sem));
   if ((yield* load(RwSemaphore.activity(sem))) === 0 && (yield* listEmpty(RwSemaphore.waitList(sem)))) {
     yield* store(RwSemaphore.activity(sem), -1);
     yield* spinUnlock(RwSemaphore.waitLock(sem));
-    return;
-  }
-  yield* sleepUntilGranted(sem, WANTS_WRITE);
+  } else yield* sleepUntilGranted(sem, WANTS_WRITE);
+  lockTaken(sem | HELD_RWSEM);
 }
 
 /** Called with waitLock held; returns without it, the semaphore granted by the one who released it. */
@@ -77,40 +79,50 @@ function* sleepUntilGranted(sem: Ptr<RwSemaphore>, wants: number): Op<void> {
 
 /** down_read_trylock(): true when taken (the kernel's 1). */
 export function* downReadTrylock(sem: Ptr<RwSemaphore>): Op<boolean> {
+  lockTaking(sem | HELD_RWSEM | HELD_READ);
   yield* spinLock(RwSemaphore.waitLock(sem));
   const activity = yield* load(RwSemaphore.activity(sem));
   const free = activity >= 0 && (yield* listEmpty(RwSemaphore.waitList(sem)));
   if (free) yield* store(RwSemaphore.activity(sem), activity + 1);
   yield* spinUnlock(RwSemaphore.waitLock(sem));
+  if (free) lockTaken(sem | HELD_RWSEM | HELD_READ);
+  else lockReleased(sem | HELD_RWSEM | HELD_READ);
   return free;
 }
 
 /** down_write_trylock(): true when taken. */
 export function* downWriteTrylock(sem: Ptr<RwSemaphore>): Op<boolean> {
+  lockTaking(sem | HELD_RWSEM);
   yield* spinLock(RwSemaphore.waitLock(sem));
   const free = (yield* load(RwSemaphore.activity(sem))) === 0;
   if (free) yield* store(RwSemaphore.activity(sem), -1);
   yield* spinUnlock(RwSemaphore.waitLock(sem));
+  if (free) lockTaken(sem | HELD_RWSEM);
+  else lockReleased(sem | HELD_RWSEM);
   return free;
 }
 
 /** up_read(). */
 export function* upRead(sem: Ptr<RwSemaphore>): Op<void> {
+  lockReleasing(sem | HELD_RWSEM | HELD_READ);
   yield* spinLock(RwSemaphore.waitLock(sem));
   const activity = yield* load(RwSemaphore.activity(sem));
   bugOn(activity <= 0, 'up_read of a semaphore that no reader holds');
   yield* store(RwSemaphore.activity(sem), activity - 1);
   if (activity === 1) yield* grantWaiters(sem, true);
   yield* spinUnlock(RwSemaphore.waitLock(sem));
+  lockReleased(sem | HELD_RWSEM | HELD_READ);
 }
 
 /** up_write(). */
 export function* upWrite(sem: Ptr<RwSemaphore>): Op<void> {
+  lockReleasing(sem | HELD_RWSEM);
   yield* spinLock(RwSemaphore.waitLock(sem));
   bugOn((yield* load(RwSemaphore.activity(sem))) !== -1, 'up_write of a semaphore that no writer holds');
   yield* store(RwSemaphore.activity(sem), 0);
   yield* grantWaiters(sem, true);
   yield* spinUnlock(RwSemaphore.waitLock(sem));
+  lockReleased(sem | HELD_RWSEM);
 }
 
 /** downgrade_write(): the writer becomes a reader; readers that wait in front come in. */
@@ -120,6 +132,10 @@ export function* downgradeWrite(sem: Ptr<RwSemaphore>): Op<void> {
   yield* store(RwSemaphore.activity(sem), 1);
   yield* grantWaiters(sem, false);
   yield* spinUnlock(RwSemaphore.waitLock(sem));
+  lockReleasing(sem | HELD_RWSEM);
+  lockReleased(sem | HELD_RWSEM);
+  lockTaking(sem | HELD_RWSEM | HELD_READ);
+  lockTaken(sem | HELD_RWSEM | HELD_READ);
 }
 
 /** __rwsem_do_wake(): one writer from the front, or all readers up to the first writer. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { load, store } from './access.js';
+import { waitingOn } from './held-locks.js';
 import { initListHead, ListHead, listAdd, listAddTail, listDelInit, listEmpty } from './list.js';
 import type { Op } from './op.js';
 import { current } from './preempt.js';
@@ -46,6 +47,7 @@ export function* initWaitqueueHead(q: Ptr<WaitQueueHead>): Op<void> {
 export function* prepareToWait(q: Ptr<WaitQueueHead>, state: number, key = 0, exclusive = false): Op<void> {
   const wait = TaskStruct.wait(current());
   const entry = WaitQueueEntry.entry(wait);
+  waitingOn(q);
   const flags = yield* spinLockIrqsave(WaitQueueHead.lock(q));
   if ((yield* load(WaitQueueEntry.task(wait))) === NULL) {
     yield* store(WaitQueueEntry.task(wait), current());
@@ -65,6 +67,7 @@ export function* finishWait(q: Ptr<WaitQueueHead>): Op<void> {
   const flags = yield* spinLockIrqsave(WaitQueueHead.lock(q));
   if ((yield* load(WaitQueueEntry.task(wait))) !== NULL) yield* removeWaiter(wait);
   yield* spinUnlockIrqrestore(WaitQueueHead.lock(q), flags);
+  waitingOn(NULL);
 }
 
 function* removeWaiter(wait: Ptr<WaitQueueEntry>): Op<void> {
