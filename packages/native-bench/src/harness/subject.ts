@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/** Something that is measured, in a thread of its own. */
+export interface Subject {
+  /** Does `n` operations, from the operation with that number on. *Returns* the sum of what they found, modulo 2^32. */
+  run(first: number, n: number): number;
+  /** The sum that those operations must find. Absent: `run` itself sees to it that they are right. */
+  expected?(first: number, n: number): number;
+  /** What it counted, when it is over. */
+  counts?(): Readonly<Record<string, number>>;
+  close?(): void | Promise<void>;
+}
+
+/** How a thread makes a subject: the module to import, and what its `start` is given. */
+export interface SubjectSource {
+  /** Name of a file in `subjects/`. */
+  readonly module: string;
+  /** Structured-cloneable. */
+  readonly options: unknown;
+}
+
+/** What a module in `subjects/` exports. Throws {@link Unavailable} when it cannot run here. */
+export type StartSubject<O> = (options: O) => Subject | Promise<Subject>;
+
+/** Why something is not measured here: a package that is not installed, for example. */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+}
