@@ -11,6 +11,7 @@ export {
   radixTreePreload,
   radixTreePreloadEnd,
 } from './radix-tree-node.js';
+export { radixTreeRepair } from './radix-tree-repair.js';
 export {
   type RangeTagged,
   radixTreeRangeTagIfTagged,

@@ -20,7 +20,7 @@ const keepSlot = defineGuard(
  * The stores to rnode need no release: what becomes the top was published before, and moves only.
  * *Source*: `radix_tree_shrink`, lib/radix-tree.c, 2.6.27, with `27d20fddc8` (2.6.37).
  */
-function* radixTreeShrink(root: Ptr<RadixTreeRoot>): Op<void> {
+export function* radixTreeShrink(root: Ptr<RadixTreeRoot>): Op<void> {
   let height = yield* load(RadixTreeRoot.height(root));
   while (height > 0) {
     const node = entryToNode(yield* load(RadixTreeRoot.rnode(root)));

@@ -20,13 +20,25 @@ import { findNextTagged, rootTagGet } from './radix-tree-tag.js';
  */
 
 /**
- * Puts the addresses of occupied slots of one leaf into `found`, from `index` on, until it holds `max`. Returns the index to go on with, 0
- * at the end.
+ * Puts the addresses of occupied slots of one leaf into `found`, from `index` on, until it holds `max`, and their indexes into `indices` if
+ * that is wanted. Returns the index to go on with, 0 at the end.
  */
-type LeafScan = (node: Ptr<RadixTreeNode>, index: number, found: Ref<number>[], max: number) => Op<number>;
+type LeafScan = (
+  node: Ptr<RadixTreeNode>,
+  index: number,
+  found: Ref<number>[],
+  max: number,
+  indices: number[] | null,
+) => Op<number>;
 
 /** __lookup(). */
-function* scanLeaf(node: Ptr<RadixTreeNode>, index: number, found: Ref<number>[], max: number): Op<number> {
+function* scanLeaf(
+  node: Ptr<RadixTreeNode>,
+  index: number,
+  found: Ref<number>[],
+  max: number,
+  indices: number[] | null,
+): Op<number> {
   for (let shift = shiftOf(yield* load(RadixTreeNode.height(node))); shift > 0; shift -= RADIX_TREE_MAP_SHIFT) {
     let offset = offsetOf(index, shift);
     let child: number;
@@ -39,6 +51,7 @@ function* scanLeaf(node: Ptr<RadixTreeNode>, index: number, found: Ref<number>[]
   for (let offset = offsetOf(index, 0); offset < RADIX_TREE_MAP_SIZE; offset++) {
     const slot = RadixTreeNode.slots(node, offset);
     if ((yield* rcuDereference(slot)) === NULL) continue;
+    indices?.push(firstIndexBelow(index, 0, offset));
     if (found.push(slot) === max) return nextSubtree(firstIndexBelow(index, 0, offset), 0);
   }
   return nextSubtree(index, RADIX_TREE_MAP_SHIFT);
@@ -46,7 +59,7 @@ function* scanLeaf(node: Ptr<RadixTreeNode>, index: number, found: Ref<number>[]
 
 /** __lookup_tag(). */
 const scanTaggedLeaf = (tag: number): LeafScan =>
-  function* (node, index, found, max) {
+  function* (node, index, found, max, indices) {
     for (let shift = shiftOf(yield* load(RadixTreeNode.height(node))); shift > 0; shift -= RADIX_TREE_MAP_SHIFT) {
       const offset = yield* findNextTagged(node, tag, offsetOf(index, shift));
       if (offset === RADIX_TREE_MAP_SIZE) return nextSubtree(index, shift + RADIX_TREE_MAP_SHIFT);
@@ -62,18 +75,25 @@ const scanTaggedLeaf = (tag: number): LeafScan =>
       const slot = RadixTreeNode.slots(node, offset);
       // It was tagged, but may have been deleted since.
       if ((yield* rcuDereference(slot)) === NULL) continue;
+      indices?.push(firstIndexBelow(index, 0, offset));
       if (found.push(slot) === max) return nextSubtree(firstIndexBelow(index, 0, offset), 0);
     }
   };
 
 /** Slots below the node `rnode` names, leaf by leaf, until `max` are found. */
-function* gangSlots(rnode: number, first: number, max: number, scan: LeafScan): Op<Ref<number>[]> {
+function* gangSlots(
+  rnode: number,
+  first: number,
+  max: number,
+  scan: LeafScan,
+  indices: number[] | null,
+): Op<Ref<number>[]> {
   const found: Ref<number>[] = [];
   const node = entryToNode(rnode);
   const maxIndex = radixTreeMaxindex(yield* load(RadixTreeNode.height(node)));
   let index = first;
   while (found.length < max && index <= maxIndex) {
-    index = yield* scan(node, index, found, max);
+    index = yield* scan(node, index, found, max, indices);
     if (index === 0) break;
   }
   return found;
@@ -87,7 +107,7 @@ function* gangItems(rnode: number, first: number, max: number, scan: LeafScan): 
   let index = first;
   while (items.length < max && index <= maxIndex) {
     const found: Ref<number>[] = [];
-    index = yield* scan(node, index, found, max - items.length);
+    index = yield* scan(node, index, found, max - items.length, null);
     for (const slot of found) {
       // The leaf may have died: its slot 0 carries a mark then, and the item was there when we began.
       const item = indirectToPtr(yield* rcuDereference(slot));
@@ -113,13 +133,33 @@ export function* radixTreeGangLookup(root: Ptr<RadixTreeRoot>, first: number, ma
 /**
  * radix_tree_gang_lookup_slot(): as {@link radixTreeGangLookup}, the slots instead of what they hold; to be read with radixTreeDerefSlot().
  *
+ * `indices`, an empty array, takes the index of each.
+ *
  * *Context*: one rcu_read_lock() section, as long as the slots are used; or the writers' lock.
- * *Source*: `radix_tree_gang_lookup_slot`, lib/radix-tree.c, 2.6.27.
+ * *Source*: `radix_tree_gang_lookup_slot`, lib/radix-tree.c, 2.6.27; `indices` is 3.1 (`6328650bb4`).
  */
-export function* radixTreeGangLookupSlot(root: Ptr<RadixTreeRoot>, first: number, max: number): Op<Ref<number>[]> {
+export function* radixTreeGangLookupSlot(
+  root: Ptr<RadixTreeRoot>,
+  first: number,
+  max: number,
+  indices: number[] | null = null,
+): Op<Ref<number>[]> {
   const rnode = yield* rcuDereference(RadixTreeRoot.rnode(root));
-  if (isIndirect(rnode)) return yield* gangSlots(rnode, first, max, scanLeaf);
-  return rnode !== NULL && first === 0 && max > 0 ? [RadixTreeRoot.rnode(root)] : [];
+  if (isIndirect(rnode)) return yield* gangSlots(rnode, first, max, scanLeaf, indices);
+  return onlySlot(root, rnode, first, max, indices);
+}
+
+/** The slots of a tree that is an item. */
+function onlySlot(
+  root: Ptr<RadixTreeRoot>,
+  rnode: number,
+  first: number,
+  max: number,
+  indices: number[] | null,
+): Ref<number>[] {
+  if (rnode === NULL || first !== 0 || max <= 0) return [];
+  indices?.push(0);
+  return [RadixTreeRoot.rnode(root)];
 }
 
 /**
@@ -151,9 +191,10 @@ export function* radixTreeGangLookupTagSlot(
   first: number,
   max: number,
   tag: number,
+  indices: number[] | null = null,
 ): Op<Ref<number>[]> {
   if (!(yield* rootTagGet(root, tag))) return [];
   const rnode = yield* rcuDereference(RadixTreeRoot.rnode(root));
-  if (isIndirect(rnode)) return yield* gangSlots(rnode, first, max, scanTaggedLeaf(tag));
-  return rnode !== NULL && first === 0 && max > 0 ? [RadixTreeRoot.rnode(root)] : [];
+  if (isIndirect(rnode)) return yield* gangSlots(rnode, first, max, scanTaggedLeaf(tag), indices);
+  return onlySlot(root, rnode, first, max, indices);
 }

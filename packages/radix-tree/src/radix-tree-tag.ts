@@ -46,11 +46,11 @@ export function* rootTagGet(root: Ptr<RadixTreeRoot>, tag: number): Op<boolean> 
   return ((yield* readOnce(RadixTreeRoot.gfpMask(root))) & rootTagBit(tag)) !== 0;
 }
 
-function* rootTagSet(root: Ptr<RadixTreeRoot>, tag: number): Op<void> {
+export function* rootTagSet(root: Ptr<RadixTreeRoot>, tag: number): Op<void> {
   yield* writeOnce(RadixTreeRoot.gfpMask(root), (yield* load(RadixTreeRoot.gfpMask(root))) | rootTagBit(tag));
 }
 
-function* rootTagClear(root: Ptr<RadixTreeRoot>, tag: number): Op<void> {
+export function* rootTagClear(root: Ptr<RadixTreeRoot>, tag: number): Op<void> {
   yield* writeOnce(RadixTreeRoot.gfpMask(root), (yield* load(RadixTreeRoot.gfpMask(root))) & ~rootTagBit(tag));
 }
 
@@ -67,7 +67,7 @@ export function* nodeTagSet(node: Ptr<RadixTreeNode>, tag: number, offset: numbe
   yield* writeOnce(word, (yield* load(word)) | (1 << (offset & 31)));
 }
 
-function* nodeTagClear(node: Ptr<RadixTreeNode>, tag: number, offset: number): Op<void> {
+export function* nodeTagClear(node: Ptr<RadixTreeNode>, tag: number, offset: number): Op<void> {
   const word = tagWord(node, tag, offset);
   yield* writeOnce(word, (yield* load(word)) & ~(1 << (offset & 31)));
 }
