@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { FunctionPointer, Op, Ptr, Ref } from '@lockless/cpu';
-import { functionPointer, store, vmBugOn } from '@lockless/cpu';
+import { defineGuard, functionPointer, store, vmBugOn } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { cookieOf, pageHead, pinsInTailCount, type TailPins } from '@lockless/page';
 import { type RcuCookie, rcuGetGpCookie, rcuGpCookieElapsed, rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
@@ -31,14 +31,19 @@ export function* pageClearGpCookie(page: Ptr<Page>): Op<void> {
   yield* store(cookieOf(page), 0);
 }
 
-/** Pins in the tail's count, and put_compound_page() an RCU reader until it has its reference to the head: [PATCH 3/9]. */
+const putsUnderRcu = defineGuard(
+  'putCompoundPage.rcuReadLock',
+  'put_page() of a tail is no RCU reader while it takes its reference to the head',
+);
+
+/** Pins in the tail's count, and put_compound_page() an RCU reader until it has its reference to the head, and knows that it is one: [PATCH 3/9]. */
 export const pinsUnderRcu: FunctionPointer<TailPins> = functionPointer('pins_under_rcu', {
   ...pinsInTailCount,
   name: 'grace-period',
   *enter() {
-    yield* rcuReadLock();
+    if (putsUnderRcu()) yield* rcuReadLock();
   },
   *leave() {
-    yield* rcuReadUnlock();
+    if (putsUnderRcu()) yield* rcuReadUnlock();
   },
 });

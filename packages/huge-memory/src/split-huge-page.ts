@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr, Ref } from '@lockless/cpu';
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import {
   bugOn,
   containerOf,
+  defineGuard,
   ListHead,
   load,
   NULL,
@@ -25,6 +26,7 @@ import {
   pageMapcount,
   pageToPfn,
   pfnToPage,
+  putHeadReference,
   putPage,
   THP_SPLIT,
 } from '@lockless/page';
@@ -190,19 +192,37 @@ export function* waitSplitHugePage(vma: Ptr<VmAreaStruct>): Op<void> {
   yield* spinUnlock(AnonVma.lock(anonVma as Ptr<AnonVma>));
 }
 
+const ksmReads = defineGuard(
+  'pageTransCompoundAnonSplit.rcuReadLock',
+  'ksm is no RCU reader from where it reads the head of a tail until it has its reference (before patch 3 of 9, 2011)',
+);
+const ksmRechecks = defineGuard(
+  'pageTransCompoundAnonSplit.recheckUnderRcu',
+  'ksm does not look in its RCU read section whether what it has a reference to is still the head, as in patch 3 of 9, 2011',
+);
+
+/** The head of a page with a reference to it; NULL: it was split meanwhile, and who has the frame now has lost the reference by the end of the section. */
+function* headReference(page: Ptr<Page>): Op<Ptr<Page> | Null> {
+  const head = yield* compoundTransHead(page);
+  if (!(yield* getPageUnlessZero(head))) return NULL;
+  if (!ksmRechecks() || (yield* compoundTransHead(page)) === head) return head;
+  yield* putHeadReference(head);
+  return NULL;
+}
+
 /**
  * page_trans_compound_anon_split(): splits the huge page that a page may be part of.
  *
  * *Context*: a reference on `page`; may sleep. *Returns* 0: it is an ordinary page now; else try again later.
- * *Source*: mm/ksm.c, 3.1; RCU from the reading of the head to the reference on it as in Michel Lespinasse, 2011-08-19, [PATCH 3/9].
+ * *Source*: mm/ksm.c, 3.1; RCU from the reading of the head to the reference on it as in Michel Lespinasse, 2011-08-19, [PATCH 3/9]. *Differs*: there
+ * that is all; a reference to a stranger is then given back after the section, when a grace period does not wait for it any more.
  */
 export function* pageTransCompoundAnonSplit(page: Ptr<Page>): Op<number> {
   if (!(yield* pageCompound(page))) return 0;
-  yield* rcuReadLock();
-  const head = yield* compoundTransHead(page);
-  const referenced = yield* getPageUnlessZero(head);
-  yield* rcuReadUnlock();
-  if (!referenced) return 1;
+  if (ksmReads()) yield* rcuReadLock();
+  const head = yield* headReference(page);
+  if (ksmReads()) yield* rcuReadUnlock();
+  if (head === NULL) return 1;
   // With the reference it stays what it is: split meanwhile, or the head of a huge page.
   const result = (yield* pageAnon(head)) ? yield* splitHugePage(head) : 1;
   yield* putPage(head);

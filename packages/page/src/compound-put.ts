@@ -29,6 +29,11 @@ const headRecheck = defineGuard(
   'the compound lock is taken in a page that may be no head any more',
 );
 
+const dropUnderRcu = defineGuard(
+  'putCompoundPage.dropUnderRcu',
+  'a reference that turned out to be one to a stranger is given back when the RCU read section is over, as in patch 3 of 9, 2011',
+);
+
 /** Gives back a reference on what is, or was, a head. */
 export function* putHeadReference(head: Ptr<Page>): Op<void> {
   if (yield* putPageTestzero(head)) yield* pageCacheFree(head);
@@ -40,24 +45,29 @@ function* putFormerTail(page: Ptr<Page>): Op<void> {
   yield* putHeadReference(page);
 }
 
-/** Steps 1 to 4. *Returns* the head with a reference to it, or NULL. */
+/**
+ * Steps 1 to 4. *Returns* the head with a reference to it, or NULL.
+ *
+ * *Differs* from [PATCH 3/9], which ends the RCU read section after 3: who waits for a grace period to know the count of his page (seed 3) does not know
+ * it while a stranger's reference to it, taken in such a section, is still to be given back. So 4, where it says no, belongs into the section.
+ */
 function* headOfTail(page: Ptr<Page>): Op<Ptr<Page> | Null> {
   yield* tailPins().enter();
   const head = yield* readOnce(firstPage(page)); // 1
   // 1 before 2: pairs with the write barrier of the split between clearing PG_tail and overwriting first_page.
   yield* smpRmb();
   const referenced = (yield* pageTail(page)) && (yield* getPageUnlessZeroExempt(head, 'headOfTail')); // 2, 3
-  yield* tailPins().leave();
-  if (!referenced) return NULL;
-  if (!headRecheck() || (yield* pageHead(head))) return head; // 4
-  yield* putHeadReference(head);
-  return NULL;
+  if (!dropUnderRcu()) yield* tailPins().leave();
+  const found = referenced && (!headRecheck() || (yield* pageHead(head))); // 4
+  if (referenced && !found) yield* putHeadReference(head);
+  if (dropUnderRcu()) yield* tailPins().leave();
+  return found ? head : NULL;
 }
 
 /**
  * put_compound_page(). *Context*: any; a reference on `page`, which is or was compound.
  *
- * *Source*: mm/swap.c, 3.1; RCU around steps 1 to 3 as in Michel Lespinasse, 2011-08-19, [PATCH 3/9], where the design has it.
+ * *Source*: mm/swap.c, 3.1; RCU around steps 1 to 4, see headOfTail(), as in Michel Lespinasse, 2011-08-19, [PATCH 3/9], where the design has it.
  */
 export function* putCompoundPage(page: Ptr<Page>): Op<void> {
   const head = (yield* pageTail(page)) ? yield* headOfTail(page) : NULL;

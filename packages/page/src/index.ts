@@ -14,6 +14,7 @@ export {
   pageCompound,
   pageHead,
 } from './compound-page.js';
+export { putHeadReference } from './compound-put.js';
 export * from './mmzone.js';
 export * from './page-alloc.js';
 export * from './page-flags.js';

@@ -53,8 +53,8 @@ it('all other callers of get_page_unless_zero() have a scenario in which they ar
   ).toEqual([
     'deactivatePage', // without its guard; else get_page()
     'mcHandlePresentPte', // without its guard; else get_page()
+    'headReference', // pageTransCompoundAnonSplit's
     'migrationEntryWait',
     'pageCacheGetSpeculative',
-    'pageTransCompoundAnonSplit',
   ]);
 });

@@ -5,11 +5,13 @@ import { freezeScenarios } from './freeze.js';
 import { gpCookieScenarios } from './gp-cookie.js';
 import { smapsScenarios } from './smaps.js';
 import { tailCountScenarios } from './tail-counts.js';
+import { tailReaderScenarios } from './tail-readers.js';
 
 /** Transparent huge pages: tail counts, splitting, and the grace-period cookies of seed 3. */
 export const thpScenarios: readonly Scenario[] = [
   ...gpCookieScenarios,
   ...tailCountScenarios,
+  ...tailReaderScenarios,
   ...forkScenarios,
   ...smapsScenarios,
   ...freezeScenarios,
