@@ -64,9 +64,19 @@ export function* truncateCompletePage(mapping: Ptr<AddressSpace>, page: Ptr<Page
   yield* putPage(page);
 }
 
-function* unmapPage(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<void> {
-  if (!(yield* pageMapped(page))) return;
-  yield* unmapMappingRange(mapping, yield* readOnce(Page.index(page)), 1, false);
+const unmapUnderLock = defineGuard(
+  'truncateInodePage.unmapUnderLock',
+  'truncation relies on having unmapped all of the range before, and a fault may have had the page locked then',
+);
+
+/**
+ * {@link truncateCompletePage}, of a page that a fault may have mapped since the range was unmapped: none can from here on.
+ * *Context*: page locked, not under writeback. *Source*: a part of `truncate_inode_pages_range`, mm/truncate.c, 2.6.27; `truncate_inode_page`, 2.6.32.
+ */
+export function* truncateInodePage(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<void> {
+  if (unmapUnderLock() && (yield* pageMapped(page)))
+    yield* unmapMappingRange(mapping, yield* readOnce(Page.index(page)), 1, false);
+  yield* truncateCompletePage(mapping, page);
 }
 
 /** First pass: what can be had without waiting. */
@@ -80,10 +90,7 @@ function* truncateWithoutWaiting(mapping: Ptr<AddressSpace>, start: number, end:
       next = Math.max(next, index) + 1;
       if (index > end) break;
       if (!(yield* trylockPage(page))) continue;
-      if (!(yield* pageWriteback(page))) {
-        yield* unmapPage(mapping, page);
-        yield* truncateCompletePage(mapping, page);
-      }
+      if (!(yield* pageWriteback(page))) yield* truncateInodePage(mapping, page);
       yield* unlockPage(page);
     }
     yield* releasePages(pages);
@@ -108,9 +115,8 @@ function* truncateWaiting(mapping: Ptr<AddressSpace>, start: number, end: number
       if ((yield* readOnce(Page.index(page))) > end) break;
       yield* lockPage(page);
       yield* waitOnPageWriteback(page);
-      yield* unmapPage(mapping, page);
       next = Math.max(next, yield* readOnce(Page.index(page))) + 1;
-      yield* truncateCompletePage(mapping, page);
+      yield* truncateInodePage(mapping, page);
       yield* unlockPage(page);
     }
     yield* releasePages(pages);

@@ -6,6 +6,7 @@ import {
   atomicIncReturn,
   atomicRead,
   containerOf,
+  defineGuard,
   defineStatic,
   defineWord,
   initWaitqueueHead,
@@ -47,6 +48,16 @@ import {
 
 const lruLock = Zone.lruLock(zone);
 
+const getUnlessZero = defineGuard(
+  'isolateLruPage.getUnlessZero',
+  'reclaim takes a plain reference to a page on an LRU list, which somebody may be freeing',
+);
+/** Kernel-facts 1.6. */
+const referenceFirst = defineGuard(
+  'isolateLruPage.referenceFirst',
+  'reclaim clears PG_lru before it knows whether it gets a reference (before 46453a6e19)',
+);
+
 /*
  * Pages that one task has isolated are missing on the lists where another looks for them, so on a small machine a scan finds nothing
  * although most of memory is page cache. It then waits for an isolation to end. (2.6.32 limits isolation and sleeps for a time,
@@ -87,8 +98,10 @@ function* isolationEnded(): Op<void> {
 export function* isolateLruPage(page: Ptr<Page>, active: boolean | null): Op<number> {
   if (!(yield* pageLru(page))) return -EINVAL;
   if (active !== null && (yield* pageActive(page)) !== active) return -EINVAL;
-  if (!(yield* getPageUnlessZeroExempt(page, 'isolateLruPage'))) return -EBUSY;
-  yield* clearPageLru(page);
+  if (!referenceFirst()) yield* clearPageLru(page);
+  if (!getUnlessZero()) yield* atomicInc(Page._count(page));
+  else if (!(yield* getPageUnlessZeroExempt(page, 'isolateLruPage'))) return -EBUSY;
+  if (referenceFirst()) yield* clearPageLru(page);
   return 0;
 }
 

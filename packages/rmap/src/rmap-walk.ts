@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { containerOf, ListHead, load, NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
+import { containerOf, defineGuard, ListHead, load, NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { AddressSpace, AnonVma, VmAreaStruct } from '@lockless/mm-types';
 import { pageAnon, pageIndex, pageMapping, pageToPfn } from '@lockless/page';
-import { eachFileVma } from './i-mmap.js';
+import { eachFileVma, eachVmaOn } from './i-mmap.js';
 import { lockAnonVmaOfUnmapped, pageLockAnonVma, pageUnlockAnonVma } from './page-lock-anon-vma.js';
 import { pteLockptr, pteOffsetMap, pteOffsetMapLock, pteUnmapUnlock } from './pgtable.js';
 import type { Pte } from './pte.js';
@@ -82,11 +82,17 @@ function* walkLocked(anonVma: Ptr<AnonVma> | Null, visit: RmapVisit): Op<void> {
  * *Differs*: areas that are not linear too, at the end, where 2.6.27 leaves them out. A visitor looks at the linear place alone; what else they
  * show is for tryToUnmapNonlinear(). A migration entry may stand there that was left when the area was linear (7e09e738afd2, 3.14).
  */
-export function* walkFileVmas(mapping: Ptr<AddressSpace>, visit: RmapVisit): Op<void> {
+export function* walkFileVmas(mapping: Ptr<AddressSpace>, visit: RmapVisit, nonlinear = true): Op<void> {
   yield* spinLock(AddressSpace.iMmapLock(mapping));
-  yield* eachFileVma(mapping, visit);
+  if (nonlinear) yield* eachFileVma(mapping, visit);
+  else yield* eachVmaOn(AddressSpace.iMmap(mapping), visit);
   yield* spinUnlock(AddressSpace.iMmapLock(mapping));
 }
+
+const nonlinearToo = defineGuard(
+  'rmapWalk.nonlinearToo',
+  'migration looks for the entries that it has left in linear areas only (before 7e09e738afd2): remap_file_pages() may have made one nonlinear meanwhile',
+);
 
 /** Called for each entry that may be of a page. *Context*: the entry's lock is held. */
 export type EntryVisit = (vma: Ptr<VmAreaStruct>, address: number, ptep: Ref<Pte>) => Op<void>;
@@ -105,7 +111,7 @@ export function* rmapWalk(page: Ptr<Page>, visit: EntryVisit): Op<void> {
   };
   const mapping = yield* pageMapping(page);
   if (yield* pageAnon(page)) yield* walkLocked(yield* lockAnonVmaOfUnmapped(page), visitArea);
-  else if (mapping !== NULL) yield* walkFileVmas(mapping, visitArea);
+  else if (mapping !== NULL) yield* walkFileVmas(mapping, visitArea, nonlinearToo());
 }
 
 function* visitLocked(vma: Ptr<VmAreaStruct>, address: number, visit: EntryVisit): Op<void> {

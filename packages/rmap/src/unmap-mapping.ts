@@ -2,6 +2,7 @@
 import type { Op, Ptr, Ref, SpinLock } from '@lockless/cpu';
 import {
   containerOf,
+  defineGuard,
   defineWord,
   ListHead,
   load,
@@ -30,6 +31,11 @@ const isRestart = (count: number): boolean => count < 0;
 const LAST_INDEX = 0x7fffffff;
 
 const countedByFaults: Ref<number> = defineWord('truncate_count_in_faults');
+const nonlinearToo = defineGuard(
+  'unmapMappingRange.nonlinearToo',
+  'truncation unmaps pages of the file in linear areas only',
+);
+
 /** From now on faults go by mapping->truncate_count, as before 2.6.23: its stores are ordered for them. *Context*: boot. */
 export const useTruncateCount = (): void => poke(countedByFaults, 1);
 
@@ -59,7 +65,8 @@ export function* unmapMappingRange(
     truncateCount: yield* nextTruncateCount(mapping),
   };
   yield* unmapMappingRangeOf(AddressSpace.iMmap(mapping), details, lock);
-  yield* unmapMappingRangeOf(AddressSpace.iMmapNonlinear(mapping), { ...details, nonlinear: true }, lock);
+  if (nonlinearToo())
+    yield* unmapMappingRangeOf(AddressSpace.iMmapNonlinear(mapping), { ...details, nonlinear: true }, lock);
   yield* spinUnlock(lock);
 }
 

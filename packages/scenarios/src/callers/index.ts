@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
 import { deactivateScenarios } from './deactivate.js';
+import { lumpyScenarios } from './lumpy.js';
 import { memcontrolScenarios } from './memcontrol.js';
 import { memoryFailureScenarios } from './memory-failure.js';
 import { readerScenarios } from './readers.js';
@@ -9,6 +10,7 @@ import { readerScenarios } from './readers.js';
 export const callerScenarios: readonly Scenario[] = [
   ...readerScenarios,
   ...deactivateScenarios,
+  ...lumpyScenarios,
   ...memcontrolScenarios,
   ...memoryFailureScenarios,
 ];

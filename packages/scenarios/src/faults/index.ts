@@ -2,7 +2,13 @@
 import type { Scenario } from '../scenario.js';
 import { dirtyScenarios } from './dirty.js';
 import { gupScenarios } from './gup.js';
+import { nonlinearScenarios } from './nonlinear.js';
 import { truncateScenarios } from './truncate.js';
 
 /** Races of page faults, and of those who take pages by address, with truncation, writeback and those who unmap. */
-export const faultScenarios: readonly Scenario[] = [...truncateScenarios, ...dirtyScenarios, ...gupScenarios];
+export const faultScenarios: readonly Scenario[] = [
+  ...truncateScenarios,
+  ...nonlinearScenarios,
+  ...dirtyScenarios,
+  ...gupScenarios,
+];
