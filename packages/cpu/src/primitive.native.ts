@@ -210,7 +210,11 @@ export const NATIVE_PRIMITIVES: readonly NativePrimitive[] = [
   same('submit_io', (request, device) => engine.submitIo(request, device), 'the engine', 'begins with a full barrier'),
 ];
 
+/** Is told of each primitive before it is performed, for tests: `globalThis.locklessOnPrimitive`, set before this module is loaded. */
+export type OnPrimitive = (name: string, address: number, operand: number, expected: number) => void;
+
 interface Surroundings {
+  readonly locklessOnPrimitive?: OnPrimitive;
   readonly locklessPrimitives?: string;
   readonly process?: { readonly arch?: string; readonly env?: Readonly<Record<string, string | undefined>> };
 }
@@ -232,5 +236,13 @@ export const primitiveTable: 'fast' | 'strict' = chooseTable();
 export function code(name: string): Perform {
   const found = NATIVE_PRIMITIVES.find((primitive) => primitive.name === name);
   if (found === undefined) throw new Error(`primitive ${name} is not in the table`);
-  return found[primitiveTable];
+  const perform = found[primitiveTable];
+  const { locklessOnPrimitive } = globalThis as Surroundings;
+  return locklessOnPrimitive === undefined ? perform : watched(name, perform, locklessOnPrimitive);
 }
+
+const watched = (name: string, perform: Perform, onPrimitive: OnPrimitive): Perform =>
+  ((address, operand = 0, expected = 0) => {
+    onPrimitive(name, address, operand, expected);
+    return perform(address, operand, expected);
+  }) as Perform;
