@@ -57,12 +57,12 @@ export interface RootedAnonVma {
   lock: SpinLock;
   /** 3.0: users that keep it although no area has it. */
   refcount: number;
-  /** Areas, here only their number. */
-  areas: number;
+  /** Its areas, by `anonVmaNode`. */
+  head: Embed<ListHead>;
 }
 export const RootedAnonVma: StructOf<RootedAnonVma> = struct<RootedAnonVma>('rooted_anon_vma', {
   root: 1,
   lock: 1,
   refcount: 1,
-  areas: 1,
+  head: ListHead,
 });

@@ -7,6 +7,9 @@ import {
   atomicXchg,
   defineGuard,
   defineWord,
+  listAddTail,
+  listDelInit,
+  listEmpty,
   load,
   NULL,
   readOnce,
@@ -16,14 +19,14 @@ import {
   store,
   writeOnce,
 } from '@lockless/cpu';
-import { PAGE_MAPPING_ANON, Page, RootedAnonVma } from '@lockless/mm-types';
+import { type AnonVma, PAGE_MAPPING_ANON, Page, RootedAnonVma, VmAreaStruct } from '@lockless/mm-types';
 import { pageMapped } from '@lockless/page';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 
 /*
  * The lock of a page's anon_vma in later kernels, where it is that of another object: anon_vma->root. Under SLAB_DESTROY_BY_RCU not only the object may
  * have a new life when a reader has it in hand, its root may be another one then: and what was locked through the old root must not be unlocked through
- * the new one. Beside the 2.6.27 design that the rest of this package uses; a page has one area here, and an anon_vma counts its areas.
+ * the new one. Beside the 2.6.27 design that the rest of this package uses: an area is on the list of one anon_vma here (anon_vma_chain, 2.6.34, is not there).
  */
 
 const savedRoot = defineGuard(
@@ -38,30 +41,44 @@ const mappedNotCounted = defineGuard(
 /** The free object of the slab, which is the next to be allocated. */
 const freeObject: Ref<Ptr<RootedAnonVma> | Null> = defineWord('rooted_anon_vma_free');
 
-/**
- * anon_vma_alloc(): an anon_vma that is its own root, with one area. Of a recycled object the reference comes first, then the root.
- *
- * *Returns* NULL when the slab has no free one. *Source*: anon_vma_alloc(), anon_vma_prepare(), mm/rmap.c, 3.0.
- */
-export function* rootedAnonVmaAlloc(): Op<Ptr<RootedAnonVma> | Null> {
+/** anon_vma_alloc(): an anon_vma that is its own root. Of a recycled object the reference comes first, then the root. *Source*: mm/rmap.c, 3.0. */
+function* rootedAnonVmaAlloc(): Op<Ptr<RootedAnonVma> | Null> {
   const anonVma = yield* atomicXchg(freeObject, NULL);
   if (anonVma === NULL) return NULL;
   yield* atomicSet(RootedAnonVma.refcount(anonVma), 1);
   yield* writeOnce(RootedAnonVma.root(anonVma), anonVma);
+  return anonVma;
+}
+
+/** Puts an area on the list. *Context*: the root's lock, or nobody knows the anon_vma. */
+export function* rootedAnonVmaLink(vma: Ptr<VmAreaStruct>, anonVma: Ptr<RootedAnonVma>): Op<void> {
+  yield* store(VmAreaStruct.anonVma(vma), anonVma as number as Ptr<AnonVma>);
+  yield* listAddTail(VmAreaStruct.anonVmaNode(vma), RootedAnonVma.head(anonVma));
+}
+
+/**
+ * anon_vma_prepare(): an area without anonymous pages so far gets an anon_vma of its own, which may be one that was freed a moment ago.
+ *
+ * *Context*: mmap_sem. *Returns* NULL when the slab has no free one. *Source*: mm/rmap.c, 3.0. *Differs*: takes over no neighbour's.
+ */
+export function* rootedAnonVmaPrepare(vma: Ptr<VmAreaStruct>): Op<Ptr<RootedAnonVma> | Null> {
+  const anonVma = yield* rootedAnonVmaAlloc();
+  if (anonVma === NULL) return NULL;
   yield* spinLock(RootedAnonVma.lock(anonVma));
-  yield* store(RootedAnonVma.areas(anonVma), 1);
+  yield* rootedAnonVmaLink(vma, anonVma);
   yield* spinUnlock(RootedAnonVma.lock(anonVma));
   return anonVma;
 }
 
-/** anon_vma_unlink(): an area less, under the lock of the root; the last frees it. *Source*: anon_vma_unlink(), mm/rmap.c, 2.6.35. */
-export function* rootedAnonVmaUnlink(anonVma: Ptr<RootedAnonVma>): Op<void> {
+/** anon_vma_unlink(): takes an area off, under the lock of the root; the last frees the anon_vma. *Source*: anon_vma_unlink(), mm/rmap.c, 2.6.35. */
+export function* rootedAnonVmaUnlink(vma: Ptr<VmAreaStruct>): Op<void> {
+  const anonVma = (yield* load(VmAreaStruct.anonVma(vma))) as number as Ptr<RootedAnonVma>;
   const root = yield* load(RootedAnonVma.root(anonVma));
   yield* spinLock(RootedAnonVma.lock(root));
-  const areas = (yield* load(RootedAnonVma.areas(anonVma))) - 1;
-  yield* store(RootedAnonVma.areas(anonVma), areas);
+  yield* listDelInit(VmAreaStruct.anonVmaNode(vma));
+  const empty = yield* listEmpty(RootedAnonVma.head(anonVma));
   yield* spinUnlock(RootedAnonVma.lock(root));
-  if (areas === 0 && (yield* atomicDecAndTest(RootedAnonVma.refcount(anonVma)))) yield* atomicXchg(freeObject, anonVma);
+  if (empty && (yield* atomicDecAndTest(RootedAnonVma.refcount(anonVma)))) yield* atomicXchg(freeObject, anonVma);
 }
 
 /** What page_lock_anon_vma() reads first. NULL: the page is not anonymous, or not mapped. */

@@ -4,7 +4,8 @@ export {
   pageLockAnonVmaRoot,
   pageTrylockAnonVma,
   pageUnlockAnonVmaRoot,
-  rootedAnonVmaAlloc,
+  rootedAnonVmaLink,
+  rootedAnonVmaPrepare,
   rootedAnonVmaUnlink,
 } from './anon-vma-root.js';
 export { anonhdCachep, anonmmCachep } from './anonmm.js';

@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { KmemCache, Null, Op, Ptr } from '@lockless/cpu';
-import { GFP_KERNEL, kmemCacheAlloc, kmemCacheCreate, load, NULL, poke } from '@lockless/cpu';
-import { PAGE_MAPPING_ANON, Page, RootedAnonVma } from '@lockless/mm-types';
+import { GFP_KERNEL, initListHead, kmemCacheAlloc, kmemCacheCreate, ListHead, load, NULL, poke } from '@lockless/cpu';
+import { type AnonVma, type Page, RootedAnonVma, VmAreaStruct } from '@lockless/mm-types';
+import { getPage } from '@lockless/page';
 import {
   pageLockAnonVmaRoot,
-  pageRemoveRmap,
   pageTrylockAnonVma,
   pageUnlockAnonVmaRoot,
-  rootedAnonVmaAlloc,
+  rootedAnonVmaLink,
+  rootedAnonVmaPrepare,
   rootedAnonVmaUnlink,
 } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
 import { always } from '../claims.js';
 import { given } from '../given.js';
 import { type Scenario, scenario } from '../scenario.js';
-import { bootMachine, newPage } from './boot.js';
+import { bootMachine, mapAnon, newPage, newProcess, type Process, zapEntry } from './boot.js';
 
 const rooted: KmemCache<RootedAnonVma> = kmemCacheCreate(RootedAnonVma, { typesafeByRcu: true });
 
-interface Shared {
+interface Shared extends Process {
   readonly page: Ptr<Page>;
-  /** The page's, below `root`. */
+  /** The page's, below `root`; `vma` is its only area. */
   readonly anonVma: Ptr<RootedAnonVma>;
   readonly root: Ptr<RootedAnonVma>;
+  /** An area without anonymous pages so far, of another process. */
+  readonly other: Ptr<VmAreaStruct>;
 }
 
 function* boot(): Op<Shared> {
@@ -32,12 +35,26 @@ function* boot(): Op<Shared> {
   for (const each of [root, anonVma]) {
     poke(RootedAnonVma.root(each), root);
     poke(RootedAnonVma.refcount(each), 1);
-    poke(RootedAnonVma.areas(each), 1);
+    yield* initListHead(RootedAnonVma.head(each));
   }
+  const process = yield* newProcess({});
+  yield* rootedAnonVmaLink(process.vma, anonVma);
   const page = yield* newPage();
-  poke(Page._mapcount(page), 0);
-  poke(Page.mapping(page), anonVma + PAGE_MAPPING_ANON);
-  return { page, anonVma, root };
+  mapAnon(process, page, anonVma as number as Ptr<AnonVma>);
+  // Reclaim's, which has the page isolated.
+  yield* getPage(page);
+  const { vma: other } = yield* newProcess({});
+  return { ...process, page, anonVma, root, other };
+}
+
+/** Reclaim goes through the areas of the page. *Returns* how many there are; null: the page is not mapped. */
+function* countAreas(anonVma: Ptr<RootedAnonVma> | Null): Op<number | null> {
+  if (anonVma === NULL) return null;
+  const head = RootedAnonVma.head(anonVma);
+  let areas = 0;
+  for (let at = yield* load(ListHead.next(head)); at !== head; at = yield* load(ListHead.next(at))) areas++;
+  yield* pageUnlockAnonVmaRoot(anonVma);
+  return areas;
 }
 
 const lookup = (
@@ -50,23 +67,23 @@ const lookup = (
     setup: boot,
     threads: {
       *look({ page }) {
-        const anonVma = yield* pageLock(page);
-        if (anonVma !== NULL) yield* pageUnlockAnonVmaRoot(anonVma);
-        return anonVma !== NULL;
+        return yield* countAreas(yield* pageLock(page));
       },
       /** The page's only area is unmapped; the next process to need an anon_vma gets the same. */
-      *recycle({ page, anonVma }) {
-        yield* pageRemoveRmap(page, 0 as never);
-        yield* rootedAnonVmaUnlink(anonVma);
-        return yield* rootedAnonVmaAlloc();
+      *recycle(shared) {
+        yield* zapEntry(shared);
+        yield* rootedAnonVmaUnlink(shared.vma);
+        return yield* rootedAnonVmaPrepare(shared.other);
       },
     },
-    *finally({ anonVma, root }, { results, reach }) {
-      assertThat(results.recycle === anonVma, 'the anon_vma has a second life');
+    *finally({ anonVma, root, other }, { results, reach }) {
+      const now = (yield* load(VmAreaStruct.anonVma(other))) as number;
+      assertThat(results.recycle === anonVma && now === anonVma, 'the anon_vma has a second life');
       for (const each of [anonVma, root]) {
         assertThat((yield* load(RootedAnonVma.lock(each))) === 0, 'no lock is left behind');
       }
-      reach(results.look === true ? 'locked' : 'not locked');
+      assertThat(results.look === null || results.look === 1, 'a page that is mapped is in the areas of its anon_vma');
+      reach(results.look === null ? 'not locked' : 'locked');
     },
     mustReach: ['locked', 'not locked'],
   });

@@ -2,7 +2,13 @@
 import type { Scenario } from '../scenario.js';
 import { migrationScenarios } from './migration.js';
 import { swapCacheScenarios } from './swap-cache.js';
+import { swapInScenarios } from './swap-in.js';
 import { swapoffScenarios } from './swapoff.js';
 
 /** Races of the swap cache and of page migration. */
-export const swapScenarios: readonly Scenario[] = [...swapCacheScenarios, ...swapoffScenarios, ...migrationScenarios];
+export const swapScenarios: readonly Scenario[] = [
+  ...swapCacheScenarios,
+  ...swapInScenarios,
+  ...swapoffScenarios,
+  ...migrationScenarios,
+];

@@ -1,54 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { GFP_KERNEL, NULL, poke, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
-import { doFoundSwapPage } from '@lockless/mm';
+import { NULL, poke } from '@lockless/cpu';
 import type { Page } from '@lockless/mm-types';
 import { freeHotColdPage, getPage, lockPage, pageCount, pageSwapCache, putPage, unlockPage } from '@lockless/page';
 import {
-  addToSwap,
-  getSwapPage,
   lockSwapCachePage,
   lookupSwapCache,
-  pageSwapEntry,
   removeExclusiveSwapPage,
   removeFromSwapCacheFrozen,
-  swapDuplicate,
   swapFree,
   swapUsers,
-  tryToFreeSwap,
 } from '@lockless/pagecache';
-import {
-  mkPte,
-  type Pgprot,
-  PTE_PRESENT,
-  PTE_RW,
-  PTE_USER,
-  pteLockptr,
-  pteSame,
-  type SwpEntry,
-  setPteAt,
-  swpEntryToPte,
-  swpOffset,
-} from '@lockless/rmap';
+import { swpEntryToPte } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
-import { always, notNeeded, weakOnly, whereStoresWait } from '../claims.js';
+import { always, weakOnly } from '../claims.js';
 import { type Scenario, scenario } from '../scenario.js';
-import {
-  ADDRESS,
-  bootMemory,
-  mappedPage,
-  newArea,
-  newPage,
-  newProcess,
-  newSwappedPage,
-  type Process,
-  type ProcessWithArea,
-  SWAP_PLACES,
-  type SwappedPage,
-} from './boot.js';
-import { type FoundPage, lookUpSwapPage, zapPte } from './do-swap-page.js';
-
-const WRITABLE = (PTE_PRESENT | PTE_USER | PTE_RW) as Pgprot;
+import { bootMemory, newProcess, newSwappedPage, type Process, type SwappedPage } from './boot.js';
+import { zapPte } from './do-swap-page.js';
 
 /** A process whose page is swapped out. `entries` others have the same page. */
 function* bootSwapped(entries: number): Op<Process & SwappedPage> {
@@ -61,13 +29,6 @@ function* bootSwapped(entries: number): Op<Process & SwappedPage> {
   return { ...process, ...swapped };
 }
 
-function* takeAndFree(): Op<SwpEntry> {
-  const entry = yield* getSwapPage();
-  if (entry === NULL) throw new RangeError('the swap area is full');
-  yield* swapFree(entry);
-  return entry;
-}
-
 /** Reclaim looks at a page of the LRU that is in the swap cache. */
 function* reclaim(page: Ptr<Page>): Op<boolean> {
   yield* getPage(page);
@@ -77,83 +38,6 @@ function* reclaim(page: Ptr<Page>): Op<boolean> {
   if (removed) yield* freeHotColdPage(page, true);
   else yield* putPage(page);
   return removed;
-}
-
-/** What the second thread of the child, the parent and reclaim do meanwhile, in the one order that matters. */
-interface Family extends ProcessWithArea, SwappedPage {
-  /** What the child's second thread copies to. */
-  readonly copy: Ptr<Page>;
-  /** The child's first thread has found the page; it waits for the lock, or is about to take it. */
-  readonly found: FoundPage;
-}
-
-function* bootFamily(): Op<Family> {
-  yield* bootMemory();
-  const swapped = yield* newSwappedPage(1, 2);
-  // A neighbour, so that the node of the tree stays when the page goes.
-  yield* newSwappedPage(3, 0);
-  const process = yield* newArea(swapped.entry);
-  // The search for free places has come to the end of the area: the next place that is given out is the first that is free.
-  for (let at = 0; at < SWAP_PLACES; at = swpOffset(yield* takeAndFree()));
-  const found = yield* lookUpSwapPage(process);
-  yield* getPage(swapped.page); // The other threads', for the same reason.
-  if (found === NULL) throw new RangeError('the page is not in the swap cache');
-  return { ...process, ...swapped, found, copy: yield* newPage(2) };
-}
-
-/**
- * The child's second thread writes: the page is the parent's too, so it gets a copy. Then the parent maps the page, is now its only user,
- * and writes to it: the page needs its place no more. Both have the page locked; here it stays so in between.
- * *Returns* true: the page is locked. False: the first thread has mapped it already.
- */
-function* writeBoth({ mm, ptep, page, entry, copy }: Family): Op<boolean> {
-  yield* lockPage(page);
-  yield* spinLock(pteLockptr(mm, ptep));
-  const same = pteSame(yield* readOnce(ptep), swpEntryToPte(entry));
-  if (same) yield* setPteAt(mm, ADDRESS, ptep, mkPte(copy, WRITABLE));
-  yield* spinUnlock(pteLockptr(mm, ptep));
-  if (same) {
-    yield* swapFree(entry); // The child's.
-    yield* swapFree(entry); // The parent's.
-    yield* tryToFreeSwap(page);
-  } else {
-    yield* unlockPage(page);
-  }
-  return same;
-}
-
-/** Reclaim swaps the child's copy out. The first place that is free is the one that the page had. */
-function* swapCopyOut({ mm, ptep, copy }: Family): Op<void> {
-  yield* lockPage(copy);
-  yield* addToSwap(copy, GFP_KERNEL);
-  const entry: SwpEntry = yield* pageSwapEntry(copy);
-  yield* spinLock(pteLockptr(mm, ptep));
-  yield* swapDuplicate(entry);
-  yield* setPteAt(mm, ADDRESS, ptep, swpEntryToPte(entry));
-  yield* spinUnlock(pteLockptr(mm, ptep));
-  yield* unlockPage(copy);
-}
-
-function swapInIdentity(
-  declared: Pick<Scenario, 'name' | 'facts' | 'summary' | 'source' | 'guards'>,
-  others: (family: Family) => Op<boolean>,
-): Scenario {
-  return scenario<Family>({
-    ...declared,
-    properties: ['I1', 'I5', 'I12'],
-    setup: bootFamily,
-    threads: {
-      fault: ({ mm, vma, ptep, entry, found }) =>
-        doFoundSwapPage({ mm, vma, address: ADDRESS, write: false, pte: ptep, origPte: found.orig }, entry, found.page),
-      others,
-    },
-    *finally({ ptep, page }, { results, reach }) {
-      const mapped = mappedPage(ptep) === page;
-      assertThat(!(results.others === true && mapped), 'a fault after the write maps the page that was written');
-      reach(mapped ? 'fault first' : 'fault repeated');
-    },
-    mustReach: ['fault first', 'fault repeated'],
-  });
 }
 
 export const swapCacheScenarios: readonly Scenario[] = [
@@ -233,45 +117,4 @@ export const swapCacheScenarios: readonly Scenario[] = [
     mustReach: ['removed, not found', 'removed, refused', 'kept, accepted'],
     guards: [always('doSwapPage.swapCacheRecheck', 'assertion')],
   }),
-  swapInIdentity(
-    {
-      name: 'swap-in-of-removed-page',
-      facts: ['A18', 'A17'],
-      summary:
-        'a fault waits for the lock of a page that leaves the swap cache meanwhile; its place goes to another page of the same address',
-      source: '4969c1192d15 "mm: fix swapin race condition" (2.6.36)',
-      guards: [
-        always('doSwapPage.swapCacheRecheck', 'assertion'),
-        whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
-        notNeeded('doSwapPage.entryRecheck'),
-      ],
-    },
-    function* (family) {
-      if (!(yield* writeBoth(family))) return false;
-      yield* unlockPage(family.page);
-      yield* swapCopyOut(family);
-      return true;
-    },
-  ),
-  swapInIdentity(
-    {
-      name: 'swap-in-of-moved-page',
-      facts: ['A18'],
-      summary: 'as swap-in-of-removed-page, but the page is in the swap cache again, under another entry',
-      source: 'Hugh Dickins, 2010-09, on 4969c1192d15: compare page_private(page) with the entry',
-      guards: [
-        always('doSwapPage.swapCacheRecheck', 'assertion'),
-        whereStoresWait('setCurrentState.smp_store_mb', 'lost-wakeup'),
-        always('doSwapPage.entryRecheck', 'assertion'),
-      ],
-    },
-    function* (family) {
-      if (!(yield* writeBoth(family))) return false;
-      yield* swapCopyOut(family);
-      // Reclaim begins to swap the page out too; the first place is taken now.
-      yield* addToSwap(family.page, GFP_KERNEL);
-      yield* unlockPage(family.page);
-      return true;
-    },
-  ),
 ];
