@@ -40,12 +40,15 @@ function* tryConsume(x: Ptr<Completion>): Op<boolean> {
 
 /** wait_for_completion(): sleeps until complete() was called once for this waiter. */
 export function* waitForCompletion(x: Ptr<Completion>): Op<void> {
-  for (;;) {
-    yield* prepareToWait(Completion.wait(x), TASK_UNINTERRUPTIBLE, 0, true);
-    if (yield* tryConsume(x)) break;
-    yield* schedule();
-  }
+  while (!(yield* tryWaitForCompletion(x))) yield* schedule();
+}
+
+/** One turn of {@link waitForCompletion}: true when it is over; otherwise the task is queued, and asleep as soon as it calls schedule(). */
+export function* tryWaitForCompletion(x: Ptr<Completion>): Op<boolean> {
+  yield* prepareToWait(Completion.wait(x), TASK_UNINTERRUPTIBLE, 0, true);
+  if (!(yield* tryConsume(x))) return false;
   yield* finishWait(Completion.wait(x));
+  return true;
 }
 
 /**

@@ -23,6 +23,8 @@ export interface StaticSymbol {
   readonly address: number;
   readonly size: number;
   readonly layout: Layout | null;
+  /** Says what its CPU is doing just now: whoever finds the thread gone writes 0 to it. */
+  readonly transient: boolean;
 }
 
 /** The static data of one package. */
@@ -31,7 +33,7 @@ export interface Segment {
   readonly packageName: string;
   readonly symbols: readonly StaticSymbol[];
   /** `size` words on cache lines of their own. Throws Error when the segment is full. */
-  reserve(name: string, size: number, layout: Layout | null): number;
+  reserve(name: string, size: number, layout: Layout | null, transient?: boolean): number;
 }
 
 const segments: Segment[] = [];
@@ -54,14 +56,14 @@ export function claimSegment(number: number, packageName: string): Segment {
     number,
     packageName,
     symbols,
-    reserve(name, size, layout) {
+    reserve(name, size, layout, transient = false) {
       const address = Math.ceil(next / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
       if (address + size > end)
         throw new Error(
           `static data of ${packageName} does not fit: ${name} needs ${size} words, ${end - address} are left`,
         );
       next = address + size;
-      symbols.push({ name, address, size, layout });
+      symbols.push({ name, address, size, layout, transient });
       return address;
     },
   };
@@ -76,14 +78,14 @@ export interface StaticMemory {
   defineWord<V = number>(name: string): Ref<V>;
   /** DEFINE_PER_CPU of a struct: one for each possible CPU, none sharing a cache line. */
   definePerCpu<S>(type: StructOf<S>, name: string): (cpu: number) => Ptr<S>;
-  /** DEFINE_PER_CPU of one word. */
-  definePerCpuWord<V = number>(name: string): (cpu: number) => Ref<V>;
+  /** DEFINE_PER_CPU of one word. `transient`: see {@link StaticSymbol}. */
+  definePerCpuWord<V = number>(name: string, transient?: boolean): (cpu: number) => Ref<V>;
 }
 
 export function staticMemory(segment: Segment): StaticMemory {
-  function perCpu(name: string, stride: number, layout: Layout | null): number {
-    const base = segment.reserve(name, stride, layout);
-    for (let cpu = 1; cpu < NR_CPUS; cpu++) segment.reserve(`${name}[${cpu}]`, stride, layout);
+  function perCpu(name: string, stride: number, layout: Layout | null, transient = false): number {
+    const base = segment.reserve(name, stride, layout, transient);
+    for (let cpu = 1; cpu < NR_CPUS; cpu++) segment.reserve(`${name}[${cpu}]`, stride, layout, transient);
     return base;
   }
   return {
@@ -94,8 +96,8 @@ export function staticMemory(segment: Segment): StaticMemory {
       const base = perCpu(name, stride, type);
       return (cpu: number) => (base + cpu * stride) as Ptr<S>;
     },
-    definePerCpuWord: <V>(name: string) => {
-      const base = perCpu(name, CACHE_LINE_WORDS, null);
+    definePerCpuWord: <V>(name: string, transient = false) => {
+      const base = perCpu(name, CACHE_LINE_WORDS, null, transient);
       return (cpu: number) => (base + cpu * CACHE_LINE_WORDS) as Ref<V>;
     },
   };

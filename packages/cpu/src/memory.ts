@@ -16,17 +16,19 @@ export interface StaticSymbol {
   readonly address: number;
   readonly size: number;
   readonly layout: Layout | null;
+  /** Says what its CPU is doing just now: whoever finds the CPU gone writes 0 to it. */
+  readonly transient: boolean;
 }
 
 const symbols: StaticSymbol[] = [];
 let next = NULL_GUARD_WORDS;
 
-function reserve(name: string, size: number, layout: Layout | null): number {
+function reserve(name: string, size: number, layout: Layout | null, transient = false): number {
   const address = Math.ceil(next / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
   if (address + size > STATIC_WORDS)
     throw new Error(`static data does not fit: ${name} needs ${size} words at ${address} of ${STATIC_WORDS}`);
   next = address + size;
-  symbols.push({ name, address, size, layout });
+  symbols.push({ name, address, size, layout, transient });
   return address;
 }
 
@@ -48,10 +50,10 @@ export function definePerCpu<S>(type: StructOf<S>, name: string): (cpu: number) 
   return (cpu) => (base + cpu * stride) as Ptr<S>;
 }
 
-/** DEFINE_PER_CPU of one word. */
-export function definePerCpuWord<V = number>(name: string): (cpu: number) => Ref<V> {
-  const base = reserve(name, CACHE_LINE_WORDS, null);
-  for (let cpu = 1; cpu < NR_CPUS; cpu++) reserve(`${name}[${cpu}]`, CACHE_LINE_WORDS, null);
+/** DEFINE_PER_CPU of one word. `transient`: see {@link StaticSymbol}. */
+export function definePerCpuWord<V = number>(name: string, transient = false): (cpu: number) => Ref<V> {
+  const base = reserve(name, CACHE_LINE_WORDS, null, transient);
+  for (let cpu = 1; cpu < NR_CPUS; cpu++) reserve(`${name}[${cpu}]`, CACHE_LINE_WORDS, null, transient);
   return (cpu) => (base + cpu * CACHE_LINE_WORDS) as Ref<V>;
 }
 

@@ -35,29 +35,48 @@ export function* mutexInit(lock: Ptr<Mutex>): Op<void> {
 /** mutex_lock(): sleeps until taken. *Source*: kernel/mutex.c, 2.6.27. */
 export function* mutexLock(lock: Ptr<Mutex>): Op<void> {
   mightSleep();
-  lockTaking(lock | HELD_MUTEX);
-  if ((yield* atomicDecReturn(Mutex.count(lock))) < 0) yield* lockSlowpath(lock);
-  yield* store(Mutex.owner(lock), current());
-  lockTaken(lock | HELD_MUTEX);
+  if (yield* mutexLockBegin(lock)) return;
+  do yield* schedule();
+  while (!(yield* mutexLockAgain(lock)));
 }
 
-function* lockSlowpath(lock: Ptr<Mutex>): Op<void> {
-  const self = current();
-  const waiter = TaskStruct.waiter(self);
+/** The part of {@link mutexLock} before the first sleep: true when taken; otherwise the task is queued, and asleep as soon as it calls schedule(). */
+export function* mutexLockBegin(lock: Ptr<Mutex>): Op<boolean> {
+  lockTaking(lock | HELD_MUTEX);
+  if ((yield* atomicDecReturn(Mutex.count(lock))) >= 0) {
+    yield* becomeOwner(lock);
+    return true;
+  }
   yield* spinLock(Mutex.waitLock(lock));
-  yield* listAddTail(waiter, Mutex.waitList(lock));
-  for (;;) {
-    // xchg to -1: whoever holds it now must come to the slow path on unlock and wake us.
-    if ((yield* atomicXchg(Mutex.count(lock), -1)) === 1) break;
+  yield* listAddTail(TaskStruct.waiter(current()), Mutex.waitList(lock));
+  return yield* takeOrSleep(lock);
+}
+
+/** The part after each sleep: true when taken. */
+export function* mutexLockAgain(lock: Ptr<Mutex>): Op<boolean> {
+  yield* spinLock(Mutex.waitLock(lock));
+  return yield* takeOrSleep(lock);
+}
+
+/** Called queued and with waitLock held; returns without it. */
+function* takeOrSleep(lock: Ptr<Mutex>): Op<boolean> {
+  // xchg to -1: whoever holds it now must come to the slow path on unlock and wake us.
+  if ((yield* atomicXchg(Mutex.count(lock), -1)) !== 1) {
     yield* setCurrentState(TASK_UNINTERRUPTIBLE);
     yield* spinUnlock(Mutex.waitLock(lock));
-    yield* schedule();
-    yield* spinLock(Mutex.waitLock(lock));
+    return false;
   }
   yield* setCurrentState(TASK_RUNNING);
-  yield* listDelInit(waiter);
+  yield* listDelInit(TaskStruct.waiter(current()));
   if (yield* listEmpty(Mutex.waitList(lock))) yield* atomicSet(Mutex.count(lock), 0);
   yield* spinUnlock(Mutex.waitLock(lock));
+  yield* becomeOwner(lock);
+  return true;
+}
+
+function* becomeOwner(lock: Ptr<Mutex>): Op<void> {
+  yield* store(Mutex.owner(lock), current());
+  lockTaken(lock | HELD_MUTEX);
 }
 
 /** mutex_trylock(): true when taken (the kernel's 1). */
@@ -67,8 +86,7 @@ export function* mutexTrylock(lock: Ptr<Mutex>): Op<boolean> {
     lockReleased(lock | HELD_MUTEX);
     return false;
   }
-  yield* store(Mutex.owner(lock), current());
-  lockTaken(lock | HELD_MUTEX);
+  yield* becomeOwner(lock);
   return true;
 }
 

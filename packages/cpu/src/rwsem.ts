@@ -39,42 +39,65 @@ export function* initRwsem(sem: Ptr<RwSemaphore>): Op<void> {
 /** down_read(): shared; sleeps while a writer holds it or waits first. */
 export function* downRead(sem: Ptr<RwSemaphore>): Op<void> {
   mightSleep();
-  lockTaking(sem | HELD_RWSEM | HELD_READ);
-  yield* spinLock(RwSemaphore.waitLock(sem));
-  const activity = yield* load(RwSemaphore.activity(sem));
-  if (activity >= 0 && (yield* listEmpty(RwSemaphore.waitList(sem)))) {
-    yield* store(RwSemaphore.activity(sem), activity + 1);
-    yield* spinUnlock(RwSemaphore.waitLock(sem));
-  } else yield* sleepUntilGranted(sem, WANTS_READ);
-  lockTaken(sem | HELD_RWSEM | HELD_READ);
+  if (yield* downReadBegin(sem)) return;
+  do yield* schedule();
+  while (!(yield* downReadAgain(sem)));
 }
 
 /** down_write(): alone. */
 export function* downWrite(sem: Ptr<RwSemaphore>): Op<void> {
   mightSleep();
-  lockTaking(sem | HELD_RWSEM);
-  yield* spinLock(RwSemaphore.waitLock(sem));
-  if ((yield* load(RwSemaphore.activity(sem))) === 0 && (yield* listEmpty(RwSemaphore.waitList(sem)))) {
-    yield* store(RwSemaphore.activity(sem), -1);
-    yield* spinUnlock(RwSemaphore.waitLock(sem));
-  } else yield* sleepUntilGranted(sem, WANTS_WRITE);
-  lockTaken(sem | HELD_RWSEM);
+  if (yield* downWriteBegin(sem)) return;
+  do yield* schedule();
+  while (!(yield* downWriteAgain(sem)));
 }
 
-/** Called with waitLock held; returns without it, the semaphore granted by the one who released it. */
-function* sleepUntilGranted(sem: Ptr<RwSemaphore>, wants: number): Op<void> {
+/** The part of {@link downRead} before the first sleep: true when taken; otherwise the task is queued, and asleep as soon as it calls schedule(). */
+export function* downReadBegin(sem: Ptr<RwSemaphore>): Op<boolean> {
+  lockTaking(sem | HELD_RWSEM | HELD_READ);
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  const activity = yield* load(RwSemaphore.activity(sem));
+  const free = activity >= 0 && (yield* listEmpty(RwSemaphore.waitList(sem)));
+  if (free) yield* store(RwSemaphore.activity(sem), activity + 1);
+  else yield* queueUp(sem, WANTS_READ);
+  yield* spinUnlock(RwSemaphore.waitLock(sem));
+  if (free) lockTaken(sem | HELD_RWSEM | HELD_READ);
+  return free;
+}
+
+/** The same of {@link downWrite}. */
+export function* downWriteBegin(sem: Ptr<RwSemaphore>): Op<boolean> {
+  lockTaking(sem | HELD_RWSEM);
+  yield* spinLock(RwSemaphore.waitLock(sem));
+  const free = (yield* load(RwSemaphore.activity(sem))) === 0 && (yield* listEmpty(RwSemaphore.waitList(sem)));
+  if (free) yield* store(RwSemaphore.activity(sem), -1);
+  else yield* queueUp(sem, WANTS_WRITE);
+  yield* spinUnlock(RwSemaphore.waitLock(sem));
+  if (free) lockTaken(sem | HELD_RWSEM);
+  return free;
+}
+
+/** The part after each sleep: true when taken. */
+export const downReadAgain = (sem: Ptr<RwSemaphore>): Op<boolean> => granted(sem | HELD_RWSEM | HELD_READ);
+export const downWriteAgain = (sem: Ptr<RwSemaphore>): Op<boolean> => granted(sem | HELD_RWSEM);
+
+/** Called with waitLock held. */
+function* queueUp(sem: Ptr<RwSemaphore>, wants: number): Op<void> {
   const self = current();
   yield* store(TaskStruct.waiterWants(self), wants);
   yield* listAddTail(TaskStruct.waiter(self), RwSemaphore.waitList(sem));
   yield* setCurrentState(TASK_UNINTERRUPTIBLE);
-  yield* spinUnlock(RwSemaphore.waitLock(sem));
-  while ((yield* readOnce(TaskStruct.waiterWants(self))) !== 0) {
-    yield* schedule();
-    yield* setCurrentState(TASK_UNINTERRUPTIBLE);
-  }
+}
+
+/** Whether the one who released the semaphore has granted it to this task. */
+function* granted(entry: number): Op<boolean> {
+  yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+  if ((yield* readOnce(TaskStruct.waiterWants(current()))) !== 0) return false;
   // The granter's release of waiterWants pairs with this: what the last holder did is over.
   yield* smpMb();
   yield* setCurrentState(TASK_RUNNING);
+  lockTaken(entry);
+  return true;
 }
 
 /** down_read_trylock(): true when taken (the kernel's 1). */

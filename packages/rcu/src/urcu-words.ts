@@ -17,4 +17,5 @@ export interface UrcuGp {
 }
 export const UrcuGp: StructOf<UrcuGp> = struct<UrcuGp>('urcu_gp', { ctr: 1, lock: 1, completed: 1 });
 export const gp: Ptr<UrcuGp> = defineStatic(UrcuGp, 'urcu_gp');
-export const urcuReader: (cpu: number) => Ref<number> = definePerCpuWord('urcu_reader');
+/** Transient: who is gone reads no more, and no grace period waits for it. */
+export const urcuReader: (cpu: number) => Ref<number> = definePerCpuWord('urcu_reader', true);
