@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+import type { CpuLocal, NativeEngine, Ptr, TaskStruct } from '@lockless/cpu/native';
+import {
+  HELD_ADDRESS,
+  HELD_READ,
+  HELD_UNSURE,
+  installEngine,
+  kmemCacheOf,
+  loadedSegments,
+  readUnlockWord,
+  SEGMENT_IDS,
+  spinUnlockWord,
+  strikeHeld,
+  thisCpu,
+  words as wordsHere,
+} from '@lockless/cpu/native';
+import { AsyncTask } from './async-task.js';
+import { type DeathReport, Deaths, type LockRepair } from './deaths.js';
+import { NativeError } from './errors.js';
+import { firstTaskOf, Machine, machineWords, NativeTask, slotOf, ThreadSlot, VERSION } from './layout.js';
+import { isSleeping } from './leftovers.js';
+import { LockWaiting } from './lock-waiting.js';
+import { formatMemory, type MachineHandle, type MachineOptions, openMemory, type ThreadOptions } from './memory.js';
+import { Names } from './names.js';
+import { PublishedLayout } from './published-layout.js';
+import { type CacheStatistics, Slab } from './slab.js';
+import { canSleep, everyNowAndThen, onWorkerStart, servesEvents, type WatchedWorker } from './surroundings.js';
+import { nativeTaskCache } from './task-cache.js';
+import { Tasks } from './tasks.js';
+import { type ThreadStatus, Threads } from './threads.js';
+
+const BEAT = 250;
+const SILENT_AFTER = 10_000;
+
+/** A device: does the request (a struct in the machine's words) some time, and then whatever its driver expects at the end. */
+export type Device = (request: number) => void;
+
+/**
+ * The machine that native builds run on: one memory, shared by all threads, and what this thread needs to take part in it. A thread takes part in one machine
+ * at a time.
+ *
+ * ```ts
+ * const machine = NativeMachine.create({ words: 1 << 22 });   // the thread that makes it takes part, as CPU 0
+ * bootUrcu(machine.threads);                                   // code of /native builds runs from here on
+ * new Worker(file, { workerData: machine.share() });           // there: NativeMachine.attach(workerData)
+ * ```
+ */
+export class NativeMachine implements NativeEngine {
+  readonly words: Int32Array;
+  /** Number of this thread: the CPU that it is to kernel-side code. */
+  readonly cpu: number;
+  /** Threads that may be attached at a time: what code that boots something for all CPUs wants to know. */
+  readonly threads: number;
+  private readonly slots: Threads;
+  private readonly slab: Slab;
+  private readonly tasks: Tasks;
+  private readonly published: PublishedLayout;
+  private readonly names: Names;
+  private readonly locks: LockWaiting;
+  private readonly deaths: Deaths;
+  private readonly local: CpuLocal;
+  private readonly listeners: ((report: DeathReport) => void)[] = [];
+  private readonly devices: Device[] = [];
+  private readonly timer: ReturnType<typeof everyNowAndThen>;
+  private readonly stopWatching: () => void;
+  private asleep = 0;
+
+  private constructor(
+    words: Int32Array,
+    { name = '', mayBlock = !servesEvents(), silentAfter = SILENT_AFTER }: ThreadOptions,
+  ) {
+    if (wordsHere.length !== 0)
+      throw new NativeError('ERR_ATTACHED', 'this thread takes part in a machine already: detach() it first');
+    this.words = words;
+    this.slots = new Threads(words);
+    this.threads = this.slots.limit;
+    this.slab = new Slab(words);
+    this.tasks = new Tasks(words, this.slots, this.slab, mayBlock);
+    this.published = new PublishedLayout(words);
+    this.names = new Names(this.slab, this.published);
+    this.locks = new LockWaiting(words, this.slots, this.names, canSleep(), silentAfter);
+    this.deaths = new Deaths(words, this.slots, this.tasks, this.names, this.published, (cpu, call) =>
+      this.asCpu(cpu, call),
+    );
+    this.cpu = this.slots.claim(name);
+    this.local = this.localOf(this.cpu);
+    installEngine(this, this.local);
+    this.tasks.inherit();
+    this.timer = everyNowAndThen(BEAT, () => this.slots.beat(this.cpu));
+    this.stopWatching = onWorkerStart((worker) => this.watch(worker));
+  }
+
+  /** Makes a machine; this thread takes part in it, as CPU 0. Boot code of kernel packages comes next, then {@link NativeMachine.share}. */
+  static create(options: MachineOptions = {}): NativeMachine {
+    return NativeMachine.begin(formatMemory(options), options);
+  }
+
+  /**
+   * Takes part in a machine that another thread made. Throws NativeError when the handle is none, its memory is not shared, all slots are taken, or this
+   * thread has loaded other versions of the kernel packages.
+   */
+  static attach(handle: MachineHandle, options: ThreadOptions = {}): NativeMachine {
+    return NativeMachine.begin(openMemory(handle), options);
+  }
+
+  private static begin(words: Int32Array, options: ThreadOptions): NativeMachine {
+    const machine = new NativeMachine(words, options);
+    try {
+      machine.deaths.clearTransient(machine.cpu);
+      machine.published.agree();
+    } catch (error) {
+      machine.detach();
+      throw error;
+    }
+    return machine;
+  }
+
+  /** What other threads attach to. May be sent to any number of them. */
+  share(): MachineHandle {
+    this.published.agree();
+    return { type: 'lockless-machine', version: VERSION, buffer: this.words.buffer as SharedArrayBuffer };
+  }
+
+  /** This thread takes part no longer; its slot is free. Throws NativeError while it holds locks. */
+  detach(): void {
+    if (wordsHere !== this.words)
+      throw new NativeError('ERR_ATTACHED', 'this thread does not take part in this machine');
+    const held = this.deaths.leftovers.recorded(this.cpu);
+    if (held.length > 0) {
+      const names = held.map((entry) => this.names.describeLock(entry)).join(', ');
+      throw new NativeError(
+        'ERR_ATTACHED',
+        `${this.slots.nameOf(this.cpu)} cannot detach while it holds or waits for ${names}`,
+      );
+    }
+    this.deaths.clearTransient(this.cpu);
+    this.timer.stop();
+    this.stopWatching();
+    installEngine(null);
+    this.slots.free(this.cpu);
+  }
+
+  /** The threads that take part. */
+  allThreads(): readonly ThreadStatus[] {
+    return this.slots.all();
+  }
+
+  /** What a cache holds, of all caches that this thread knows and that hold something. */
+  cacheStatistics(): readonly CacheStatistics[] {
+    const found: CacheStatistics[] = [];
+    for (const { number } of loadedSegments())
+      for (let id = number * SEGMENT_IDS; kmemCacheOf(id) !== undefined; id++) {
+        const statistics = this.slab.statistics(id);
+        if (statistics.made > 0) found.push(statistics);
+      }
+    return found;
+  }
+
+  /** Words that nobody has had yet. */
+  freeWords(): number {
+    return this.words.length - Atomics.load(this.words, Machine.top(machineWords));
+  }
+
+  /** The name of a word, for messages: `zone.lock`, `address_space@1310720.treeLock`. */
+  describe(address: number): string {
+    return this.names.describe(address);
+  }
+
+  // Waiting.
+
+  /** A task of this thread that waits without blocking it. Throws NativeError when memory is used up. */
+  task(): AsyncTask {
+    return new AsyncTask(
+      {
+        asTask: (task, call) => this.asTask(task, call),
+        sleepAsync: (task) => this.sleepAsync(task),
+        retire: (task) => this.tasks.retire(task as unknown as Ptr<NativeTask>),
+      },
+      this.tasks.make(nativeTaskCache.id) as unknown as Ptr<TaskStruct>,
+    );
+  }
+
+  private asTask<T>(task: Ptr<TaskStruct>, call: () => T): T {
+    const before = this.local.current;
+    this.local.current = task;
+    try {
+      return call();
+    } finally {
+      this.local.current = before;
+    }
+  }
+
+  private async sleepAsync(task: Ptr<TaskStruct>): Promise<void> {
+    this.asleep += 1;
+    this.timer.keepAlive(true);
+    try {
+      await this.tasks.sleepAsync(task);
+    } finally {
+      this.asleep -= 1;
+      if (this.asleep === 0) this.timer.keepAlive(false);
+    }
+  }
+
+  // Threads that die.
+
+  /** Notices when this worker ends without having detached. Workers that this thread starts are watched by themselves, in Node.js. */
+  watch(worker: WatchedWorker): void {
+    const { threadId } = worker;
+    worker.once('exit', () => {
+      if (wordsHere !== this.words) return;
+      for (const thread of this.slots.all()) if (thread.threadId === threadId) this.threadDied(thread.cpu);
+    });
+  }
+
+  /**
+   * Says that a thread is dead: it ended without detaching, and executes no more. What it held is released, or reported; null when that was done before.
+   * Throws RangeError for this thread itself.
+   */
+  threadDied(cpu: number): DeathReport | null {
+    if (cpu === this.cpu) throw new RangeError('threadDied() of the thread that calls it');
+    return this.deaths.declare(cpu, (report) => {
+      for (const listener of this.listeners) this.asCpu(cpu, () => listener(report));
+    });
+  }
+
+  /** Called for each dead thread that this thread clears away, as its CPU and before anybody gets its slot: to pass on what is per CPU. */
+  onThreadDeath(listener: (report: DeathReport) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Says how to put in order what locks of that name protect (`<struct>.<field>`, or the name of a static lock) when their holder died. */
+  repairLock(name: string, repair: LockRepair): void {
+    this.deaths.repair(name, repair);
+  }
+
+  /**
+   * Runs code, and puts this thread in order if it throws in the middle of kernel-side code: locks that it held are spoilt or repaired as those of a dead
+   * thread, it is no RCU reader any more, and may sleep again. The error goes on.
+   */
+  run<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (thisCpu === this.local) this.recover();
+      throw error;
+    }
+  }
+
+  private recover(): void {
+    this.local.preemptCount = 0;
+    this.local.irqsDisabled = false;
+    this.local.rcuReaders = 0;
+    const { current, heldDepth } = this.local;
+    if (heldDepth > 0) this.asCpu(this.cpu, () => this.deaths.clearAway(this.cpu));
+    else this.deaths.clearTransient(this.cpu);
+    this.local.heldDepth = 0;
+    this.local.current = current;
+  }
+
+  /** Runs something as another CPU, which nobody is at the time. It records no locks. */
+  private asCpu<T>(cpu: number, call: () => T): T {
+    const before = thisCpu;
+    installEngine(this, { ...this.localOf(cpu), heldDepth: 1 << 20 });
+    try {
+      return call();
+    } finally {
+      installEngine(this, before);
+    }
+  }
+
+  private localOf(cpu: number): CpuLocal {
+    return {
+      id: cpu,
+      preemptCount: 0,
+      irqsDisabled: false,
+      rcuReaders: 0,
+      current: NativeTask.task(firstTaskOf(cpu)),
+      fence: ThreadSlot.fence(slotOf(cpu)),
+      held: ThreadSlot.held(slotOf(cpu), 0),
+      heldDepth: 0,
+    };
+  }
+
+  // Devices.
+
+  /** Gives submitIo() a device. Its number is the same in every thread that adds its devices in the same order. */
+  addDevice(device: Device): number {
+    return this.devices.push(device) - 1;
+  }
+
+  // The engine's side, for the native build of cpu.
+
+  allocate(cache: number): number {
+    return this.slab.allocate(cache);
+  }
+  release(cache: number, object: number): void {
+    this.slab.release(cache, object);
+  }
+  reserve(size: number): number {
+    return this.slab.reserve(size);
+  }
+  schedule(): void {
+    this.tasks.sleep((task) => this.stopWaiting(task));
+  }
+  wake(task: number, mask: number): boolean {
+    return this.tasks.wake(task as Ptr<TaskStruct>, mask);
+  }
+  relax(): void {
+    this.locks.relax();
+  }
+  takeSlowly(lock: number): void {
+    this.orForget(lock, () => this.locks.take(lock));
+  }
+  shareSlowly(lock: number): void {
+    this.orForget(lock | HELD_READ | HELD_UNSURE, () => this.locks.share(lock));
+  }
+  unshare(lock: number): number {
+    return this.locks.unshare(lock);
+  }
+  sleepOnLock(lock: number, value: number): void {
+    this.locks.sleep(lock, value);
+  }
+  notifyLock(lock: number, all: boolean): void {
+    this.locks.notify(lock, all);
+  }
+  submitIo(request: number, device: number): void {
+    const found = this.devices[device];
+    if (found === undefined)
+      throw new NativeError('ERR_ATTACHED', `this thread has no device ${device}: see addDevice()`);
+    Atomics.add(this.words, this.local.fence, 0);
+    found(request);
+  }
+
+  refuseSpoiltLock(entry: number): void {
+    const cpu = this.deaths.spoiltBy(entry);
+    // Whoever repairs may take any lock.
+    if (cpu < 0 || thisCpu !== this.local) return;
+    const name = this.names.describeLock(entry);
+    if (isSleeping(entry)) this.deaths.leftovers.releaseSleepingLock(entry);
+    else if ((entry & HELD_READ) !== 0) readUnlockWord(entry & HELD_ADDRESS);
+    else spinUnlockWord(entry & HELD_ADDRESS);
+    if (!isSleeping(entry) && this.local.preemptCount > 0) this.local.preemptCount -= 1;
+    throw new NativeError(
+      'ERR_OWNER_DIED',
+      `CPU ${cpu} died while it held ${name}, and nobody has said how to repair what that protects (repairLock())`,
+    );
+  }
+
+  /** A wait that ends in an error: the lock is not recorded any more. */
+  private orForget(entry: number, wait: () => void): void {
+    try {
+      wait();
+    } catch (error) {
+      strikeHeld(entry);
+      if (this.local.preemptCount > 0) this.local.preemptCount -= 1;
+      throw error;
+    }
+  }
+
+  /** The current task gives up waiting. False: too late. */
+  private stopWaiting(task: Ptr<NativeTask>): boolean {
+    const { leftovers } = this.deaths;
+    if (leftovers.leaveQueue(task) !== 0) return true;
+    const [entry] = leftovers.recorded(this.cpu);
+    if (entry === undefined || !isSleeping(entry) || (entry & HELD_UNSURE) === 0) return true;
+    if (!leftovers.stopWaiting(entry, task)) return false;
+    strikeHeld(entry);
+    return true;
+  }
+}

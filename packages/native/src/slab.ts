@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+import {
+  CACHE_LINE_WORDS,
+  KernelBug,
+  type KmemCache,
+  kmemCacheOf,
+  spinLockWord,
+  spinUnlockWord,
+} from '@lockless/cpu/native';
+import { NativeError } from './errors.js';
+import { Machine, machineWords } from './layout.js';
+
+/*
+ * The slab allocator, all in shared words. For each cache line of the heap there is a link: of the first line of an object, -(cache + 1) while it is in
+ * use, and the next free object of the cache (a line's number; 0 is none) while it is free. So a second free, and a free of what is no object, are found
+ * at once, and the words of a free object stay as they were, as type-stable caches need.
+ *
+ * Every change of a free list is made by one store, so a thread that dies in the middle leaves it whole, and loses one object at most.
+ */
+
+/** Offsets in a cache's control words. */
+const LOCK = 0;
+const FREE = 1;
+const LIVE = 2;
+const MADE = 3;
+
+/** What a cache holds. */
+export interface CacheStatistics {
+  readonly name: string;
+  /** Objects in use. */
+  readonly live: number;
+  /** Objects that were ever made: in use or free. */
+  readonly made: number;
+  /** Words of one object, as it lies in memory. */
+  readonly words: number;
+}
+
+export class Slab {
+  private readonly words: Int32Array;
+  private readonly links: number;
+  private readonly heap: number;
+
+  constructor(words: Int32Array) {
+    this.words = words;
+    this.links = words[Machine.links(machineWords)];
+    this.heap = words[Machine.heap(machineWords)];
+  }
+
+  /** An object, zeroed unless the cache is type-stable and it was used before; 0 when memory is used up. */
+  allocate(id: number): number {
+    const { words } = this;
+    const cache = this.cacheOf(id);
+    const { control } = cache;
+    const size = cache.type.$size;
+    spinLockWord(control + LOCK);
+    const line = words[control + FREE];
+    const base = line !== 0 ? this.heap + line * CACHE_LINE_WORDS : this.make(size, cache.align);
+    if (base !== 0) {
+      const link = this.linkOf(base);
+      if (line !== 0) words[control + FREE] = words[link];
+      else words[control + MADE] += 1;
+      words[link] = -(id + 1);
+      words[control + LIVE] += 1;
+    }
+    spinUnlockWord(control + LOCK);
+    if (line !== 0 && !cache.typesafeByRcu) words.fill(0, base, base + size);
+    return base;
+  }
+
+  /** Gives an object back. Throws KernelBug when it is free already, or none of that cache. */
+  release(id: number, base: number): void {
+    const { words } = this;
+    const { control, type } = this.cacheOf(id);
+    const link = this.linkOf(base);
+    spinLockWord(control + LOCK);
+    const state = this.isObject(base) ? words[link] : 0;
+    if (state === -(id + 1)) {
+      words[link] = words[control + FREE];
+      words[control + FREE] = (base - this.heap) / CACHE_LINE_WORDS;
+      words[control + LIVE] -= 1;
+    }
+    spinUnlockWord(control + LOCK);
+    if (state !== -(id + 1)) this.complain(type.$name, base, state);
+  }
+
+  /** Zeroed words that are never freed. Throws NativeError when they are used up. */
+  reserve(size: number): number {
+    const base = this.make(size, CACHE_LINE_WORDS);
+    if (base === 0) {
+      const left = this.words.length - Atomics.load(this.words, Machine.top(machineWords));
+      throw new NativeError(
+        'ERR_OUT_OF_MEMORY',
+        `no room for ${size} words: the machine has ${this.words.length}, of which ${left} are left; create it with more words`,
+      );
+    }
+    return base;
+  }
+
+  /** The cache that the object at or around an address belongs to, and where it begins; null when there is none. */
+  objectAt(address: number): { readonly cache: KmemCache<unknown>; readonly base: number } | null {
+    const line = Math.floor((address - this.heap) / CACHE_LINE_WORDS);
+    for (let at = line; at > 0 && at > line - 256; at--) {
+      const state = this.words[this.links + at];
+      const cache = state < 0 ? kmemCacheOf(-state - 1) : undefined;
+      if (cache === undefined) continue;
+      const base = this.heap + at * CACHE_LINE_WORDS;
+      return address < base + cache.type.$size ? { cache, base } : null;
+    }
+    return null;
+  }
+
+  statistics(id: number): CacheStatistics {
+    const { control, type } = this.cacheOf(id);
+    return {
+      name: type.$name,
+      live: this.words[control + LIVE],
+      made: this.words[control + MADE],
+      words: Math.ceil(type.$size / CACHE_LINE_WORDS) * CACHE_LINE_WORDS,
+    };
+  }
+
+  private cacheOf(id: number): NonNullable<ReturnType<typeof kmemCacheOf>> {
+    const cache = kmemCacheOf(id);
+    if (cache === undefined)
+      throw new Error(`no slab cache has the number ${id} in this thread: its package is not loaded`);
+    return cache;
+  }
+
+  private linkOf(base: number): number {
+    return this.links + (base - this.heap) / CACHE_LINE_WORDS;
+  }
+
+  private isObject(base: number): boolean {
+    return base > this.heap && base < this.words.length && (base - this.heap) % CACHE_LINE_WORDS === 0;
+  }
+
+  /** Words that nobody had before, or 0. */
+  private make(size: number, align: number): number {
+    const top = Machine.top(machineWords);
+    for (;;) {
+      const before = Atomics.load(this.words, top);
+      const base = Math.ceil(before / align) * align;
+      const end = base + Math.ceil(size / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
+      if (end > this.words.length) return 0;
+      if (Atomics.compareExchange(this.words, top, before, end) === before) return base;
+    }
+  }
+
+  private complain(name: string, base: number, state: number): never {
+    const found = this.isObject(base) && state < 0 ? kmemCacheOf(-state - 1)?.type.$name : undefined;
+    if (found !== undefined) throw new KernelBug('bad-free', `kmem_cache_free(${name}): ${base} is a ${found}`);
+    if (this.isObject(base) && this.words[this.linkOf(base)] >= 0 && base < this.words[Machine.top(machineWords)])
+      throw new KernelBug('double-free', `kmem_cache_free(${name}): ${name}@${base} is free already, or no object`);
+    throw new KernelBug('bad-free', `kmem_cache_free(${name}): ${base} is no such object`);
+  }
+}
