@@ -15,7 +15,7 @@ import {
   spinUnlock,
   store,
 } from '@lockless/cpu';
-import { MmStruct, Page, VM_HUGEPAGE, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
+import { MmStruct, type Page, VM_HUGEPAGE, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import {
   allocPages,
@@ -52,6 +52,7 @@ import {
   vmGetPageProt,
 } from '@lockless/rmap';
 import { hpagePmdNr, hpagePmdOrder, splitsWaitForGp, thpEnabled, thpOnAdvice } from './config.js';
+import { copyUserHugePage } from './copy-user-huge-page.js';
 import { deposit, pteAllocOne, withdraw } from './deposit.js';
 import { pageGetGpCookie } from './gp-cookie.js';
 import { splitHugePage, waitSplitHugePage } from './split-huge-page.js';
@@ -199,12 +200,7 @@ function* copyHugePage(
   page: Ptr<Page>,
   copy: Ptr<Page>,
 ): Op<HugeFault> {
-  for (let i = 0; i < hpagePmdNr(); i++) {
-    const [to, from] = [nthPage(copy, i), nthPage(page, i)];
-    yield* store(Page.contentIdentity(to), yield* readOnce(Page.contentIdentity(from)));
-    yield* store(Page.contentVersion(to), yield* readOnce(Page.contentVersion(from)));
-  }
-  yield* setPageUptodate(copy);
+  yield* copyUserHugePage(copy, page);
   const entry = yield* newHugeEntry(vma, copy);
   const spare = yield* rmapPrepare();
   const start = hugeStart(address);

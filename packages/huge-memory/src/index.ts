@@ -10,6 +10,7 @@ export {
   hugePageFits,
 } from './huge-memory.js';
 export { hugePagesInit } from './init.js';
+export { gupHugePmd, migrateHugePage } from './migrate-huge-page.js';
 export { splitFrozen, tryGetCompoundHead } from './split-freeze.js';
 export { pageTransCompoundAnonSplit, splitHugePage, waitSplitHugePage } from './split-huge-page.js';
 export { nthPage, splitHugePageRefcount } from './split-refcount.js';

@@ -25,6 +25,10 @@ export const pmdTransSplitting = (entry: number): boolean => pmdTransHuge(entry)
 /** mk_pmd() and pmd_mkhuge(): an entry for a huge page. */
 export const mkHugePmd = (head: Ptr<Page>, prot: Pgprot): Pte => (pfnPte(pageToPfn(head), prot) | PTE_HUGE) as Pte;
 
+/** The entry of another huge page, with the rights and marks of this one. */
+export const movedHugePmd = (pmd: Pte, head: Ptr<Page>): Pte =>
+  pfnPte(pageToPfn(head), (pmd & ((1 << PTE_PFN_SHIFT) - 1)) as Pgprot);
+
 /** The entry that page `part` of a huge page has after a split. */
 export const ptePartOfHuge = (pmd: Pte, part: number): Pte =>
   pfnPte(ptePfn(pmd) + part, (pmd & ((1 << PTE_PFN_SHIFT) - 1) & ~(PTE_HUGE | PTE_SPLITTING)) as Pgprot);

@@ -15,6 +15,7 @@ export {
   type HugePmdOps,
   hugePmdsInUse,
   mkHugePmd,
+  movedHugePmd,
   PTE_HUGE,
   PTE_SPLITTING_BIT,
   pmdpGetAndClear,

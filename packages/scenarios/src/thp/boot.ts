@@ -1,11 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr } from '@lockless/cpu';
-import { atomicSet, GFP_COMP, GFP_KERNEL, NULL, store } from '@lockless/cpu';
-import { configureHugePages, nthPage, type TailDesign } from '@lockless/huge-memory';
-import { PAGE_MAPPING_ANON, Page } from '@lockless/mm-types';
-import { allocPages, freeAreaInit, modZonePageState, NR_ANON_TRANSPARENT_HUGEPAGES, pageCount } from '@lockless/page';
+import type { Op, Ptr, Ref } from '@lockless/cpu';
+import { atomicSet, GFP_COMP, GFP_KERNEL, kmemCacheAlloc, load, NULL, store } from '@lockless/cpu';
+import {
+  configureHugePages,
+  doHugePmdAnonymousPage,
+  hugePagesInit,
+  nthPage,
+  type TailDesign,
+} from '@lockless/huge-memory';
+import {
+  type MmStruct,
+  PAGE_MAPPING_ANON,
+  Page,
+  VM_MAYWRITE,
+  VM_READ,
+  VM_WRITE,
+  VmAreaStruct,
+} from '@lockless/mm-types';
+import {
+  allocPages,
+  freeAreaInit,
+  modZonePageState,
+  NR_ANON_TRANSPARENT_HUGEPAGES,
+  pageCount,
+  pfnToPage,
+} from '@lockless/page';
 import { bootRcuEvents } from '@lockless/rcu';
+import { findVmaPrepare, mmAlloc, type Pte, pmdAlloc, ptePfn, vmAreaCachep, vmaLink } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
+import { given } from '../given.js';
 
 /* Huge pages of two pages, a head and one tail. */
 
@@ -43,4 +66,29 @@ export function* assertCounts({ head, tail }: HugePage, ofHead: number, ofTail: 
     counts === `${ofHead} and ${ofTail}`,
     'head and tail count the references that there are, no more and no less',
   );
+}
+
+/** A process with one area of two pages, which a huge page fills. */
+export interface HugeArea {
+  readonly mm: Ptr<MmStruct>;
+  readonly vma: Ptr<VmAreaStruct>;
+  readonly pmd: Ref<Pte>;
+  /** Mapped once, and in a pagevec. */
+  readonly head: Ptr<Page>;
+}
+
+/** {@link HugeArea}, all of it real. */
+export function* bootHugeArea(): Op<HugeArea> {
+  bootRcuEvents();
+  yield* freeAreaInit({ pages: 16, nrCpus: 4, minFreeKbytes: 0 });
+  hugePagesInit({ mode: 'always', order: 1 });
+  const mm = given(yield* mmAlloc());
+  const vma = given(yield* kmemCacheAlloc(vmAreaCachep, GFP_KERNEL));
+  yield* store(VmAreaStruct.vmMm(vma), mm);
+  yield* store(VmAreaStruct.vmEnd(vma), 2);
+  yield* store(VmAreaStruct.vmFlags(vma), VM_READ | VM_WRITE | VM_MAYWRITE);
+  yield* vmaLink(mm, vma, yield* findVmaPrepare(mm, 0));
+  const pmd = given(yield* pmdAlloc(mm, 0));
+  assertThat((yield* doHugePmdAnonymousPage(mm, vma, 0, pmd)) === 'done', 'there is memory for a huge page');
+  return { mm, vma, pmd, head: pfnToPage(ptePfn(yield* load(pmd))) };
 }

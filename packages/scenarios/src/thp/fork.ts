@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr, Ref } from '@lockless/cpu';
-import { GFP_KERNEL, kmemCacheAlloc, load, store } from '@lockless/cpu';
-import { copyHugePmd, doHugePmdAnonymousPage, hugePagesInit, splitHugePage } from '@lockless/huge-memory';
-import { type MmStruct, type Page, VM_MAYWRITE, VM_READ, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
-import { freeAreaInit, getPage, pageCount, pageMapcount, pfnToPage } from '@lockless/page';
-import { bootRcuEvents } from '@lockless/rcu';
-import {
-  anonVmaLink,
-  copyVmAreaStruct,
-  findVmaPrepare,
-  mmAlloc,
-  type Pte,
-  pmdAlloc,
-  pmdOffset,
-  pmdTransHuge,
-  ptePfn,
-  vmAreaCachep,
-  vmaLink,
-} from '@lockless/rmap';
+import { load, store } from '@lockless/cpu';
+import { copyHugePmd, splitHugePage } from '@lockless/huge-memory';
+import { type MmStruct, type Page, VmAreaStruct } from '@lockless/mm-types';
+import { getPage, pageCount, pageMapcount } from '@lockless/page';
+import { anonVmaLink, copyVmAreaStruct, mmAlloc, type Pte, pmdAlloc, pmdOffset, pmdTransHuge } from '@lockless/rmap';
 import { assertThat } from '../assertion.js';
 import { always } from '../claims.js';
 import { given } from '../given.js';
 import { type Scenario, scenario } from '../scenario.js';
+import { bootHugeArea } from './boot.js';
 
 /* A huge page of two pages in a process that forks. */
 
@@ -35,24 +23,12 @@ interface Family {
   readonly head: Ptr<Page>;
 }
 
-/** A process with one area of two pages, which a huge page fills. */
 function* bootFamily(): Op<Family> {
-  bootRcuEvents();
-  yield* freeAreaInit({ pages: 16, nrCpus: 4, minFreeKbytes: 0 });
-  hugePagesInit({ mode: 'always', order: 1 });
-  const parent = given(yield* mmAlloc());
-  const vma = given(yield* kmemCacheAlloc(vmAreaCachep, GFP_KERNEL));
-  yield* store(VmAreaStruct.vmMm(vma), parent);
-  yield* store(VmAreaStruct.vmEnd(vma), 2);
-  yield* store(VmAreaStruct.vmFlags(vma), VM_READ | VM_WRITE | VM_MAYWRITE);
-  yield* vmaLink(parent, vma, yield* findVmaPrepare(parent, 0));
-  const pmd = given(yield* pmdAlloc(parent, 0));
-  assertThat((yield* doHugePmdAnonymousPage(parent, vma, 0, pmd)) === 'done', 'there is memory for a huge page');
+  const { mm: parent, vma, pmd, head } = yield* bootHugeArea();
   const child = given(yield* mmAlloc());
   yield* pmdAlloc(child, 0);
   const copy = given(yield* copyVmAreaStruct(vma));
   yield* store(VmAreaStruct.vmMm(copy), child);
-  const head = pfnToPage(ptePfn(yield* load(pmd)));
   yield* getPage(head);
   return { parent, child, vma, copy, pmd, head };
 }

@@ -3,6 +3,7 @@ import type { Scenario } from '../scenario.js';
 import { forkScenarios } from './fork.js';
 import { freezeScenarios } from './freeze.js';
 import { gpCookieScenarios } from './gp-cookie.js';
+import { hugeMigrationScenarios } from './migration.js';
 import { smapsScenarios } from './smaps.js';
 import { tailCountScenarios } from './tail-counts.js';
 import { tailReaderScenarios } from './tail-readers.js';
@@ -15,4 +16,5 @@ export const thpScenarios: readonly Scenario[] = [
   ...forkScenarios,
   ...smapsScenarios,
   ...freezeScenarios,
+  ...hugeMigrationScenarios,
 ];
