@@ -5,7 +5,7 @@ import {
   Completion,
   HELD_ADDRESS,
   HELD_MUTEX,
-  HELD_UNSURE,
+  HELD_READ,
   Mutex,
   RwSemaphore,
   spinLockWord,
@@ -17,6 +17,7 @@ import {
 import {
   Machine,
   machineWords,
+  NAME_WORDS,
   NativeTask,
   SLOT_ALIVE,
   SLOT_DYING,
@@ -130,7 +131,7 @@ export class Deaths {
     const queues: string[] = [];
     for (const task of this.tasks.of(cpu)) {
       const queue = this.leftovers.leaveQueue(task);
-      if (queue !== 0) queues.push(this.names.describe(queue));
+      if (queue !== 0) queues.push(this.names.describeStruct(queue));
     }
     const cleared = this.clearTransient(cpu);
     const first = ThreadSlot.held(slotOf(cpu), 0);
@@ -150,11 +151,14 @@ export class Deaths {
     return cleared;
   }
 
-  /** CPU of the thread that left this lock spoilt, or -1. */
-  spoiltBy(entry: number): number {
-    for (let index = 0; index < SPOILT_LOCKS; index++)
-      if (this.words[spoiltEntry(index)] === (entry & HELD_ADDRESS)) return this.words[spoiltEntry(index) + 1] - 1;
-    return -1;
+  /** The thread that left this lock spoilt, or null. */
+  spoiltBy(entry: number): string | null {
+    for (let index = 0; index < SPOILT_LOCKS; index++) {
+      const spoilt = spoiltEntry(index);
+      if (this.words[spoilt] !== (entry & HELD_ADDRESS)) continue;
+      return `${this.threads.readName(spoilt + 2)} (CPU ${this.words[spoilt + 1] - 1})`;
+    }
+    return null;
   }
 
   private clearSpinLock(cpu: number, entry: number): LeftLock {
@@ -195,10 +199,12 @@ export class Deaths {
   }
 
   private repaired(cpu: number, entry: number): boolean {
+    // Who reads leaves nothing half done.
+    if ((entry & HELD_READ) !== 0) return true;
     const lock = entry & HELD_ADDRESS;
     // The engine's own: every change that they protect is one store.
     if (lock >= machineWords && lock < machineWords + Machine.$size) return true;
-    const name = this.names.describe(lock);
+    const name = this.names.describeBare(entry);
     if (name.startsWith('kmem_cache ')) return true;
     const place = this.names.placeOf(lock);
     const repair =
@@ -212,8 +218,10 @@ export class Deaths {
     spinLockWord(lock);
     for (let index = 0; index < SPOILT_LOCKS; index++) {
       if (this.words[spoiltEntry(index)] !== 0) continue;
+      const name = ThreadSlot.name(slotOf(cpu), 0);
       this.words[spoiltEntry(index) + 1] = cpu + 1;
-      this.words[spoiltEntry(index)] = entry & ~HELD_UNSURE & HELD_ADDRESS;
+      this.words.copyWithin(spoiltEntry(index) + 2, name, name + NAME_WORDS);
+      this.words[spoiltEntry(index)] = entry & HELD_ADDRESS;
       break;
     }
     Atomics.add(this.words, spoiltLocks, 1);

@@ -58,8 +58,11 @@ export const Machine: StructOf<Machine> = struct<Machine>(
 );
 export const machineWords: Ptr<Machine> = STATIC_WORDS as Ptr<Machine>;
 
-/** A lock that was left in the middle of things: entry of held-entry.ts, and CPU + 1 of who died. Two words each. */
-export const spoiltEntry = (index: number): number => machineWords + Machine.$size + 2 * index;
+/** A lock that was left in the middle of things: its address, CPU + 1 of who died, and the name of that thread. */
+export const spoiltEntry = (index: number): number => machineWords + Machine.$size + 16 * index;
+
+/** Words of a thread's name. */
+export const NAME_WORDS = 9;
 
 /** A thread slot's state. */
 export const SLOT_FREE = 0;
@@ -90,11 +93,11 @@ export interface ThreadSlot {
 }
 export const ThreadSlot: StructOf<ThreadSlot> = struct<ThreadSlot>(
   'native_thread',
-  { state: 1, generation: 1, threadId: 1, beat: 1, repairer: 1, task: 1, fence: 1, name: 9, held: HELD_LOCKS },
+  { state: 1, generation: 1, threadId: 1, beat: 1, repairer: 1, task: 1, fence: 1, name: NAME_WORDS, held: HELD_LOCKS },
   64,
 );
 export const slotOf = (cpu: number): Ptr<ThreadSlot> =>
-  (machineWords + Machine.$size + 128 + cpu * ThreadSlot.$size) as Ptr<ThreadSlot>;
+  (spoiltEntry(SPOILT_LOCKS) + cpu * ThreadSlot.$size) as Ptr<ThreadSlot>;
 
 /** A TaskStruct and what the engine keeps with it. */
 export interface NativeTask {

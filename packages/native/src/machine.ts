@@ -332,9 +332,9 @@ export class NativeMachine implements NativeEngine {
   }
 
   refuseSpoiltLock(entry: number): void {
-    const cpu = this.deaths.spoiltBy(entry);
+    const thread = this.deaths.spoiltBy(entry);
     // Whoever repairs may take any lock.
-    if (cpu < 0 || thisCpu !== this.local) return;
+    if (thread === null || thisCpu !== this.local) return;
     const name = this.names.describeLock(entry);
     if (isSleeping(entry)) this.deaths.leftovers.releaseSleepingLock(entry);
     else if ((entry & HELD_READ) !== 0) readUnlockWord(entry & HELD_ADDRESS);
@@ -342,7 +342,7 @@ export class NativeMachine implements NativeEngine {
     if (!isSleeping(entry) && this.local.preemptCount > 0) this.local.preemptCount -= 1;
     throw new NativeError(
       'ERR_OWNER_DIED',
-      `CPU ${cpu} died while it held ${name}, and nobody has said how to repair what that protects (repairLock())`,
+      `${thread} died while it held ${name}, and nobody has said how to repair what that protects (repairLock())`,
     );
   }
 

@@ -42,11 +42,22 @@ export class Names {
 
   /** What kind of lock an entry of held-entry.ts is, with its name. */
   describeLock(entry: number): string {
-    const name = this.describe(entry & HELD_ADDRESS);
+    const name = this.describeBare(entry);
     const reading = (entry & HELD_READ) !== 0;
     if ((entry & HELD_MUTEX) !== 0) return `mutex ${name}`;
     if ((entry & HELD_RWSEM) !== 0) return `rwsem ${name} (${reading ? 'reading' : 'writing'})`;
     return reading ? `rwlock ${name} (reading)` : `spin lock ${name}`;
+  }
+
+  /** The same without its kind. A mutex or rwsem is named as a struct, a spin lock as the word that it is. */
+  describeBare(entry: number): string {
+    const address = entry & HELD_ADDRESS;
+    return (entry & (HELD_MUTEX | HELD_RWSEM)) !== 0 ? this.describeStruct(address) : this.describe(address);
+  }
+
+  /** The name of the innermost struct that begins at an address. */
+  describeStruct(address: number): string {
+    return this.describe(address).replace(/\.[^.]*$/, '');
   }
 
   /** The innermost struct that a word is a field of, if its type is known in this thread. */

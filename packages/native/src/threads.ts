@@ -6,6 +6,7 @@ import {
   firstTaskOf,
   Machine,
   machineWords,
+  NAME_WORDS,
   NativeTask,
   SLOT_ALIVE,
   SLOT_CLAIMED,
@@ -27,7 +28,7 @@ export interface ThreadStatus {
   readonly silentFor: number;
 }
 
-const NAME_BYTES = 36;
+const NAME_BYTES: number = 4 * NAME_WORDS;
 const now = (): number => Date.now() & 0x3fffffff;
 
 /** The table of thread slots. */
@@ -124,8 +125,12 @@ export class Threads {
   }
 
   nameOf(cpu: number): string {
-    const name = ThreadSlot.name(slotOf(cpu), 0);
-    const bytes = new Uint8Array(this.words.slice(name, name + NAME_BYTES / 4).buffer);
+    return this.readName(ThreadSlot.name(slotOf(cpu), 0));
+  }
+
+  /** A thread's name, wherever it was copied to. */
+  readName(from: number): string {
+    const bytes = new Uint8Array(this.words.slice(from, from + NAME_WORDS).buffer);
     const end = bytes.indexOf(0);
     return new TextDecoder().decode(bytes.subarray(0, end < 0 ? NAME_BYTES : end));
   }
