@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+import {
+  GFP_KERNEL,
+  type KmemCache,
+  kmemCacheAlloc,
+  kmemCacheFree,
+  load,
+  type Ptr,
+  type Ref,
+  store,
+} from '@lockless/cpu/native';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { NativeMachine } from '../src/index.js';
+import { largeCache, smallCache } from './threads/words.mjs';
+import { effort, runJob } from './threads.js';
+
+let machine: NativeMachine;
+beforeEach(() => {
+  machine = NativeMachine.create({ words: 1 << 21, threads: 4, mayBlock: true });
+});
+afterEach(() => machine.detach());
+
+const live = (name: string): number => machine.cacheStatistics().find((cache) => cache.name === name)?.live ?? 0;
+
+/** What an allocator must do, against a list of who has what. */
+class Model {
+  readonly owned: { readonly cache: KmemCache<unknown>; readonly object: number; readonly tag: number }[] = [];
+
+  allocate(cache: KmemCache<unknown>, tag: number): void {
+    const object = kmemCacheAlloc(cache, GFP_KERNEL);
+    expect(object).not.toBe(0);
+    expect(object % 16).toBe(0);
+    const end = object + cache.type.$size;
+    for (const other of this.owned)
+      expect(end <= other.object || object >= other.object + other.cache.type.$size).toBe(true);
+    if (!cache.typesafeByRcu)
+      for (let word = object as number; word < end; word++) expect(load(word as Ref<number>)).toBe(0);
+    for (let word = object as number; word < end; word++) store(word as Ref<number>, tag);
+    this.owned.push({ cache, object, tag });
+  }
+
+  free(at: number): void {
+    if (this.owned.length === 0) return;
+    const [{ cache, object, tag }] = this.owned.splice(at % this.owned.length, 1);
+    for (let word = object; word < object + cache.type.$size; word++) expect(load(word as Ref<number>)).toBe(tag);
+    kmemCacheFree(cache, object as Ptr<unknown>);
+  }
+}
+
+describe('the slab allocator', () => {
+  it('gives each object to one owner, as it should be, and forgets none', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constantFrom('small', 'large'), fc.nat({ max: 50 })), { maxLength: 200 }),
+        (steps) => {
+          const model = new Model();
+          for (const [tag, step] of steps.entries()) {
+            if (typeof step === 'number') model.free(step);
+            else model.allocate((step === 'small' ? smallCache : largeCache) as unknown as KmemCache<unknown>, tag + 1);
+            for (const [name, cache] of [
+              ['small', smallCache],
+              ['large', largeCache],
+            ] as const)
+              expect(live(name)).toBe(model.owned.filter((each) => each.cache.id === cache.id).length);
+          }
+          while (model.owned.length > 0) model.free(0);
+          expect(live('small') + live('large')).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it('reuses what was freed: memory does not grow', () => {
+    const before = kmemCacheAlloc(smallCache, GFP_KERNEL);
+    kmemCacheFree(smallCache, before);
+    const free = machine.freeWords();
+    for (let i = 0; i < 10_000; i++) kmemCacheFree(smallCache, kmemCacheAlloc(smallCache, GFP_KERNEL));
+    expect(machine.freeWords()).toBe(free);
+  });
+
+  it('leaves the words of a type-stable object as they were', () => {
+    const object = kmemCacheAlloc(largeCache, GFP_KERNEL);
+    store(object as Ref<number>, 77);
+    kmemCacheFree(largeCache, object);
+    expect(kmemCacheAlloc(largeCache, GFP_KERNEL)).toBe(object);
+    expect(load(object as Ref<number>)).toBe(77);
+  });
+
+  it('refuses a second free, a free by the wrong cache, and of what is no object', () => {
+    const object = kmemCacheAlloc(smallCache, GFP_KERNEL);
+    expect(() => kmemCacheFree(largeCache, object)).toThrow(/kmem_cache_free\(large\): \d+ is a small/);
+    expect(() => kmemCacheFree(smallCache, object + 1)).toThrow(/no such object/);
+    expect(() => kmemCacheFree(smallCache, 64)).toThrow(/no such object/);
+    kmemCacheFree(smallCache, object);
+    expect(() => kmemCacheFree(smallCache, object)).toThrow(/free already/);
+    expect(live('small')).toBe(0);
+  });
+
+  it('says NULL when memory is used up, and goes on when some is free again', () => {
+    const objects: number[] = [];
+    for (let object: number; (object = kmemCacheAlloc(largeCache, GFP_KERNEL)) !== 0; ) objects.push(object);
+    expect(objects.length).toBeGreaterThan(1000);
+    expect(machine.freeWords()).toBeLessThan(48);
+    expect(() => machine.reserve(100)).toThrow(
+      expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY', message: expect.stringContaining('no room for 100 words') }),
+    );
+    kmemCacheFree(largeCache, objects[5]);
+    expect(kmemCacheAlloc(largeCache, GFP_KERNEL)).toBe(objects[5]);
+  });
+
+  it('is shared by threads: no object has two owners, and all come back', async () => {
+    await runJob(machine, 'objects', 3, 20_000 * effort);
+    expect(live('small') + live('large')).toBe(0);
+    // Three threads had about twenty each at a time.
+    for (const cache of machine.cacheStatistics()) expect(cache.made).toBeLessThan(20_000);
+  });
+});
