@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Embed, FunctionPointer, Null, Op, Ptr, StructOf } from '@lockless/cpu';
 import {
+  atomicCmpxchgAcquire,
   atomicCmpxchgRelease,
-  atomicXchgAcquire,
+  defineGuard,
   defineStatic,
   load,
   localBhDisable,
@@ -16,6 +17,7 @@ import {
   peek,
   pointedFunction,
   readOnce,
+  smpLoadAcquire,
   store,
   struct,
 } from '@lockless/cpu';
@@ -31,6 +33,8 @@ import { initUrcuMb, urcuSynchronizeRcu } from './urcu-mb.js';
 interface UrcuCallbacks {
   /** What was queued, last first. */
   first: Ptr<RcuHead> | Null;
+  /** The last queued of those that are being reclaimed. Under the mutex. */
+  taken: Ptr<RcuHead> | Null;
   /** Held from the taking of the list to the last callback on it. */
   reclaim: Embed<Mutex>;
   /** Callbacks that were invoked, for statistics; under the mutex. */
@@ -38,10 +42,13 @@ interface UrcuCallbacks {
 }
 const UrcuCallbacks: StructOf<UrcuCallbacks> = struct<UrcuCallbacks>('urcu_callbacks', {
   first: 1,
+  taken: 1,
   reclaim: Mutex,
   invoked: 1,
 });
 const callbacks: Ptr<UrcuCallbacks> = defineStatic(UrcuCallbacks, 'urcu_callbacks');
+
+const takesOver = defineGuard('urcuReclaim.takeOver', 'what a thread that died had taken is forgotten');
 
 /** Boot. */
 export function* initUrcu(): Op<void> {
@@ -65,50 +72,62 @@ export function* urcuCallRcu(head: Ptr<RcuHead>, func: FunctionPointer<RcuCallba
  * Waits for a grace period and invokes, in order, the callbacks that were queued before. When it returns, every callback queued before the call was
  * invoked: others take callbacks under the same mutex, which they hold until they have invoked them. So it is rcu_barrier() as well.
  *
+ * A thread that dies here (natively) leaves the rest of its callbacks in `taken`, for who gets the mutex next: only the one that it was invoking is
+ * neither invoked again nor ended.
+ *
  * *Context*: may sleep; not inside a reader, nor in a callback. Callbacks run with softirqs off, as they are used to.
  */
 export function* urcuReclaim(): Op<void> {
   mightSleep();
   yield* mutexLock(UrcuCallbacks.reclaim(callbacks));
-  const last = yield* atomicXchgAcquire<Ptr<RcuHead> | Null>(UrcuCallbacks.first(callbacks), NULL);
-  if (last !== NULL) {
-    yield* urcuSynchronizeRcu();
-    yield* invoke(yield* reversed(last));
-  }
+  const left = yield* load(UrcuCallbacks.taken(callbacks));
+  if (left !== NULL && takesOver()) yield* afterGracePeriod(left);
+  // Acquire, pairs with the release of who queues: heads and objects are complete.
+  const last = yield* smpLoadAcquire(UrcuCallbacks.first(callbacks));
+  yield* store(UrcuCallbacks.taken(callbacks), last);
+  if (last !== NULL) yield* afterGracePeriod(last);
   yield* mutexUnlock(UrcuCallbacks.reclaim(callbacks));
 }
 
-/** The list in the order in which it was queued. */
-function* reversed(last: Ptr<RcuHead>): Op<Ptr<RcuHead> | Null> {
-  let first: Ptr<RcuHead> | Null = NULL;
-  let at: Ptr<RcuHead> | Null = last;
-  while (at !== NULL) {
-    const before: Ptr<RcuHead> | Null = yield* load(RcuHead.next(at));
-    yield* store(RcuHead.next(at), first);
-    first = at;
-    at = before;
-  }
-  return first;
+function* afterGracePeriod(last: Ptr<RcuHead>): Op<void> {
+  yield* detach(last);
+  yield* urcuSynchronizeRcu();
+  yield* invoke();
 }
 
-function* invoke(first: Ptr<RcuHead> | Null): Op<void> {
-  localBhDisable();
-  let count = 0;
-  for (let at = first; at !== NULL; count++) {
-    // The callback may free the object that the head is part of.
-    const next = yield* load(RcuHead.next(at));
-    yield* pointedFunction(yield* load(RcuHead.func(at)))(at);
-    at = next;
+/** Takes `last` and what was queued before it from the list, if that was not done yet: `taken` has said since before whose they are. */
+function* detach(last: Ptr<RcuHead>): Op<void> {
+  const list = UrcuCallbacks.first(callbacks);
+  if ((yield* atomicCmpxchgAcquire<Ptr<RcuHead> | Null>(list, last, NULL)) === last) return;
+  // More have been queued since, in front. Nobody but us goes behind the first.
+  for (let at = yield* smpLoadAcquire(list); at !== NULL; ) {
+    const next: Ptr<RcuHead> | Null = yield* load(RcuHead.next(at));
+    if (next === last) yield* store(RcuHead.next(at), NULL);
+    at = next === last ? NULL : next;
   }
-  localBhEnable();
+}
+
+/** Invokes what is taken, first queued first. Each leaves the list before: the list says what is still to be done. */
+function* invoke(): Op<void> {
+  const heads: Ptr<RcuHead>[] = [];
+  for (let at = yield* load(UrcuCallbacks.taken(callbacks)); at !== NULL; at = yield* load(RcuHead.next(at)))
+    heads.push(at);
   const invoked = UrcuCallbacks.invoked(callbacks);
-  yield* store(invoked, ((yield* load(invoked)) + count) | 0);
+  for (let i = heads.length - 1; i >= 0; i--) {
+    if (i > 0) yield* store(RcuHead.next(heads[i - 1]), NULL);
+    else yield* store(UrcuCallbacks.taken(callbacks), NULL);
+    localBhDisable();
+    yield* pointedFunction(yield* load(RcuHead.func(heads[i])))(heads[i]);
+    localBhEnable();
+    yield* store(invoked, ((yield* load(invoked)) + 1) | 0);
+  }
 }
 
 /** Callbacks that were invoked, and those that wait, from outside. */
 export function urcuCallbacks(): { readonly queued: number; readonly invoked: number } {
   const invoked = peek(UrcuCallbacks.invoked(callbacks));
   let queued = invoked;
-  for (let at = peek(UrcuCallbacks.first(callbacks)); at !== NULL; at = peek(RcuHead.next(at))) queued++;
+  for (const list of [UrcuCallbacks.first(callbacks), UrcuCallbacks.taken(callbacks)])
+    for (let at = peek(list); at !== NULL; at = peek(RcuHead.next(at))) queued++;
   return { queued, invoked };
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op } from '@lockless/cpu';
 import {
+  atomicCmpxchgAcquire,
   bugOn,
-  clearBitUnlock,
   cpuRelax,
   defineGuard,
   load,
@@ -15,7 +15,6 @@ import {
   smpProcessorId,
   smpStoreRelease,
   store,
-  testAndSetBitLock,
   writeOnce,
 } from '@lockless/cpu';
 import { FLAVOUR_URCU_QSBR, rcuFlavour } from './flavour.js';
@@ -104,7 +103,7 @@ export function* urcuMbReadUnlock(): Op<void> {
 export function* urcuSynchronizeRcu(): Op<void> {
   mightSleep();
   if (oneAtATime()) {
-    while (yield* testAndSetBitLock(0, UrcuGp.lock(gp))) {
+    while ((yield* atomicCmpxchgAcquire(UrcuGp.lock(gp), 0, smpProcessorId() + 1)) !== 0) {
       yield* notInReader();
       yield* cpuRelax();
     }
@@ -116,7 +115,7 @@ export function* urcuSynchronizeRcu(): Op<void> {
   // D, pairs with B: and the updater's loads, too, come after what the readers did.
   yield* smpMb();
   yield* writeOnce(UrcuGp.completed(gp), ((yield* load(UrcuGp.completed(gp))) + 1) | 0);
-  if (oneAtATime()) yield* clearBitUnlock(0, UrcuGp.lock(gp));
+  if (oneAtATime()) yield* smpStoreRelease(UrcuGp.lock(gp), 0);
 }
 
 /** Who waits for a grace period is in no reader himself; where readers say nothing, he has to say it for his CPU. */
@@ -140,6 +139,25 @@ function* updateCounterAndWait(): Op<void> {
 /** rcu_gp_ongoing(): whether a word of a reader is of one that the grace period waits for. */
 const gracePeriodOngoing = (reader: number, ctr: number): boolean =>
   (reader & NEST_MASK) !== 0 && ((reader ^ ctr) & PHASE) !== 0;
+
+const endReader = defineGuard('rcuThreadDied.reader', 'grace periods wait for the reader that a dead thread was');
+const endGracePeriod = defineGuard(
+  'rcuThreadDied.gpLock',
+  'nobody can begin a grace period, as a dead thread holds the lock of its own',
+);
+
+/**
+ * What a thread leaves behind that died, of user-space RCU: it is in no reader any more, and its grace period is over, wherever it was. A grace period depends on
+ * no other but for the phase, with which it may begin either way; so the next one just begins. Callbacks are taken over by {@link urcuReclaim}.
+ *
+ * *Context*: the thread (a CPU here) does nothing any more, all its stores are seen, and no other has its number yet.
+ * *Source*: ours; in liburcu a thread must unregister itself.
+ */
+export function* rcuThreadDied(cpu: number): Op<void> {
+  // Release, pairs with D: what it did as a reader is over.
+  if (endReader()) yield* smpStoreRelease(urcuReader(cpu), 0);
+  if ((yield* readOnce(UrcuGp.lock(gp))) === cpu + 1 && endGracePeriod()) yield* smpStoreRelease(UrcuGp.lock(gp), 0);
+}
 
 /** Grace periods that ended, from outside. */
 export const urcuMbCompleted = (): number => peek(UrcuGp.completed(gp));

@@ -10,7 +10,7 @@ export const PHASE = 0x10000;
 export interface UrcuGp {
   /** The phase, and {@link NEST_MASK}'s 1. Written under the lock, read by every reader. */
   ctr: number;
-  /** rcu_gp_lock: bit 0 is a lock. One grace period at a time. */
+  /** rcu_gp_lock: 0, or CPU + 1 of who waits for a grace period. One at a time; it says who, for the case that he dies. */
   lock: number;
   /** Grace periods that ended, for statistics; under the lock. */
   completed: number;

@@ -12,6 +12,7 @@ import type { Scenario } from './scenario.js';
 import { swapScenarios } from './swap/index.js';
 import { thpScenarios } from './thp/index.js';
 import { upScenarios } from './up/index.js';
+import { valueMapScenarios } from './value-map/index.js';
 
 export * from './scenario.js';
 
@@ -28,4 +29,5 @@ export const scenarios: readonly Scenario[] = [
   ...thpScenarios,
   ...callerScenarios,
   ...upScenarios,
+  ...valueMapScenarios,
 ];

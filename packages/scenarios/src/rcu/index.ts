@@ -4,12 +4,14 @@ import { classicScenarios } from './classic.js';
 import { classicIdleScenarios } from './classic-idle.js';
 import { eventScenarios } from './events.js';
 import { urcuScenarios } from './urcu.js';
+import { urcuDeathScenarios } from './urcu-death.js';
 import { urcuQsbrScenarios } from './urcu-qsbr.js';
 
 /** The grace-period guarantee: of the events, and of our implementations. */
 export const rcuScenarios: readonly Scenario[] = [
   ...eventScenarios,
   ...urcuScenarios,
+  ...urcuDeathScenarios,
   ...urcuQsbrScenarios,
   ...classicScenarios,
   ...classicIdleScenarios,

@@ -32,8 +32,8 @@ const A = 'urcuMbReadLock.smp_mb';
 const B = 'urcuMbReadUnlock.smp_store_release';
 const C = 'urcuSynchronizeRcu.smp_mb#1';
 const D = 'urcuSynchronizeRcu.smp_mb#2';
-const LOCK = 'urcuSynchronizeRcu.test_and_set_bit_lock';
-const UNLOCK = 'urcuSynchronizeRcu.clear_bit_unlock';
+const LOCK = 'urcuSynchronizeRcu.atomic_cmpxchg_acquire';
+const UNLOCK = 'urcuSynchronizeRcu.smp_store_release';
 const WAIT = 'updateCounterAndWait.wait';
 const SECOND_FLIP = 'urcuSynchronizeRcu.secondFlip';
 
@@ -65,7 +65,7 @@ const callback: Scenario = scenario({
   guards: [
     always('reader.rcuReadLock', 'use-after-free'),
     weakOnly('urcuCallRcu.atomic_cmpxchg_release', 'BUG'),
-    notNeeded('urcuReclaim.atomic_xchg_acquire'),
+    notNeeded('urcuReclaim.smp_load_acquire'),
   ],
 });
 
