@@ -21,6 +21,7 @@ export function checkManifests(root) {
       ...checkReadme(workspace),
       ...checkInternalRanges(workspace, workspaces),
     ]),
+    ...checkSegments(workspaces),
     ...checkChangesets(root, workspaces),
     ...checkLockFile(root),
   ];
@@ -93,6 +94,21 @@ function checkInternalRanges({ path, manifest }, workspaces) {
     }
     if (range === undefined || range === version || range === `^${version}`) return [];
     return [`${path}/package.json: names ${name} as "${range}", expected "${version}" or "^${version}"`];
+  });
+}
+
+/** Each package of native builds has a segment of static data to itself (docs/native.md). @param {Workspace[]} workspaces */
+function checkSegments(workspaces) {
+  /** @type {Map<number, string>} */
+  const owners = new Map();
+  return workspaces.flatMap(({ path, manifest }) => {
+    const segment = manifest.lockless?.segment;
+    if (segment === undefined) return [];
+    const owner = owners.get(segment);
+    owners.set(segment, path);
+    if (!Number.isInteger(segment) || segment < 0 || segment > 31)
+      return [`${path}/package.json: lockless.segment is ${segment}, expected 0 to 31`];
+    return owner === undefined ? [] : [`${path}/package.json: lockless.segment ${segment} is ${owner}'s`];
   });
 }
 

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
  *   engines?: Record<string, string>, exports?: Record<string, unknown>, files?: string[], bin?: string | Record<string, string>,
  *   scripts?: Record<string, string>, dependencies?: Record<string, string>, devDependencies?: Record<string, string>,
  *   peerDependencies?: Record<string, string>, optionalDependencies?: Record<string, string>, workspaces?: string[],
+ *   lockless?: { segment?: number },
  * }} Manifest
  * @typedef {{ dir: string, path: string, id: string, app: boolean, manifest: Manifest }} Workspace
  *   `dir` is absolute, `path` relative to the root (`packages/cpu`), `id` the folder's name (`cpu`).

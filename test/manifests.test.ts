@@ -50,6 +50,17 @@ test.each([
     }),
     'packages/cpu/package.json: exports["./native"]: ./src/native.ts does not exist',
   ],
+  [
+    'a segment of static data that another package has',
+    {
+      ...cpu({ lockless: { segment: 3 } }),
+      'packages/rcu/package.json': manifest('rcu', 'GPL-2.0-only', {
+        dependencies: { '@lockless/cpu': '0.0.0' },
+        lockless: { segment: 3 },
+      }),
+    },
+    "packages/rcu/package.json: lockless.segment 3 is packages/cpu's",
+  ],
   ['no README', { 'packages/cpu/README.md': null }, 'packages/cpu/README.md: missing'],
   [
     'a README without an example',

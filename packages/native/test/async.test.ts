@@ -5,6 +5,7 @@ import {
   initCompletion,
   initRwsem,
   initWaitqueueHead,
+  Mutex,
   mutexInit,
   mutexLock,
   mutexUnlock,
@@ -121,7 +122,7 @@ describe('a thread that must not block', () => {
   it('is told when it would block, and leaves nothing behind', async () => {
     const holder = start(machine, 'holdMutex', { stay: true });
     await holder.attached;
-    while (peek(words.mutex) === 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (peek(Mutex.count(words.mutex)) === 1) await new Promise((resolve) => setTimeout(resolve, 5));
     const error = expect.objectContaining({
       code: 'ERR_MUST_NOT_BLOCK',
       message: expect.stringContaining('main would sleep here, and serves events'),

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import {
-  type Completion,
   complete,
   downWrite,
   initCompletion,
@@ -9,7 +8,6 @@ import {
   mutexInit,
   mutexLock,
   mutexUnlock,
-  type Ptr,
   peek,
   poke,
   readLock,
@@ -130,8 +128,8 @@ describe('a thread is killed while it', () => {
   it('waits for a completion: the next one who waits gets it', async () => {
     const report = await killWhile('gate');
     expect(report.queues).toEqual(['ping.wait']);
-    complete(words.ping as Ptr<Completion>);
-    waitForCompletion(words.ping as Ptr<Completion>);
+    complete(words.ping);
+    waitForCompletion(words.ping);
   });
 
   it('waits for a spin lock: nothing of it is left', async () => {

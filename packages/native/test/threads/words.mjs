@@ -3,7 +3,9 @@ import { Completion, Mutex, RwSemaphore, SeqLock, staticData, struct, WaitQueueH
 
 const { defineStatic, defineWord, kmemCacheCreate } = staticData(63, 'native tests');
 
+/** @type {import('@lockless/cpu/native').Ref<import('@lockless/cpu/native').SpinLock>} */
 export const spin = defineWord('spin');
+/** @type {import('@lockless/cpu/native').Ref<import('@lockless/cpu/native').RwLock>} */
 export const rwlock = defineWord('rwlock');
 export const count = defineWord('count');
 export const other = defineWord('other');
