@@ -89,9 +89,11 @@ export class PublishedLayout {
     };
     const { number, packageName: other } = published;
     if (other !== packageName) differ(`segment ${number} is ${packageName}'s here, and ${other}'s there`);
-    const there = new Map(published.rows.map((row) => [row[0], row]));
+    const there = new Map(published.rows.map((row) => [`${row[0]}@${row[1]}`, row]));
+    const byName = new Map(published.rows.map((row) => [row[0], row]));
     for (const [name, address, size] of rows) {
-      const row = there.get(name);
+      // A name may occur twice, as of two slab caches of one struct.
+      const row = there.get(`${name}@${address}`) ?? byName.get(name);
       if (row === undefined) differ(`${packageName} has a static ${name} here, and none there`);
       else if (row[1] !== address || row[2] !== size)
         differ(
