@@ -63,13 +63,17 @@ const waitKey = (page: Ptr<Page>, bit: number): number => page + bit;
 export function* waitOnPageBit(page: Ptr<Page>, bit: number): Op<void> {
   mightSleep();
   if (!(yield* testBit(bit, Page.flags(page)))) return;
-  const queue = pageWaitqueue(page);
-  for (;;) {
-    yield* prepareToWait(queue, TASK_UNINTERRUPTIBLE, waitKey(page, bit));
-    if (!(yield* testBit(bit, Page.flags(page)))) break;
-    yield* schedule();
-  }
-  yield* finishWait(queue);
+  while (yield* prepareToWaitOnPageBit(page, bit)) yield* schedule();
+  yield* finishWait(pageWaitqueue(page));
+}
+
+/**
+ * One turn of {@link waitOnPageBit}: true when the bit is set still and the task is on the queue, to be woken when it is cleared. For who sleeps in another way
+ * than schedule(), and calls finishWait() in the end. *Ordering*: as there.
+ */
+export function* prepareToWaitOnPageBit(page: Ptr<Page>, bit: number): Op<boolean> {
+  yield* prepareToWait(pageWaitqueue(page), TASK_UNINTERRUPTIBLE, waitKey(page, bit));
+  return yield* testBit(bit, Page.flags(page));
 }
 
 /**
