@@ -61,10 +61,15 @@ function checkExports({ app, path, dir, manifest }) {
   return entries.flatMap(([subpath, target]) => {
     if (typeof target === 'string') return [];
     const where = `${path}/package.json: exports["${subpath}"]`;
-    const { source, types, default: code } = /** @type {Record<string, string>} */ (target ?? {});
-    const order = Object.keys(/** @type {object} */ (target)).join(', ');
+    const { node, ...conditions } = /** @type {Record<string, any>} */ (target ?? {});
+    const { source, types, default: code } = /** @type {Record<string, string>} */ (conditions);
+    const order = Object.keys(conditions).join(', ');
     if (order !== 'source, types, default' && order !== 'types, default') {
       return [`${where} has the conditions ${order}; expected source, types, default`];
+    }
+    // What is other in Node comes before what is for all.
+    if (node && (Object.keys(node).join(', ') !== 'types, default' || Object.keys(target ?? {}).at(-3) !== 'node')) {
+      return [`${where}.node must have types, default, and stand before the package's own`];
     }
     const findings = [];
     if (source && !existsSync(join(dir, source))) findings.push(`${where}: ${source} does not exist`);

@@ -41,6 +41,7 @@ export const places = {
   scenarios: { level: 6, kind: 'tool', license: 'GPL-2.0-only' },
   report: { level: 6, kind: 'tool', license: 'MIT' },
   experiments: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
+  'file-cache': { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   'native-bench': { level: 7.5, kind: 'tool', license: 'GPL-2.0-only' },
   replay: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   oracle: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { bootReserve, type Ptr, poke, type Ref } from '@lockless/cpu/native';
+import { PAGE_SIZE, Page, RadixTreeNode } from '@lockless/mm-types/native';
+import { type MachineHandle, MIN_WORDS, NativeMachine } from '@lockless/native';
+import { freeAreaInit } from '@lockless/page/native';
+import { pagecacheInit } from '@lockless/pagecache/native';
+import { bootUrcu } from '@lockless/rcu/native';
+import { FileCacheError } from './errors.js';
+import { FileRecord, fileRecords, maxFiles, maxPins, maxThreads, openTable, pinTable } from './shared-words.js';
+import type { Storage } from './storage.js';
+
+/** What a thread is told when it takes part. */
+export interface FileCacheThreadOptions {
+  /** Where files are. Default in Node: its file system. */
+  readonly storage?: Storage;
+  /** Whether blocking operations (`readSync` and the like) may put this thread to sleep. Default: what the storage says, in Node yes in workers and no on the main thread. */
+  readonly mayBlock?: boolean;
+  /** For error messages. */
+  readonly name?: string;
+}
+
+export interface FileCacheOptions extends FileCacheThreadOptions {
+  /** Bytes of file pages that the cache may hold: all of its memory but for about 4 % beside it. */
+  readonly budget: number;
+  /** Threads that may take part at a time. Default 16, at most 64. */
+  readonly threads?: number;
+  /** Files that may be open, or remembered, at a time; each open of a thread counts for that thread. Default 256. */
+  readonly maxFiles?: number;
+  /** Pages that a thread may hold in views at a time. Default 1024. */
+  readonly maxViews?: number;
+  /** Largest window of read-ahead in bytes; 0: none. Default 128 KiB. */
+  readonly readAhead?: number;
+  /** Bytes that may be dirty before a writer has to write some of them to the storage. Default: a quarter of the budget. */
+  readonly maxDirty?: number;
+}
+
+/** What other threads attach to: send it by workerData or postMessage(). */
+export interface SharedFileCache {
+  readonly type: 'lockless-file-cache';
+  readonly machine: MachineHandle;
+  readonly frames: SharedArrayBuffer;
+}
+
+/** 256 KiB: below, lists of each CPU and watermarks would leave nothing to cache with. */
+export const MIN_BUDGET: number = 64 * PAGE_SIZE;
+/** 1 GiB and a bit: what the words of a machine have struct pages and tree nodes for. */
+export const MAX_BUDGET: number = 2 ** 30;
+
+/** Words beside the frames: a struct page each, and nodes of radix trees, few when files are cached in one piece, up to one for each page when they are not. */
+const wordsFor = (frames: number, threads: number, files: number, views: number): number =>
+  MIN_WORDS +
+  Math.ceil(
+    (frames * (Page.$size + NODE_WORDS) + threads * (files + views) + files * FileRecord.$size + (1 << 17)) * 1.07,
+  );
+const NODE_WORDS: number = Math.ceil(RadixTreeNode.$size / 16) * 16;
+
+/** A cache's memory, set up. */
+export interface Booted {
+  readonly machine: NativeMachine;
+  readonly frames: SharedArrayBuffer;
+}
+
+function checkBudget(budget: number): number {
+  if (!Number.isSafeInteger(budget) || budget < MIN_BUDGET || budget > MAX_BUDGET)
+    throw new FileCacheError(
+      'ERR_FILE_CACHE_BUDGET',
+      `a budget of ${budget} bytes: it must be from ${MIN_BUDGET} (256 KiB) to ${MAX_BUDGET} (1 GiB)`,
+    );
+  return Math.floor(budget / PAGE_SIZE);
+}
+
+const table = <V>(word: Ref<V>, words: number): void => poke(word as Ref<number>, bootReserve(words));
+
+/** Makes the memory of a cache; this thread takes part in its machine. */
+export function bootCache(options: FileCacheOptions): Booted {
+  const pages = checkBudget(options.budget);
+  const { threads = 16, maxFiles: files = 256, maxViews: views = 1024, readAhead = 131_072 } = options;
+  // Frame 0 is the zero page.
+  const frames = pages + 1;
+  const machine = NativeMachine.create({
+    words: wordsFor(frames, threads, files, views),
+    threads,
+    ...machineOptions(options),
+  });
+  try {
+    bootUrcu(threads);
+    // The reserve is for who frees memory by allocating some: nobody here does.
+    freeAreaInit({ pages: frames, nrCpus: threads, minFreeKbytes: 16 });
+    const maxDirty = Math.max(1, Math.floor((options.maxDirty ?? options.budget / 4) / PAGE_SIZE));
+    pagecacheInit({
+      readahead: { model: '2.6.27', raPages: Math.floor(readAhead / PAGE_SIZE) },
+      writeback: { backgroundThresholdPages: maxDirty, dirtyThresholdPages: maxDirty },
+    });
+    poke(maxThreads, threads);
+    poke(maxFiles, files);
+    poke(maxPins, views);
+    table(fileRecords as Ref<Ptr<FileRecord>>, files * FileRecord.$size);
+    table(pinTable, threads * views);
+    table(openTable, threads * files);
+  } catch (error) {
+    machine.detach();
+    throw error;
+  }
+  return { machine, frames: new SharedArrayBuffer(frames * PAGE_SIZE) };
+}
+
+const machineOptions = ({
+  name,
+  mayBlock,
+  storage,
+}: FileCacheThreadOptions): { name?: string; mayBlock?: boolean } => ({
+  ...(name === undefined ? {} : { name }),
+  mayBlock: mayBlock ?? storage?.mayBlock ?? false,
+});
+
+/** Takes part in a cache that another thread made. Throws when what it is given is none, or was copied on its way. */
+export function openCache(shared: SharedFileCache, options: FileCacheThreadOptions): Booted {
+  if (shared?.type !== 'lockless-file-cache')
+    throw new FileCacheError(
+      'ERR_FILE_CACHE_NOT_SHARED',
+      'attach() expects what share() of a cache gave, sent by workerData or postMessage()',
+    );
+  const { frames, machine } = shared;
+  if (!(frames instanceof SharedArrayBuffer) || !(machine?.buffer instanceof SharedArrayBuffer))
+    throw new FileCacheError(
+      'ERR_FILE_CACHE_NOT_SHARED',
+      'the memory of the cache is not a SharedArrayBuffer: it was copied on its way (JSON, another process), or this page is not cross-origin isolated',
+    );
+  return { machine: NativeMachine.attach(machine, machineOptions(options)), frames };
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { GFP_NOIO } from '@lockless/cpu/native';
+import { DISK_DEVICE, PAGE_SIZE } from '@lockless/mm-types/native';
+import type { NativeMachine } from '@lockless/native';
+import { drainLocalPages, lruAddDrain } from '@lockless/page/native';
+import { tryToFreePages } from '@lockless/pagecache/native';
+import { urcuReclaim } from '@lockless/rcu/native';
+import { type Verification, verifyFrames } from './account.js';
+import {
+  type Booted,
+  bootCache,
+  type FileCacheOptions,
+  type FileCacheThreadOptions,
+  openCache,
+  type SharedFileCache,
+} from './boot.js';
+import { CachedFile } from './cached-file.js';
+import { FileCacheError } from './errors.js';
+import { freeRecord, initOpens, mappingOf, openFile, openRecord } from './file-table.js';
+import { attachFrames } from './frames.js';
+import { attachSections, insideOrLater } from './kernel-section.js';
+import { type Memory, memoryOf } from './memory.js';
+import { initPins, pinsHeld } from './pins.js';
+import { recordAt } from './shared-words.js';
+import { type Statistics, statisticsOf } from './statistics.js';
+import { stopThreads } from './stop-threads.js';
+import { type OpenFlags, parseFlags, type Storage, type StorageFile, type StorageStat } from './storage.js';
+import { StorageFiles } from './storage-files.js';
+import { Runner } from './thread.js';
+import { adoptVersion, truncatePages, truncateSteps } from './truncate.js';
+import type { Steps } from './waiting.js';
+
+/**
+ * A cache of file pages that all threads of a program share: one copy of memory, one budget, lookups without locks.
+ *
+ * ```ts
+ * const cache = FileCache.create({ budget: 64 * 2 ** 20 });              // in one thread
+ * new Worker(file, { workerData: cache.share() });                       // there: FileCache.attach(workerData)
+ * const file = await cache.open('tiles.bin');
+ * using page = await file.page(7);
+ * ```
+ * A thread takes part in one cache at a time.
+ */
+export class FileCache {
+  private readonly machine: NativeMachine;
+  private readonly frames: SharedArrayBuffer;
+  private readonly storage: Storage;
+  private readonly runner: Runner;
+  private readonly files: StorageFiles;
+  private readonly memory: Memory;
+  private closed = false;
+
+  private constructor({ machine, frames }: Booted, options: FileCacheThreadOptions) {
+    this.machine = machine;
+    this.frames = frames;
+    this.storage = options.storage ?? defaultStorage();
+    this.files = new StorageFiles(this.storage);
+    this.runner = new Runner(this.files, () => machine.task(), options.mayBlock ?? this.storage.mayBlock);
+    this.memory = memoryOf(() => this.files.open());
+    for (let device = 0; device < DISK_DEVICE; device++) machine.addDevice(noDevice);
+    machine.addDevice((bio) => this.runner.device.submit(bio as Parameters<Runner['device']['submit']>[0]));
+    attachFrames(frames);
+    attachSections(true);
+    initPins();
+    initOpens();
+  }
+
+  /** Makes a cache; this thread takes part in it. Throws when the budget is too small, or this thread takes part in a cache already. */
+  static create(options: FileCacheOptions): FileCache {
+    const storage = options.storage ?? defaultStorage();
+    return new FileCache(bootCache({ ...options, storage }), { ...options, storage });
+  }
+
+  /** Takes part in a cache that another thread made and shared. */
+  static attach(shared: SharedFileCache, options: FileCacheThreadOptions = {}): FileCache {
+    const storage = options.storage ?? defaultStorage();
+    return new FileCache(openCache(shared, { ...options, storage }), { ...options, storage });
+  }
+
+  /** What other threads attach to. May be sent to any number of them. */
+  share(): SharedFileCache {
+    this.mustBeOpen();
+    return { type: 'lockless-file-cache', machine: this.machine.share(), frames: this.frames };
+  }
+
+  /** Opens a file, with Node's flags; a file that is open for writing can be read, too. Rejects as the storage does. */
+  async open(path: string, flags = 'r'): Promise<CachedFile> {
+    this.mustBeOpen();
+    const parsed = parseFlags(flags);
+    const storage = await this.storage.open(path, parsed);
+    try {
+      const stat = await storage.stat();
+      return await this.runner.run(this.openSteps(path, parsed, storage, stat));
+    } catch (error) {
+      await storage.close();
+      throw error;
+    }
+  }
+
+  /** {@link open}, blocking. */
+  openSync(path: string, flags = 'r'): CachedFile {
+    this.mustBeOpen();
+    const parsed = parseFlags(flags);
+    const storage = this.storage.openBlocking?.(path, parsed);
+    if (storage?.blocking === undefined)
+      throw new FileCacheError('ERR_FILE_CACHE_MAY_NOT_BLOCK', 'this storage has no blocking operations: use open()');
+    const { blocking } = storage;
+    try {
+      return this.runner.runBlocking(this.openSteps(path, parsed, storage, blocking.stat()));
+    } catch (error) {
+      blocking.close();
+      throw error;
+    }
+  }
+
+  private *openSteps(path: string, flags: OpenFlags, storage: StorageFile, stat: StorageStat): Steps<CachedFile> {
+    let opened = openRecord(stat, path);
+    while ('evict' in opened) {
+      yield* truncatePages(mappingOf(recordAt(opened.evict)), 0);
+      freeRecord(opened.evict);
+      opened = openRecord(stat, path);
+    }
+    const { number, revalidate } = opened;
+    const file = new CachedFile({
+      path,
+      flags,
+      number,
+      open: openFile(number, flags.write),
+      storage,
+      runner: this.runner,
+      memory: this.memory,
+      onClose: (closed) => this.files.remove(closed),
+    });
+    this.files.add(file);
+    if (revalidate) yield* adoptVersion(file, stat);
+    if (flags.truncate) yield* truncateSteps(file, 0);
+    return file;
+  }
+
+  /** As Node's `fs.read`, with a file of the cache in the place of the descriptor. */
+  async read(
+    file: CachedFile,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ): Promise<number> {
+    return (await file.read(buffer, offset, length, position)).bytesRead;
+  }
+
+  /** Frees frames: at least so many bytes if clean pages that nobody holds are to be had. *Returns* how many bytes were freed. Who needs a frame does this by itself. */
+  reclaim(bytes: number): number {
+    this.mustBeOpen();
+    let freed = 0;
+    insideOrLater(() => {
+      while (freed < bytes) {
+        const pages = tryToFreePages(0, GFP_NOIO);
+        if (pages === 0) break;
+        freed += pages * PAGE_SIZE;
+      }
+      urcuReclaim();
+    });
+    return freed;
+  }
+
+  /** Counters, by the names of /proc/vmstat, and ours. */
+  statistics(): Statistics {
+    this.mustBeOpen();
+    return statisticsOf(this.frames.byteLength - PAGE_SIZE, this.machine.allThreads().length);
+  }
+
+  /** Views that this thread has not released, and pages that its operations hold at the moment. */
+  get held(): number {
+    return pinsHeld();
+  }
+
+  /** Counts every frame, list and reference, with all other threads stopped for as long: what the cache holds, and what is wrong with it. For tests. */
+  async verify(): Promise<Verification> {
+    this.mustBeOpen();
+    return await stopThreads(
+      () => this.machine.allThreads().map(({ cpu }) => cpu),
+      () => verifyFrames(),
+    );
+  }
+
+  /**
+   * This thread takes part no longer. Its files are closed, which writes what only it had open and is dirty; rejects when that fails, or with views that are not released. The
+   * cache goes on in other threads.
+   */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    for (const file of [...this.files.open()]) await (file as CachedFile).close();
+    await this.runner.device.idle();
+    await this.files.closeAll();
+    this.closed = true;
+    insideOrLater(() => {
+      lruAddDrain();
+      drainLocalPages();
+      urcuReclaim();
+    });
+    attachSections(false);
+    this.machine.detach();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private mustBeOpen(): void {
+    if (this.closed) throw new FileCacheError('ERR_FILE_CACHE_CLOSED', 'this thread has closed the cache');
+  }
+}
+
+const noDevice = (): never => {
+  throw new Error('no such device');
+};
+
+let storageByDefault: Storage | undefined;
+
+/** What create() and attach() use that are given no storage. For entries of this package. */
+export function setDefaultStorage(storage: Storage): void {
+  storageByDefault = storage;
+}
+
+function defaultStorage(): Storage {
+  if (storageByDefault === undefined)
+    throw new FileCacheError(
+      'EINVAL',
+      'no storage: pass one to create() or attach(), as blobStorage() or opfsStorage() make',
+    );
+  return storageByDefault;
+}

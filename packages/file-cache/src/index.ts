@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+export type { Verification } from './account.js';
+export { type BlobLike, blobStorage } from './blob-storage.js';
+export type { FileCacheOptions, FileCacheThreadOptions, SharedFileCache } from './boot.js';
+export type { CachedFile, ChunkOptions } from './cached-file.js';
+export { FileCacheError, type FileCacheErrorCode } from './errors.js';
+export { FileCache } from './file-cache.js';
+export { opfsStorage, type SyncAccessHandleLike } from './opfs-storage.js';
+export type { Statistics } from './statistics.js';
+export {
+  type BlockingOperations,
+  type FileIdentity,
+  type OpenFlags,
+  parseFlags,
+  type Storage,
+  type StorageFile,
+  type StorageStat,
+} from './storage.js';
+export type { PageView, RangeView } from './view.js';

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { finishWait, type Ptr, schedule } from '@lockless/cpu/native';
+import type { Page } from '@lockless/mm-types/native';
+import type { AsyncTask } from '@lockless/native';
+import { pageWaitqueue, prepareToWaitOnPageBit } from '@lockless/page/native';
+import { Device, type OpenStorageFiles } from './device.js';
+import { FileCacheError } from './errors.js';
+import { transferrer } from './frames.js';
+import { enterKernel, enterKernelBlocking, leaveKernel, tryEnterKernel } from './kernel-section.js';
+import type { Steps, Wait } from './waiting.js';
+
+/** A page that stays locked so long is an error. */
+const STUCK_MS = 60_000;
+
+/** One thread's way to run operations. */
+export class Runner {
+  readonly device: Device;
+  private readonly newTask: () => AsyncTask;
+  private readonly mayBlock: boolean;
+
+  constructor(files: OpenStorageFiles, newTask: () => AsyncTask, mayBlock: boolean) {
+    this.newTask = newTask;
+    this.mayBlock = mayBlock;
+    this.device = new Device(files);
+  }
+
+  /** Runs an operation; the event loop goes on while it waits. */
+  async run<T>(steps: Steps<T>): Promise<T> {
+    let input: unknown;
+    let failure: { readonly error: unknown } | undefined;
+    for (;;) {
+      if (!tryEnterKernel()) await enterKernel();
+      let step: IteratorResult<Wait, T>;
+      try {
+        step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
+      } finally {
+        leaveKernel();
+        this.device.unplug();
+      }
+      if (step.done) return step.value;
+      failure = undefined;
+      try {
+        input = await this.wait(step.value);
+      } catch (error) {
+        failure = { error };
+      }
+    }
+  }
+
+  /** Runs an operation to its end; the thread sleeps while it waits. */
+  runBlocking<T>(steps: Steps<T>): T {
+    if (!this.mayBlock)
+      throw new FileCacheError(
+        'ERR_FILE_CACHE_MAY_NOT_BLOCK',
+        'this thread serves an event loop that others wait for: use the asynchronous form, or attach with mayBlock: true',
+      );
+    let input: unknown;
+    let failure: { readonly error: unknown } | undefined;
+    for (;;) {
+      enterKernelBlocking();
+      let step: IteratorResult<Wait, T>;
+      try {
+        step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
+        this.device.unplugBlocking();
+      } finally {
+        leaveKernel();
+      }
+      if (step.done) return step.value;
+      failure = undefined;
+      try {
+        input = this.waitBlocking(step.value);
+      } catch (error) {
+        failure = { error };
+      }
+    }
+  }
+
+  private async wait(wait: Wait): Promise<unknown> {
+    switch (wait.kind) {
+      case 'storage':
+        return await wait.later();
+      case 'transfer':
+        return await wait.transfer.over;
+      case 'pause':
+        return await new Promise((resolve) => setTimeout(resolve, wait.milliseconds));
+      case 'page':
+        return await this.waitOnPage(wait.page, wait.bit);
+    }
+  }
+
+  /** As wait_on_page_bit(), asleep in a promise, and maybe woken for nothing. */
+  private async waitOnPage(page: Ptr<Page>, bit: number): Promise<void> {
+    const own = this.device.transferOf(page);
+    if (own !== undefined) return await own.over;
+    const task = this.newTask();
+    try {
+      for (;;) {
+        if (!tryEnterKernel()) await enterKernel();
+        let waits: boolean;
+        try {
+          waits = prepareOrFinish(task, page, bit);
+        } finally {
+          leaveKernel();
+        }
+        if (!waits) break;
+        await unlessStuck(page, task.schedule());
+      }
+    } finally {
+      await this.endTask(task, page);
+    }
+  }
+
+  /** A task that gave up is on the queue still. */
+  private async endTask(task: AsyncTask, page: Ptr<Page>): Promise<void> {
+    if (!tryEnterKernel()) await enterKernel();
+    try {
+      task.run(() => finishWait(pageWaitqueue(page)));
+      task.end();
+    } finally {
+      leaveKernel();
+    }
+  }
+
+  private waitBlocking(wait: Wait): unknown {
+    switch (wait.kind) {
+      case 'storage':
+        return wait.now();
+      case 'pause':
+        return void Atomics.wait(NEVER, 0, 0, wait.milliseconds);
+      case 'transfer':
+        return this.refuseOwnTransfer(wait.transfer.page);
+      case 'page':
+        return this.waitOnPageBlocking(wait.page, wait.bit);
+    }
+  }
+
+  private refuseOwnTransfer(page: Ptr<Page>): void {
+    if (this.device.transferOf(page) === undefined) return;
+    throw new FileCacheError(
+      'EDEADLK',
+      'a blocking operation needs a page that this thread itself transfers asynchronously, which could end only after it',
+    );
+  }
+
+  /** As wait_on_page_bit(), asleep outside kernel code, so that a repair need not wait for us. */
+  private waitOnPageBlocking(page: Ptr<Page>, bit: number): void {
+    this.refuseOwnTransfer(page);
+    const task = this.newTask();
+    for (;;) {
+      enterKernelBlocking();
+      let waits: boolean;
+      try {
+        waits = prepareOrFinish(task, page, bit);
+      } finally {
+        leaveKernel();
+      }
+      if (!waits) break;
+      task.run(() => schedule());
+    }
+    task.end();
+  }
+}
+
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
+/** Puts the task on the page's queue; or, when the bit is clear, off it. *Returns* whether the task is to sleep. */
+function prepareOrFinish(task: AsyncTask, page: Ptr<Page>, bit: number): boolean {
+  return task.run(() => {
+    if (prepareToWaitOnPageBit(page, bit)) return true;
+    finishWait(pageWaitqueue(page));
+    return false;
+  });
+}
+
+/** The wake-up, or an error when it does not come for very long. */
+async function unlessStuck(page: Ptr<Page>, woken: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stuck = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(stuckError(page)), STUCK_MS);
+  });
+  try {
+    await Promise.race([woken, stuck]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function stuckError(page: Ptr<Page>): FileCacheError {
+  const who = transferrer(page) === 0 ? 'nobody says who' : `CPU ${transferrer(page) - 1}`;
+  return new FileCacheError(
+    'ERR_FILE_CACHE_STUCK',
+    `a page is locked or under writeback for ${STUCK_MS / 1000} seconds (by ${who}): the thread is stuck, or died where nobody watched it`,
+  );
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { PAGE_SIZE } from '@lockless/mm-types/native';
+import {
+  globalPageState,
+  markPageAccessed,
+  NR_FILE_DIRTY,
+  pageUptodate,
+  setPageUptodate,
+  unlockPage,
+} from '@lockless/page/native';
+import { dirtyThreshold, setPageDirty } from '@lockless/pagecache/native';
+import { growSize, sizeOf } from './file-sizes.js';
+import { noteInodeSize } from './file-table.js';
+import { beginBytes, bytesOf, endBytes } from './frames.js';
+import { type PagedFile, writablePage } from './pages.js';
+import { unpin } from './pins.js';
+import type { Steps } from './waiting.js';
+import { startWriteback, waitForWriteback } from './writeback.js';
+
+/** Pages that a writer over the limit writes by itself. */
+const THROTTLED_PAGES = 64;
+
+/**
+ * Writes bytes of a file into the cache; they reach the storage later. *Returns* how many: all. What a page gets of them, it gets at once for those who read copies.
+ * *Source*: `generic_perform_write`, mm/filemap.c, and `generic_write_end`, fs/buffer.c, 2.6.27.
+ */
+export function* writeSteps(
+  file: PagedFile,
+  source: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+): Steps<number> {
+  let done = 0;
+  while (done < length) {
+    const at = position + done;
+    const from = at % PAGE_SIZE;
+    const count = Math.min(PAGE_SIZE - from, length - done);
+    yield* writePiece(file, source.subarray(offset + done, offset + done + count), at, from);
+    done += count;
+    yield* balanceDirtyPages(file);
+  }
+  return length;
+}
+
+function* writePiece(file: PagedFile, bytes: Uint8Array, at: number, from: number): Steps<void> {
+  const whole = from === 0 && (bytes.length === PAGE_SIZE || at + bytes.length >= sizeOf(file.record));
+  const pin = yield* writablePage(file, Math.floor(at / PAGE_SIZE), whole);
+  try {
+    const { page } = pin;
+    beginBytes(page);
+    const frame = bytesOf(page);
+    frame.set(bytes, from);
+    if (!pageUptodate(page)) frame.fill(0, from + bytes.length);
+    endBytes(page);
+    setPageUptodate(page);
+    setPageDirty(page);
+    // Under the page lock, so that who writes the page out does not take it for one beyond the end.
+    growSize(file.record, at + bytes.length);
+    noteInodeSize(file.record);
+    unlockPage(page);
+    markPageAccessed(page);
+  } finally {
+    unpin(pin);
+  }
+}
+
+/** Holds a writer to the rate of the storage. *Source*: `balance_dirty_pages`, mm/page-writeback.c, 2.6.27. */
+function* balanceDirtyPages(file: PagedFile): Steps<void> {
+  if (globalPageState(NR_FILE_DIRTY) <= dirtyThreshold()) return;
+  yield* startWriteback(file, { first: 0, pages: THROTTLED_PAGES, wait: false });
+  yield* waitForWriteback(file);
+}
