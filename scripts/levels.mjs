@@ -45,6 +45,7 @@ export const places = {
   'native-bench': { level: 7.5, kind: 'tool', license: 'GPL-2.0-only' },
   replay: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   oracle: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
+  outcomes: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   lockless: { level: 8, kind: 'app', license: 'MIT' },
   playground: { level: 8, kind: 'app', license: 'MIT' },
 };

@@ -115,5 +115,23 @@ export class LitmusProgress extends ProgressLine {
   }
 }
 
+/** Which litmus test runs on threads. */
+export class NativeProgress extends ProgressLine {
+  private readonly files: readonly string[];
+
+  constructor(stream: Output, files: readonly string[]) {
+    super(stream);
+    this.files = files;
+  }
+
+  calibrating(): void {
+    this.draw('does this machine reorder?');
+  }
+
+  show(done: number, batches: number): void {
+    this.draw(`${done} of ${this.files.length} tests, ${this.files[done]}: ${batches.toLocaleString('en-US')} batches`);
+  }
+}
+
 /** Two digits are all that an estimate has. */
 const rounded = (n: number): string => Number(n.toPrecision(2)).toLocaleString('en-US');

@@ -7,4 +7,5 @@ export type * from './outcome.js';
 export { conditionHolds, finalStates, herdOutput, type Observation, observation, troubleLines } from './output.js';
 export { parseLitmus } from './parse.js';
 export { solve } from './solve.js';
+export { decidingPlaces, holds, observedPlaces, stateText } from './state.js';
 export { warnings } from './warnings.js';

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
+import type { TableName } from '@lockless/outcomes';
 import { Argument, Command, Option } from 'commander';
 import { UsageError } from '../exit-code.js';
 import type { Exit, Io } from '../io.js';
 import { chooseTests } from '../litmus-files.js';
+import type { NativeFlags } from '../litmus-native.js';
 import { exitCodeOf, jsonOf, LitmusTable, summaryOf } from '../litmus-output.js';
 import { inThisThread, inThreads, type RunTests } from '../litmus-pool.js';
 import type { DrawingFormat, LitmusOptions, LitmusRun } from '../litmus-run.js';
-import { wholeNumber } from '../options.js';
+import { repeated, wholeNumber } from '../options.js';
 import { OutputFile } from '../output.js';
 import { LitmusProgress } from '../progress.js';
 import { modelOption } from './check.js';
 
-interface LitmusFlags {
+interface LitmusFlags extends NativeFlags {
+  native?: true;
   model: LitmusOptions['model'];
   unroll: number;
   jobs: number;
@@ -39,12 +42,44 @@ export function litmusCommand(io: Io, exit: Exit): Command {
       ),
     )
     .addOption(new Option('--svg <file>', 'the same as SVG'))
+    .addOption(
+      new Option(
+        '--native',
+        'run them on threads of this machine instead, again and again, and compare what they end in with what LKMM allows',
+      ).conflicts(['model', 'unroll', 'jobs', 'dot', 'svg']),
+    )
+    .addOption(
+      new Option('--seconds <n>', 'with --native: how long each test runs')
+        .argParser(wholeNumber(1, 86_400))
+        .default(1),
+    )
+    .addOption(
+      new Option('--table <name>', "with --native: column of cpu's table of primitives; plain: no ordering at all")
+        .choices(['fast', 'strict', 'plain'] satisfies TableName[])
+        .default('fast'),
+    )
+    .addOption(
+      new Option('--weaken <primitive>', 'with --native: take the ordering from a primitive; may be repeated')
+        .argParser(repeated)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--seed <n>', 'with --native: what threads do follows from it, but for when')
+        .argParser(wholeNumber(0, 2 ** 31 - 1))
+        .default(1),
+    )
     .addOption(new Option('--json', 'print one JSON document and nothing else'))
     .action((paths: string[], flags: LitmusFlags) => runTests(paths, flags, io, exit));
 }
 
 async function runTests(paths: readonly string[], flags: LitmusFlags, io: Io, exit: Exit): Promise<void> {
-  const { files, folder } = chooseTests(paths);
+  const chosen = chooseTests(paths);
+  if (flags.native) {
+    // Loads the native builds, which nothing else needs.
+    const { runNatively } = await import('../litmus-native.js');
+    return runNatively(chosen, flags, io, exit);
+  }
+  const { files, folder } = chosen;
   const drawings = chooseDrawings(flags, files);
   const { model, unroll } = flags;
   const runs: LitmusRun[] = [];

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { Litmus } from '@lockless/litmus';
+import { classify, expectedOutcomes, type OutcomeRow } from './classify.js';
+import { type Build, Crew, MAX_WORDS, type RunOptions } from './crew.js';
+import { litmusOutWords, litmusWords } from './litmus-cases.js';
+import { litmusCode, NotNative } from './litmus-code.js';
+import type { TableName } from './primitives.js';
+
+export interface NativeOptions extends RunOptions {
+  /** Default: fast. */
+  readonly table?: TableName;
+  /** Primitives of the table to replace by what orders nothing: is it noticed? */
+  readonly weakened?: readonly string[];
+  /** Default: 1. What threads do follows from it, but for when they do it. */
+  readonly seed?: number;
+}
+
+/** What a litmus test showed natively. */
+export interface NativeOutcome {
+  readonly table: TableName;
+  readonly seed: number;
+  /** Instances that were run to their end. */
+  readonly instances: number;
+  readonly givenUp: number;
+  readonly seconds: number;
+  readonly rows: readonly OutcomeRow[];
+  /** Whether no forbidden outcome was seen. */
+  readonly holds: boolean;
+}
+
+/** Runs litmus tests on threads. */
+export class NativeLitmus {
+  private readonly crews: Map<Build, Crew> = new Map();
+
+  /** Throws NotNative, with the reason, for a test that has no native form, or nothing to show. */
+  async run(litmus: Litmus, options: NativeOptions = {}): Promise<NativeOutcome> {
+    const { table = 'fast', weakened = [], seed = 1 } = options;
+    const code = litmusCode(litmus);
+    if (litmusWords(code) > MAX_WORDS || litmusOutWords(code) > MAX_WORDS)
+      throw new NotNative('it has too many variables or registers');
+    const expected = expectedOutcomes(litmus);
+    if (!expected.ends) throw new NotNative('no execution of it ends');
+    const seen = await this.crew(table === 'strict' ? 'strict' : 'fast').run(
+      { code, table, weakened, seed },
+      code.threads.length,
+      options,
+    );
+    const rows = classify(litmus, expected, seen);
+    const instances = [...seen.outcomes.values()].reduce((sum, count) => sum + count, 0);
+    const { givenUp, seconds } = seen;
+    return { table, seed, instances, givenUp, seconds, rows, holds: rows.every(({ kind }) => kind !== 'forbidden') };
+  }
+
+  /** Ends the threads. */
+  async end(): Promise<void> {
+    for (const crew of this.crews.values()) await crew.end();
+  }
+
+  private crew(build: Build): Crew {
+    const known = this.crews.get(build) ?? new Crew(build);
+    this.crews.set(build, known);
+    return known;
+  }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { LitmusCode } from './litmus-code.js';
+import type { TableName } from './primitives.js';
+
+/** What a thread needs to know when it starts: everything that all runs share. */
+export interface ThreadData {
+  readonly thread: number;
+  readonly control: Int32Array;
+  readonly words: SharedArrayBuffer;
+  readonly out: SharedArrayBuffer;
+}
+
+/** What is to be run. */
+export interface Job {
+  readonly code: LitmusCode;
+  readonly table: TableName;
+  readonly weakened: readonly string[];
+  readonly seed: number;
+  readonly batches: number;
+}
+
+/** What a thread answers. */
+export type Answer =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done'; readonly seen: readonly (readonly [string, number])[]; readonly givenUp: number }
+  | { readonly kind: 'failed'; readonly message: string };
