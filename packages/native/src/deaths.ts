@@ -6,6 +6,7 @@ import {
   HELD_ADDRESS,
   HELD_MUTEX,
   HELD_READ,
+  HELD_UNSURE,
   Mutex,
   RwSemaphore,
   spinLockWord,
@@ -59,9 +60,13 @@ export interface DeathReport {
  */
 export type LockRepair = (lock: number, base: number, cpu: number) => boolean;
 
-/** How long to look again at a lock of which nobody can tell whether it was held: times, and milliseconds in between. */
-const LOOKS = 20;
-const BETWEEN_LOOKS = 5;
+/**
+ * A lock whose word does not name its holder is looked at again while others go on: what the dead held stays held, what it did not moves. The verdict is
+ * one that came so often in a row, of at most so many looks, so many milliseconds apart.
+ */
+const IN_A_ROW = 12;
+const LOOKS = 400;
+const BETWEEN_LOOKS = 0.25;
 
 export class Deaths {
   private readonly words: Int32Array;
@@ -163,7 +168,10 @@ export class Deaths {
 
   private clearSpinLock(cpu: number, entry: number): LeftLock {
     const name = this.names.describeLock(entry);
-    const held = this.untilClear(() => this.leftovers.spinLockHeld(cpu, entry));
+    const held =
+      (entry & HELD_UNSURE) === 0
+        ? this.leftovers.spinLockHeld(cpu, entry)
+        : this.untilClear(() => this.leftovers.spinLockHeld(cpu, entry));
     if (held !== 'yes') return { name, held, outcome: held === 'no' ? 'not held' : 'unclear' };
     const outcome = this.repaired(cpu, entry) ? 'repaired' : 'spoilt';
     if (outcome === 'spoilt') this.spoil(cpu, entry);
@@ -176,10 +184,13 @@ export class Deaths {
     const tasks = [...this.tasks.of(cpu)];
     const owner = (entry & HELD_MUTEX) !== 0 ? this.words[Mutex.owner((entry & HELD_ADDRESS) as Ptr<Mutex>)] : 0;
     const task = tasks.find((each) => each === owner) ?? tasks[0];
-    const held = this.untilClear(() => {
-      for (const each of tasks) if (each !== task) this.leftovers.sleepingLockHeld(cpu, entry, each);
-      return this.leftovers.sleepingLockHeld(cpu, entry, task);
-    });
+    const sure = (entry & HELD_UNSURE) === 0 || owner === NativeTask.task(task);
+    const held = sure
+      ? 'yes'
+      : this.untilClear(() => {
+          for (const each of tasks) if (each !== task) this.leftovers.sleepingLockHeld(cpu, entry, each);
+          return this.leftovers.sleepingLockHeld(cpu, entry, task);
+        });
     if (held !== 'yes') return { name, held, outcome: held === 'no' ? 'not held' : 'unclear' };
     const outcome = this.repaired(cpu, entry) ? 'repaired' : 'spoilt';
     if (outcome === 'spoilt') this.spoil(cpu, entry);
@@ -189,13 +200,15 @@ export class Deaths {
   }
 
   private untilClear(look: () => Held): Held {
-    let held = look();
-    for (let again = 0; held === 'maybe' && again < LOOKS; again++) {
-      const end = Date.now() + BETWEEN_LOOKS;
-      while (Date.now() < end);
-      held = look();
+    let verdict = look();
+    for (let again = 1, same = 1; again < LOOKS && (same < IN_A_ROW || verdict === 'maybe'); again++) {
+      const next = performance.now() + BETWEEN_LOOKS;
+      while (performance.now() < next);
+      const before = verdict;
+      verdict = look();
+      same = verdict === before ? same + 1 : 1;
     }
-    return held;
+    return verdict;
   }
 
   private repaired(cpu: number, entry: number): boolean {

@@ -97,9 +97,8 @@ export class Leftovers {
     else releaseAndWake(lock, true);
   }
 
-  /** Whether the thread held a mutex or rwsem of its record; takes it off its waiters. *Context*: the lock's waitLock is free, or held by the living. */
+  /** One look at whether the thread held a mutex or rwsem of which its record is not sure; takes it off its waiters. *Context*: the lock's waitLock is free, or held by the living. */
   sleepingLockHeld(cpu: number, entry: number, task: Ptr<NativeTask>): Held {
-    if ((entry & HELD_UNSURE) === 0) return 'yes';
     return (entry & HELD_MUTEX) !== 0 ? this.leaveMutex(cpu, entry, task) : this.leaveRwsem(cpu, entry, task);
   }
 

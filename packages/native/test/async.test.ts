@@ -17,10 +17,12 @@ import {
   wakeUp,
   writeOnce,
 } from '@lockless/cpu/native';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NativeMachine } from '../src/index.js';
 import * as words from './threads/words.mjs';
 import { effort, runJob, start } from './threads.js';
+
+vi.setConfig({ testTimeout: 60_000 * effort });
 
 let machine: NativeMachine;
 beforeEach(() => {

@@ -19,11 +19,13 @@ import {
   writeLock,
   writeUnlock,
 } from '@lockless/cpu/native';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type DeathReport, NativeMachine } from '../src/index.js';
 import type { jobs } from './threads/jobs.mjs';
 import * as words from './threads/words.mjs';
 import { effort, runJob, start } from './threads.js';
+
+vi.setConfig({ testTimeout: 60_000 * effort });
 
 let machine: NativeMachine;
 let deaths: DeathReport[];

@@ -10,10 +10,18 @@ import {
   store,
 } from '@lockless/cpu/native';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NativeMachine } from '../src/index.js';
-import { largeCache, smallCache } from './threads/words.mjs';
+import * as words from './threads/words.mjs';
 import { effort, runJob } from './threads.js';
+
+/* The caches as objects of no particular struct. */
+const smallCache = words.smallCache as unknown as KmemCache<unknown>;
+const largeCache = words.largeCache as unknown as KmemCache<unknown>;
+/** An object, which there must be. */
+const allocate = (cache: KmemCache<unknown>): Ptr<unknown> => kmemCacheAlloc(cache, GFP_KERNEL) as Ptr<unknown>;
+
+vi.setConfig({ testTimeout: 60_000 * effort });
 
 let machine: NativeMachine;
 beforeEach(() => {
@@ -57,7 +65,7 @@ describe('the slab allocator', () => {
           const model = new Model();
           for (const [tag, step] of steps.entries()) {
             if (typeof step === 'number') model.free(step);
-            else model.allocate((step === 'small' ? smallCache : largeCache) as unknown as KmemCache<unknown>, tag + 1);
+            else model.allocate(step === 'small' ? smallCache : largeCache, tag + 1);
             for (const [name, cache] of [
               ['small', smallCache],
               ['large', largeCache],
@@ -72,41 +80,41 @@ describe('the slab allocator', () => {
   });
 
   it('reuses what was freed: memory does not grow', () => {
-    const before = kmemCacheAlloc(smallCache, GFP_KERNEL);
+    const before = allocate(smallCache);
     kmemCacheFree(smallCache, before);
     const free = machine.freeWords();
-    for (let i = 0; i < 10_000; i++) kmemCacheFree(smallCache, kmemCacheAlloc(smallCache, GFP_KERNEL));
+    for (let i = 0; i < 10_000; i++) kmemCacheFree(smallCache, allocate(smallCache));
     expect(machine.freeWords()).toBe(free);
   });
 
   it('leaves the words of a type-stable object as they were', () => {
-    const object = kmemCacheAlloc(largeCache, GFP_KERNEL);
-    store(object as Ref<number>, 77);
+    const object = allocate(largeCache);
+    store(object as unknown as Ref<number>, 77);
     kmemCacheFree(largeCache, object);
-    expect(kmemCacheAlloc(largeCache, GFP_KERNEL)).toBe(object);
-    expect(load(object as Ref<number>)).toBe(77);
+    expect(allocate(largeCache)).toBe(object);
+    expect(load(object as unknown as Ref<number>)).toBe(77);
   });
 
   it('refuses a second free, a free by the wrong cache, and of what is no object', () => {
-    const object = kmemCacheAlloc(smallCache, GFP_KERNEL);
+    const object = allocate(smallCache);
     expect(() => kmemCacheFree(largeCache, object)).toThrow(/kmem_cache_free\(large\): \d+ is a small/);
-    expect(() => kmemCacheFree(smallCache, object + 1)).toThrow(/no such object/);
-    expect(() => kmemCacheFree(smallCache, 64)).toThrow(/no such object/);
+    expect(() => kmemCacheFree(smallCache, (object + 1) as Ptr<unknown>)).toThrow(/no such object/);
+    expect(() => kmemCacheFree(smallCache, 64 as Ptr<unknown>)).toThrow(/no such object/);
     kmemCacheFree(smallCache, object);
     expect(() => kmemCacheFree(smallCache, object)).toThrow(/free already/);
     expect(live('small')).toBe(0);
   });
 
   it('says NULL when memory is used up, and goes on when some is free again', () => {
-    const objects: number[] = [];
-    for (let object: number; (object = kmemCacheAlloc(largeCache, GFP_KERNEL)) !== 0; ) objects.push(object);
+    const objects: Ptr<unknown>[] = [];
+    for (let object: Ptr<unknown>; (object = allocate(largeCache)) !== (0 as number); ) objects.push(object);
     expect(objects.length).toBeGreaterThan(1000);
     expect(machine.freeWords()).toBeLessThan(48);
     expect(() => machine.reserve(100)).toThrow(
       expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY', message: expect.stringContaining('no room for 100 words') }),
     );
     kmemCacheFree(largeCache, objects[5]);
-    expect(kmemCacheAlloc(largeCache, GFP_KERNEL)).toBe(objects[5]);
+    expect(allocate(largeCache)).toBe(objects[5]);
   });
 
   it('is shared by threads: no object has two owners, and all come back', async () => {
