@@ -2,6 +2,7 @@
 import type { CallExpression, Node } from 'oxc-parser';
 import type { SourceFile } from './source-file.js';
 import type { Vocabulary } from './vocabulary.js';
+import { isDeclaration } from './vocabulary.js';
 
 /** Writes `PRIMITIVE(a, b)` for every `access(PRIMITIVE, a, b)`: natively a primitive is the function that performs it. */
 export function translateAccesses(source: SourceFile, { access }: Vocabulary): void {
@@ -9,7 +10,7 @@ export function translateAccesses(source: SourceFile, { access }: Vocabulary): v
   for (const node of source.nodes) {
     if (node.type !== 'Identifier' || node.name !== access) continue;
     const parent = source.parentOf(node);
-    if (parent?.type === 'ImportSpecifier' || isName(parent, node)) continue;
+    if (parent?.type === 'ImportSpecifier' || isName(parent, node) || isDeclaration(source, node)) continue;
     if (parent?.type === 'CallExpression' && parent.callee === node) translateAccess(source, parent);
     else source.problem(node, `${access} as a value: expected a call ${access}(PRIMITIVE, address, ...)`);
   }

@@ -10,7 +10,7 @@ export function translateGenerators(source: SourceFile, operations: Operations):
     if (isFunction(node) && node.type !== 'ArrowFunctionExpression' && operations.isOperation(node))
       removeStar(source, node);
     if (node.type === 'YieldExpression') translateYield(source, operations, node);
-    if (operations.isCall(node)) refuseKept(source, operations, node);
+    if (operations.isCall(node)) refuseKept(source, node);
   }
 }
 
@@ -124,7 +124,7 @@ function continues(source: SourceFile, statement: Node, operand: Node): boolean 
 }
 
 /** A call that makes an operation is carried out where it stands; so `yield*`, or returning it to who will, must be all that happens to it. */
-function refuseKept(source: SourceFile, operations: Operations, call: Node): void {
+function refuseKept(source: SourceFile, call: Node): void {
   let at = call;
   let parent = source.parentOf(at);
   while (parent !== null && passesOn(parent, at)) {
@@ -136,7 +136,6 @@ function refuseKept(source: SourceFile, operations: Operations, call: Node): voi
   const returns =
     parent?.type === 'ReturnStatement' || (parent?.type === 'ArrowFunctionExpression' && parent.body === at);
   if (returns && around !== null && (around.type === 'ArrowFunctionExpression' || !around.generator)) return;
-  void operations;
   source.problem(call, 'an operation that is made here and not carried out here: expected yield* before it');
 }
 

@@ -126,8 +126,7 @@ function reachable(folder: string, entries: readonly string[]): Map<string, stri
 }
 
 function importsOf(file: string): string[] {
-  const { module, program } = parseSync(file, readFileSync(file, 'utf8'), { sourceType: 'module' });
-  void program;
+  const { module } = parseSync(file, readFileSync(file, 'utf8'), { sourceType: 'module' });
   return [
     ...module.staticImports.map(({ moduleRequest }) => moduleRequest.value),
     ...module.staticExports.flatMap(({ entries }) => entries.flatMap((entry) => entry.moduleRequest?.value ?? [])),

@@ -71,14 +71,25 @@ export class Operations {
   }
 
   private collect(): void {
-    const others = new Set<string>();
+    // A function without a type of its own returns an operation because another does, which may come later in the file.
+    for (let known = -1; known < this.names.size; ) {
+      known = this.names.size;
+      this.collectOnce();
+    }
     for (const node of this.source.nodes) {
       const name = this.declaredName(node);
-      if (name !== null) (this.makes(node) ? this.names : others).add(name);
+      // One name for two things: only if all of them are operations is a call by that name surely one.
+      if (name !== null && !this.makes(node)) this.names.delete(name);
+    }
+  }
+
+  private collectOnce(): void {
+    for (const node of this.source.nodes) {
+      const name = this.declaredName(node);
+      if (name !== null && this.makes(node)) this.names.add(name);
       if (node.type === 'MethodDefinition' && node.key.type === 'Identifier' && !node.computed)
         if (this.returnsOperation(node.value)) this.methods.add(node.key.name);
     }
-    for (const name of others) if (!this.vocabulary.operations.has(name)) this.names.delete(name);
   }
 
   /** The name that this node declares, or null. */
