@@ -4,7 +4,7 @@ import { basename, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CompileError } from './compile.js';
 import { stripFolder } from './folder.js';
-import { buildNativePackage } from './native-package.js';
+import { buildNativePackage, ManifestError } from './native-package.js';
 import type { StripOptions } from './options.js';
 import { strip } from './strip.js';
 import { StripError } from './strip-error.js';
@@ -36,7 +36,11 @@ export async function main(args: readonly string[]): Promise<number> {
       console.error(error.message);
       return 3;
     }
-    if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) {
+    if (
+      error instanceof UsageError ||
+      error instanceof ManifestError ||
+      (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
+    ) {
       console.error(`lockless-strip: ${(error as Error).message}\n${USAGE}`);
       return 2;
     }

@@ -2,7 +2,7 @@
 export { CompileError, compile, joinMaps } from './compile.js';
 export type { FolderOptions, FolderResult } from './folder.js';
 export { stripFolder } from './folder.js';
-export { buildNativePackage } from './native-package.js';
+export { buildNativePackage, ManifestError } from './native-package.js';
 export type { StripOptions } from './options.js';
 export type { Stripped } from './strip.js';
 export { exportedOperations, strip } from './strip.js';

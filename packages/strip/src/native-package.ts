@@ -13,6 +13,14 @@ interface Manifest {
   readonly lockless?: { readonly segment?: number };
 }
 
+/** A package.json that does not say how the native build is made, or that is not there. */
+export class ManifestError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ManifestError';
+  }
+}
+
 /** What a package defines at module load, and where it must come from so that every thread gives it the same numbers. */
 const STATIC_DATA = [
   'defineStatic',
@@ -29,13 +37,13 @@ const OPERATIONS = 'operations.json';
 
 /**
  * Makes the native build of the package in `folder`: `src` translated into `.native`, and that compiled into `dist/native`. Imports of packages that have
- * a `./native` themselves lead there. Returns the number of files. Throws {@link StripError} or {@link CompileError}.
+ * a `./native` themselves lead there. Returns the number of files. Throws {@link StripError}, {@link CompileError} or {@link ManifestError}.
  */
 export function buildNativePackage(folder: string): number {
   const manifest = readManifest(folder);
   const segment = manifest.lockless?.segment;
   if (typeof segment !== 'number' || !Number.isInteger(segment) || segment < 0)
-    throw new RangeError(
+    throw new ManifestError(
       `${join(folder, 'package.json')}: expected "lockless": { "segment": NUMBER }, which no other package has`,
     );
   const modules: Record<string, string> = {};
@@ -58,7 +66,9 @@ export function buildNativePackage(folder: string): number {
 }
 
 function readManifest(folder: string): Manifest {
-  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const file = join(folder, 'package.json');
+  if (!existsSync(file)) throw new ManifestError(`${file}: no such file; expected the folder of a package`);
+  return JSON.parse(readFileSync(file, 'utf8'));
 }
 
 function readOperations(folder: string): Set<string> {
