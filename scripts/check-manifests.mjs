@@ -102,18 +102,37 @@ function checkInternalRanges({ path, manifest }, workspaces) {
   });
 }
 
-/** Each package of native builds has a segment of static data to itself (docs/native.md). @param {Workspace[]} workspaces */
+/** Segments of static data that packages of this repository may have; the others are for its users. */
+const SEGMENTS = 32;
+
+/**
+ * Each package with a native build makes it by the strip step, and has a segment of static data to itself (docs/native.md): or two threads would take
+ * different things for the same.
+ * @param {Workspace[]} workspaces
+ */
 function checkSegments(workspaces) {
   /** @type {Map<number, string>} */
   const owners = new Map();
-  return workspaces.flatMap(({ path, manifest }) => {
-    const segment = manifest.lockless?.segment;
-    if (segment === undefined) return [];
+  return workspaces.flatMap(({ path, manifest: { exports, lockless, scripts } }) => {
+    /** @type {string[]} */
+    const findings = [];
+    const say = (/** @type {string} */ text) => findings.push(`${path}/package.json: ${text}`);
+    const stripped = scripts?.build?.includes('lockless-strip --package') ?? false;
+    if (stripped !== (exports?.['./native'] !== undefined))
+      say(
+        `${stripped ? 'no ./native among the exports' : 'exports ./native'}, expected so if "lockless-strip --package" is in the build`,
+      );
+    const segment = lockless?.segment;
+    if (segment === undefined) {
+      if (stripped) say('expected "lockless": { "segment": NUMBER }');
+      return findings;
+    }
     const owner = owners.get(segment);
+    if (owner !== undefined) say(`lockless.segment ${segment} is ${owner}'s`);
     owners.set(segment, path);
-    if (!Number.isInteger(segment) || segment < 0 || segment > 31)
-      return [`${path}/package.json: lockless.segment is ${segment}, expected 0 to 31`];
-    return owner === undefined ? [] : [`${path}/package.json: lockless.segment ${segment} is ${owner}'s`];
+    if (!Number.isInteger(segment) || segment < 0 || segment >= SEGMENTS)
+      say(`lockless.segment is ${segment}, expected 0 to ${SEGMENTS - 1}`);
+    return findings;
   });
 }
 

@@ -61,6 +61,21 @@ test.each([
     },
     "packages/rcu/package.json: lockless.segment 3 is packages/cpu's",
   ],
+  [
+    'a segment that is for users',
+    cpu({ lockless: { segment: 40 } }),
+    'packages/cpu/package.json: lockless.segment is 40, expected 0 to 31',
+  ],
+  [
+    'a native build without a segment',
+    cpu({ scripts: { build: 'tsc -b && lockless-strip --package', test: 'vitest' } }),
+    'packages/cpu/package.json: expected "lockless": { "segment": NUMBER }',
+  ],
+  [
+    'a native build that nothing makes',
+    cpu({ exports: { './native': { types: './dist/native/index.d.ts', default: './dist/native/index.js' } } }),
+    'packages/cpu/package.json: exports ./native, expected so if "lockless-strip --package" is in the build',
+  ],
   ['no README', { 'packages/cpu/README.md': null }, 'packages/cpu/README.md: missing'],
   [
     'a README without an example',

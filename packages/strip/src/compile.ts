@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import remapping from '@jridgewell/remapping';
 
@@ -18,10 +18,13 @@ export class CompileError extends Error {
  */
 export function compile(generated: string, out: string, tsconfig: string): void {
   const config = join(generated, 'tsconfig.json');
+  // Not incremental: a file whose text is the same may stem from other lines of its source, and its map must be written anew.
   const compilerOptions = {
     rootDir: '.',
     outDir: relative(generated, out),
-    tsBuildInfoFile: `${relative(generated, out)}/tsconfig.tsbuildinfo`,
+    composite: false,
+    incremental: false,
+    tsBuildInfoFile: null,
   };
   const settings = {
     extends: relative(generated, tsconfig),
@@ -31,6 +34,7 @@ export function compile(generated: string, out: string, tsconfig: string): void 
     references: [],
   };
   writeFileSync(config, JSON.stringify(settings, null, 2));
+  rmSync(out, { recursive: true, force: true });
   const path = [...binaries(generated), process.env.PATH].join(delimiter);
   const { status, stdout, stderr, error } = spawnSync('tsc', ['-p', config, '--pretty', 'false'], {
     encoding: 'utf8',
