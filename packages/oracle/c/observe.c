@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "oracle.h"
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -16,7 +15,7 @@
 #define STABLE_FLAGS ((1ULL << 32) - 1)
 #define RETRIES 8
 
-static int kpagecount, kpageflags;
+static int kpagecount, kpageflags, own_pagemap;
 
 /* The fields of smaps that are compared, in the order in which src/kernel.ts reads them. */
 static const char *const fields[] = {
@@ -38,8 +37,9 @@ void observe_init(void)
 {
 	kpagecount = open("/proc/kpagecount", O_RDONLY | O_CLOEXEC);
 	kpageflags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	if (kpagecount < 0 || kpageflags < 0)
-		fail("/proc/kpagecount, /proc/kpageflags");
+	own_pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (kpagecount < 0 || kpageflags < 0 || own_pagemap < 0)
+		fail("/proc/kpagecount, /proc/kpageflags, /proc/self/pagemap");
 }
 
 static FILE *open_proc(pid_t pid, const char *name)
@@ -61,6 +61,13 @@ static uint64_t word(int fd, uint64_t index)
 	if (pread(fd, &value, sizeof value, index * sizeof value) != sizeof value)
 		fail("a word of /proc");
 	return value;
+}
+
+uint64_t own_page_flags(const void *address)
+{
+	uint64_t entry = word(own_pagemap, (uintptr_t)address / PAGE);
+
+	return entry & PRESENT ? word(kpageflags, entry & PFN_MASK) : 0;
 }
 
 /* -1: anonymous memory; -2: shared anonymous memory, a file that has no name; else the script's number. */

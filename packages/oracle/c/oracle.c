@@ -251,6 +251,8 @@ static void step(int process, struct command *command)
 			reply.value = 0;
 		}
 	}
+	if (command->operation == 'A' && command->argument[2] == MADV_PAGEOUT)
+		settle(pids[process]);
 	drain_batches();
 	report(&reply);
 }

@@ -2,6 +2,7 @@
 #ifndef ORACLE_H
 #define ORACLE_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -56,5 +57,9 @@ void worker(int process) __attribute__((noreturn));
 void observe_init(void);
 /* Prints what /proc says of the arena of one process, as a JSON object. */
 void observe(FILE *out, int process, pid_t pid, const unsigned char *core);
+/* The flags that kpageflags has of a page of the caller's own memory; 0 where nothing is present. */
+uint64_t own_page_flags(const void *address);
+/* Takes back what the process's MADV_PAGEOUT left of pages of files. */
+void settle(pid_t pid);
 
 #endif

@@ -47,15 +47,13 @@ function compareRuns(script: Script, simulated: SideRun, real: SideRun): Compari
     if (here === undefined || there === undefined) return upTo(step, unfinished(step, simulated, real));
     if (mayReuseFrames(script, step)) for (const side of names) side.forget();
     const found = differingFacts(factsOf(here, names[0]), factsOf(there, names[1]));
-    const reasons = found.map((field) =>
-      deliberateDifferences.find(({ explains }) => explains(field, script, step, found)),
-    );
+    const reasons = found.map((field) => deliberateDifferences.find(({ explains }) => explains(field, script, step)));
     const whole = reasons.find((reason) => reason?.ends === 'step');
     for (const reason of whole === undefined ? reasons : [whole]) if (reason) deliberate.add(reason.name);
     if (whole !== undefined) return upTo(step, null);
     const fields = found.filter((_, i) => reasons[i] === undefined);
     if (fields.length > 0) return upTo(step + 1, { step, fields });
-    if (reasons.some((reason) => reason?.ends === 'rest')) return upTo(step + 1, null);
+    if (found.length > 0) return upTo(step + 1, null);
   }
   const { length } = script.steps;
   const ended = simulated.broken === null && real.broken === null;

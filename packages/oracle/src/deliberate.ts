@@ -7,18 +7,10 @@ export interface Deliberate {
   readonly name: string;
   /** What differs, and why it is left so. */
   readonly reason: string;
-  /** Whether a difference after that step of the script, one of `found`, is this one. */
-  readonly explains: (
-    difference: FieldDifference,
-    script: Script,
-    step: number,
-    found: readonly FieldDifference[],
-  ) => boolean;
-  /**
-   * More may differ by it afterwards: the rest of the script is not compared. `step`: then already, so that step is not compared either. `field`: nothing
-   * else does, and all goes on.
-   */
-  readonly ends: 'step' | 'rest' | 'field';
+  /** Whether a difference after that step of the script is this one. */
+  readonly explains: (difference: FieldDifference, script: Script, step: number) => boolean;
+  /** More may differ by it afterwards: the rest of the script is not compared. `step`: then already, so that step is not compared either. */
+  readonly ends: 'step' | 'rest';
 }
 
 /** All of them. Everything that is not in this table is a bug of one side. */
@@ -42,29 +34,6 @@ export const deliberateDifferences: readonly Deliberate[] = [
       const step = steps[at];
       return step.op === 'vm-read' && field === 'frame' && where === `P${step.of} page ${step.at}` && simulated !== '-';
     },
-    ends: 'step',
-  },
-  {
-    name: 'files-in-memory-swapped',
-    reason:
-      'Linux writes pages of files in memory to swap that MADV_PAGEOUT takes from their mappings, and counts them in Swap. mm keeps them in the page cache: they need no other place there.',
-    explains: ({ where, field, simulated }, { steps }, at) =>
-      where.includes(' area ') &&
-      (field === 'smaps.swap' || field === 'smaps.swapPss') &&
-      simulated === '0 kB' &&
-      steps.slice(0, at + 1).some(({ op }) => op === 'swap-out'),
-    ends: 'field',
-  },
-  {
-    name: 'passed-by-around-a-fault',
-    reason:
-      'A fault in a file maps the pages around it that are in the cache. On Linux those that MADV_PAGEOUT met dirty are not among them: pages on a disk are marked to be reclaimed, which is also the mark of read-ahead (PG_reclaim, PG_readahead), and pages in memory are in swap. In mm they are in the cache, unmarked.',
-    explains: ({ where, field, simulated, real }, { steps }, at, found) =>
-      field === 'kind' &&
-      (simulated === 'file' || simulated === 'shmem') &&
-      real === 'none' &&
-      steps.slice(0, at).some(({ op }) => op === 'swap-out') &&
-      found.some((other) => other.where === where && other.field === 'dirty' && other.simulated === 'true'),
     ends: 'step',
   },
   {
