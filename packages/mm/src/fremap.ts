@@ -33,6 +33,7 @@ import {
   vmaMapping,
 } from '@lockless/rmap';
 import { filemapPopulate } from './do-file-page.js';
+import { type RemapRequest, remapByMmap } from './fremap-emulated.js';
 import { onDisk } from './memory-fault.js';
 import { populatePiece } from './mlock.js';
 import { mmOption } from './mm-options.js';
@@ -53,7 +54,8 @@ export const MAP_NONBLOCK = 0x10000;
  *
  * *Context*: a task with an mm; takes mmap_sem. *Returns* 0; -EINVAL: `prot` is not 0, no pages, no such addresses or offsets, not one shared
  * mapping of a file; -ENOMEM. With chains and 2.6.6's faults also -EINVAL beyond the end of the file and -EIO.
- * *Source*: `sys_remap_file_pages`, mm/fremap.c, 2.6.27; entries by ->populate as in 2.6.6 with its faults (option `truncateCountFaults`).
+ * *Source*: `sys_remap_file_pages`, mm/fremap.c, 2.6.27; entries by ->populate as in 2.6.6 with its faults (option `truncateCountFaults`); {@link remapByMmap}
+ * with option `remapEmulated`.
  */
 export function* sysRemapFilePages(
   start: number,
@@ -64,8 +66,10 @@ export function* sysRemapFilePages(
 ): Op<number> {
   const mm = yield* load(taskMm(current()));
   if (mm === NULL || prot !== 0 || pages <= 0 || start < 0 || pgoff < 0) return -EINVAL;
+  const nonblock = (flags & MAP_NONBLOCK) !== 0;
+  if (mmOption('remapEmulated') !== 0) return yield* remapByMmap({ start, pages, pgoff, nonblock });
   if (start + pages > TASK_PAGES || pgoff + pages > 2 ** PTE_FILE_MAX_BITS) return -EINVAL;
-  const request = { mm, start, pages, pgoff, nonblock: (flags & MAP_NONBLOCK) !== 0 };
+  const request = { mm, start, pages, pgoff, nonblock };
   yield* downRead(MmStruct.mmapSem(mm));
   let found = yield* areaOf(request); // 1, 2
   if (found.state === 'linear') {
@@ -80,12 +84,8 @@ export function* sysRemapFilePages(
   return error;
 }
 
-interface Request {
+interface Request extends RemapRequest {
   readonly mm: Ptr<MmStruct>;
-  readonly start: number;
-  readonly pages: number;
-  readonly pgoff: number;
-  readonly nonblock: boolean;
 }
 
 /** The area of a request, if something is to be done there. */

@@ -26,6 +26,7 @@ import {
 import { filePut, forcePageCacheReadahead } from '@lockless/pagecache';
 import { hugePmdsInUse, type ZapDetails, zapPageRange } from '@lockless/rmap';
 import { punchHole } from './fallocate.js';
+import { freePiece } from './madvise-free.js';
 import { pageoutPiece } from './madvise-pageout.js';
 import { mmOption } from './mm-options.js';
 import { checkRange } from './unmapped-area.js';
@@ -78,8 +79,7 @@ function advisedFlags(advice: number, flags: number): number | undefined {
  * *Returns* 0; -ENOMEM when a part is not mapped (the rest is advised); -EINVAL; -EBADF for MADV_WILLNEED of anonymous memory; errors of
  * {@link punchHole} for MADV_REMOVE.
  * *Source*: `sys_madvise`, mm/madvise.c, 2.6.27.
- * MADV_PAGEOUT: 5.4.
- * *Differs*: MADV_FREE does nothing: it allows reclaim to drop the pages.
+ * MADV_FREE: {@link freePiece}, 4.12. MADV_PAGEOUT: 5.4.
  */
 export function* sysMadvise(start: number, pages: number, advice: number): Op<number> {
   const mm = yield* load(taskMm(current()));
@@ -112,7 +112,7 @@ function* madviseVma(mm: Ptr<MmStruct>, piece: Piece, advice: number): Op<number
     case MADV_REMOVE:
       return yield* remove(mm, piece, flags);
     case MADV_FREE:
-      return (flags & VM_SHARED) !== 0 || (yield* load(VmAreaStruct.vmFile(piece.vma))) !== NULL ? -EINVAL : 0;
+      return yield* freePiece(mm, piece, flags);
     default:
       return advice >= MADV_MERGEABLE ? 0 : -EINVAL;
   }

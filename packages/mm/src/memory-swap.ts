@@ -22,6 +22,7 @@ import {
   removeExclusiveSwapPage,
   swapFree,
   swapinReadahead,
+  tryToFreeSwap,
   VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
@@ -43,6 +44,7 @@ import {
 import { putChargedPage } from './memcontrol.js';
 import { doWpPage } from './memory-cow.js';
 import { maybeMkwrite, vmaPageProt } from './page-prot.js';
+import { willStayInMemory } from './swap-locked.js';
 import { countFault, type Fault, VM_FAULT_ERROR, VM_FAULT_WRITE } from './vm-fault.js';
 
 /**
@@ -110,7 +112,8 @@ function* notRead({ mm, pte, origPte }: Fault): Op<number> {
 
 /** 4, 5 and 6. *Context*: page locked, in the swap cache under `entry`; takes over its lock, its reference, and `spare`. */
 function* mapSwapPage(fault: Fault, entry: SwpEntry, page: Ptr<Page>, spare: RmapSpare): Op<number> {
-  const { mm, pte, origPte } = fault;
+  const { mm, vma, pte, origPte } = fault;
+  const stays = yield* willStayInMemory(page, vma);
   yield* spinLock(MmStruct.pageTableLock(mm));
   const same = (yield* readOnce(pte)) === origPte; // 4
   const readable = yield* pageUptodate(page);
@@ -118,7 +121,8 @@ function* mapSwapPage(fault: Fault, entry: SwpEntry, page: Ptr<Page>, spare: Rma
   if (same && readable) {
     const mapped = yield* setSwapPte(fault, page, spare); // 5
     yield* swapFree(entry); // 6
-    if (yield* vmSwapFull()) yield* removeExclusiveSwapPage(page);
+    if (stays) yield* tryToFreeSwap(page);
+    else if (yield* vmSwapFull()) yield* removeExclusiveSwapPage(page);
     yield* unlockPage(page);
     if (mapped.write) {
       result = yield* doWpPage({ ...fault, origPte: mapped.entry });

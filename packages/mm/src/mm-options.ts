@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { defineStatic, type Op, type Ptr, peek, type Ref, type StructOf, store, struct } from '@lockless/cpu';
+import { useLazyfree } from '@lockless/page';
 import { useTruncateCount } from '@lockless/rmap';
 
 /**
@@ -25,6 +26,12 @@ export interface MmOptions {
   removeAsPunch: number;
   /** 1: mremap refuses what it cannot move before it unmaps anything (6.17 and later, seen on 6.18). */
   mremapChecksFirst: number;
+  /** 1: mremap with an old length of 0 maps private memory anew too (before 4.14). */
+  mremapDuplicatesPrivate: number;
+  /** 1: there is MREMAP_DONTUNMAP, of any mapping (5.13 and later). */
+  mremapDontunmap: number;
+  /** 1: remap_file_pages() makes areas, never entries in an area that is not linear (4.0 and later). */
+  remapEmulated: number;
   /** 1: get_user_pages_fast() counts on no interrupt of a TLB flush for pages (powerpc; everywhere since 4.14); 0: it does (x86, 2.6.27). */
   gupSpeculative: number;
   /** 1: truncation is kept out of faults on files by mapping->truncate_count (before 2.6.23), not by the page lock. */
@@ -35,6 +42,10 @@ export interface MmOptions {
   stackLimit: number;
   /** stack_guard_gap in pages (4.12 and later); 0: none. */
   stackGuardGap: number;
+  /** 1: MADV_FREE lets reclaim drop pages (4.12 and later); 0: it does nothing. */
+  madvFree: number;
+  /** 1: a page that comes back to locked memory gives its place in swap back (2.6.28 and later). */
+  swapFreedOfLocked: number;
   /** 1: swapoff looks through an area with its page table lock held (before 2.6.14). */
   unuseUnderLock: number;
 }
@@ -48,11 +59,16 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   msyncRange: 1,
   removeAsPunch: 1,
   mremapChecksFirst: 1,
+  mremapDuplicatesPrivate: 1,
+  mremapDontunmap: 1,
+  remapEmulated: 1,
   gupSpeculative: 1,
   truncateCountFaults: 1,
   fileSizeLimit: 1,
   stackLimit: 1,
   stackGuardGap: 1,
+  madvFree: 1,
+  swapFreedOfLocked: 1,
   unuseUnderLock: 1,
 });
 
@@ -69,11 +85,16 @@ export const MODERN_MM: MmOptions = {
   msyncRange: 1,
   removeAsPunch: 1,
   mremapChecksFirst: 1,
+  mremapDuplicatesPrivate: 0,
+  mremapDontunmap: 1,
+  remapEmulated: 1,
   gupSpeculative: 1,
   truncateCountFaults: 0,
   fileSizeLimit: 0,
   stackLimit: 2048,
   stackGuardGap: 256,
+  madvFree: 1,
+  swapFreedOfLocked: 1,
   unuseUnderLock: 0,
 };
 
@@ -88,11 +109,16 @@ export const ERA_MM: MmOptions = {
   msyncRange: 0,
   removeAsPunch: 0,
   mremapChecksFirst: 0,
+  mremapDuplicatesPrivate: 1,
+  mremapDontunmap: 0,
+  remapEmulated: 0,
   gupSpeculative: 0,
   truncateCountFaults: 0,
   fileSizeLimit: 0,
   stackLimit: 2048,
   stackGuardGap: 0,
+  madvFree: 0,
+  swapFreedOfLocked: 0,
   unuseUnderLock: 0,
 };
 
@@ -102,5 +128,6 @@ export const mmOption = (name: keyof MmOptions): number => peek(MmOptions[name](
 /** Sets the options. *Context*: boot, one CPU. */
 export function* mmOptionsInit(values: MmOptions): Op<void> {
   if (values.truncateCountFaults !== 0) useTruncateCount();
+  if (values.madvFree !== 0) useLazyfree();
   for (const name of Object.keys(values) as (keyof MmOptions)[]) yield* store(MmOptions[name](options), values[name]);
 }

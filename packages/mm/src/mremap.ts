@@ -1,21 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { current, downWrite, load, NULL, type Op, type Ptr, store, upWrite } from '@lockless/cpu';
 import {
-  current,
-  downWrite,
-  load,
-  NULL,
-  type Null,
-  type Op,
-  type Ptr,
-  type Ref,
-  readOnce,
-  spinLock,
-  spinUnlock,
-  store,
-  upWrite,
-} from '@lockless/cpu';
-import {
-  AddressSpace,
   EFAULT,
   EINVAL,
   ENOMEM,
@@ -23,34 +8,21 @@ import {
   taskMm,
   VM_DONTEXPAND,
   VM_LOCKED,
+  VM_MAYSHARE,
   VM_PFNMAP,
   VmAreaStruct,
 } from '@lockless/mm-types';
-import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
-import {
-  copyVma,
-  findVma,
-  nextPteRange,
-  type Pte,
-  pageMoveRmap,
-  pteAllocMap,
-  pteNone,
-  ptePresent,
-  ptepClearFlush,
-  setPteAt,
-  vmaAdjust,
-  vmaMapping,
-  vmNormalPage,
-} from '@lockless/rmap';
+import { copyVma, findVma, vmaAdjust } from '@lockless/rmap';
 import { makePagesPresent } from './mlock.js';
 import { mmOption } from './mm-options.js';
-import { canMove, makePageExclusive } from './mremap-exclusive.js';
+import { type Move, movePageTables } from './move-page-tables.js';
 import { doMunmap } from './munmap.js';
 import { checkRange, getUnmappedArea, MAX_MAP_COUNT } from './unmapped-area.js';
 
 /* MREMAP_* of mremap(2). */
 export const MREMAP_MAYMOVE = 1;
 export const MREMAP_FIXED = 2;
+export const MREMAP_DONTUNMAP = 4;
 
 /** What mremap(2) is asked for, in pages. */
 export interface MremapRequest {
@@ -59,15 +31,16 @@ export interface MremapRequest {
   readonly newPages: number;
   /** MREMAP_* bits. */
   readonly flags: number;
-  /** With MREMAP_FIXED. */
+  /** With MREMAP_FIXED; with MREMAP_DONTUNMAP alone a wish, 0 for none. */
   readonly newAddress: number;
 }
 
 /**
- * mremap(2), in pages: shrinks, grows or moves a mapping. The pages stay the same; only the place where they are mapped changes.
+ * mremap(2), in pages: shrinks, grows or moves a mapping. The pages stay the same; only the place where they are mapped changes. An old
+ * length of 0: a second mapping of shared memory. MREMAP_DONTUNMAP: the old place stays mapped, empty.
  *
  * *Context*: a task with an mm; mmap_sem for writing. *Returns* the first page's number, or -EINVAL, -EFAULT, -ENOMEM.
- * *Source*: `do_mremap`, mm/mremap.c, 2.6.27. *Differs*: an old length of 0 (a second mapping of shared pages) is -EINVAL.
+ * *Source*: `do_mremap`, mm/mremap.c, 2.6.27; MREMAP_DONTUNMAP of any mapping as in 5.13 (e346b3813067, a4609387859f).
  */
 export function* sysMremap(request: MremapRequest): Op<number> {
   const mm = yield* load(taskMm(current()));
@@ -93,12 +66,9 @@ function* doMremap(mm: Ptr<MmStruct>, request: MremapRequest): Op<Remapped> {
   const { address, flags, newAddress } = request;
   const { oldPages, newPages } = request;
   const fixed = (flags & MREMAP_FIXED) !== 0;
-  const mayMove = (flags & MREMAP_MAYMOVE) !== 0;
-  if (oldPages <= 0 || newPages <= 0 || checkRange(address, oldPages) !== 0 || (fixed && !mayMove))
-    return failed(-EINVAL);
-  const overlaps = newAddress < address + oldPages && newAddress + newPages > address;
-  if (fixed && (overlaps || checkRange(newAddress, newPages) !== 0)) return failed(-EINVAL);
-  if (mmOption('mremapChecksFirst') !== 0 && !(yield* isPossible(mm, request))) return failed(-EFAULT);
+  if (!isRequest(request)) return failed(-EINVAL);
+  const impossible = mmOption('mremapChecksFirst') === 0 ? 0 : yield* impossibility(mm, request);
+  if (impossible !== 0) return failed(impossible);
   if (fixed) {
     const error = yield* doMunmap(mm, newAddress, newPages);
     if (error !== 0) return failed(error);
@@ -107,18 +77,47 @@ function* doMremap(mm: Ptr<MmStruct>, request: MremapRequest): Op<Remapped> {
     const error = yield* doMunmap(mm, address + newPages, oldPages - newPages);
     if (error !== 0) return failed(error);
     if (!fixed) return { address, locked: false };
-  } else if (oldPages === newPages && !fixed) {
+  } else if (oldPages === newPages && !goesAway(request)) {
     return { address, locked: false };
   }
   return yield* growOrMove(mm, request, Math.min(oldPages, newPages));
 }
 
-/** Whether the range begins in an area, and what stays of it ends there when it is to grow or move. *Source*: `check_prep_vma`, 6.17. */
-function* isPossible(mm: Ptr<MmStruct>, { address, oldPages, newPages, flags }: MremapRequest): Op<boolean> {
+/** Whether the new place is another in any case. */
+const goesAway = ({ flags }: MremapRequest): boolean => (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
+
+/** Whether flags, addresses and lengths are such that they can be asked for. */
+function isRequest(request: MremapRequest): boolean {
+  const { address, oldPages, newPages, flags, newAddress } = request;
+  const known = MREMAP_MAYMOVE | MREMAP_FIXED | (mmOption('mremapDontunmap') === 0 ? 0 : MREMAP_DONTUNMAP);
+  if ((flags & ~known) !== 0 || oldPages < 0 || newPages <= 0) return false;
+  if (checkRange(address, Math.max(1, oldPages)) !== 0) return false;
+  if (!goesAway(request)) return true;
+  if ((flags & MREMAP_MAYMOVE) === 0 || checkRange(newAddress, newPages) !== 0) return false;
+  if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return false;
+  const overlaps = newAddress < address + oldPages && newAddress + newPages > address;
+  return !overlaps;
+}
+
+/**
+ * Whether the range begins in an area, and what stays of it ends there when it is to grow or move. *Returns* 0, -EFAULT, or -EINVAL for a second mapping
+ * of private memory.
+ *
+ * *Source*: `check_prep_vma`, mm/mremap.c, 6.17.
+ */
+function* impossibility(mm: Ptr<MmStruct>, request: MremapRequest): Op<number> {
+  const { address, oldPages, newPages } = request;
   const vma = yield* findVma(mm, address);
-  if (vma === NULL || (yield* load(VmAreaStruct.vmStart(vma))) > address) return false;
-  const staysThere = newPages <= oldPages && (flags & MREMAP_FIXED) === 0;
-  return staysThere || Math.min(oldPages, newPages) <= (yield* load(VmAreaStruct.vmEnd(vma))) - address;
+  if (vma === NULL || (yield* load(VmAreaStruct.vmStart(vma))) > address) return -EFAULT;
+  if (newPages <= oldPages && !goesAway(request)) return 0;
+  if (oldPages === 0 && !(yield* mayDuplicate(vma))) return -EINVAL;
+  return Math.min(oldPages, newPages) > (yield* load(VmAreaStruct.vmEnd(vma))) - address ? -EFAULT : 0;
+}
+
+/** A second mapping of private memory would be of something else. *Source*: dba58d3b8c50 (4.14). */
+function* mayDuplicate(vma: Ptr<VmAreaStruct>): Op<boolean> {
+  if (mmOption('mremapDuplicatesPrivate') !== 0) return true;
+  return ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_MAYSHARE) !== 0;
 }
 
 function* growOrMove(mm: Ptr<MmStruct>, request: MremapRequest, kept: number): Op<Remapped> {
@@ -128,17 +127,21 @@ function* growOrMove(mm: Ptr<MmStruct>, request: MremapRequest, kept: number): O
   const end = yield* load(VmAreaStruct.vmEnd(vma));
   const vmFlags = yield* load(VmAreaStruct.vmFlags(vma));
   if (kept > end - address) return failed(-EFAULT);
+  if (request.oldPages === 0 && !(yield* mayDuplicate(vma))) return failed(-EINVAL);
   if (newPages > kept && (vmFlags & (VM_DONTEXPAND | VM_PFNMAP)) !== 0) return failed(-EFAULT);
   const locked = (vmFlags & VM_LOCKED) !== 0;
-  if ((flags & MREMAP_FIXED) === 0 && end === address + kept && (yield* roomBehind(vma, newPages - kept))) {
+  if (!goesAway(request) && end === address + kept && (yield* roomBehind(vma, newPages - kept))) {
     yield* growInPlace(mm, vma, newPages - kept, locked);
     return { address, locked };
   }
   if ((flags & MREMAP_MAYMOVE) === 0) return failed(-ENOMEM);
-  const to = (flags & MREMAP_FIXED) !== 0 ? request.newAddress : yield* getUnmappedArea(mm, 0, newPages);
+  const to = (flags & MREMAP_FIXED) !== 0 ? request.newAddress : yield* getUnmappedArea(mm, wishOf(request), newPages);
   if (to < 0) return failed(to);
-  return { address: yield* moveVma(mm, vma, { from: address, kept, to, pages: newPages }), locked };
+  const stays = (flags & MREMAP_DONTUNMAP) !== 0;
+  return { address: yield* moveVma(mm, vma, { from: address, kept, to, pages: newPages, stays }), locked };
 }
+
+const wishOf = (request: MremapRequest): number => (goesAway(request) ? request.newAddress : 0);
 
 function* roomBehind(vma: Ptr<VmAreaStruct>, pages: number): Op<boolean> {
   const end = yield* load(VmAreaStruct.vmEnd(vma));
@@ -155,95 +158,44 @@ function* growInPlace(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, pages: number, 
   if (locked) yield* store(MmStruct.lockedVm(mm), (yield* load(MmStruct.lockedVm(mm))) + pages);
 }
 
-interface Move {
-  readonly from: number;
-  /** Pages that exist at the old place and go along. */
-  readonly kept: number;
-  readonly to: number;
+interface VmaMove extends Move {
   /** Length at the new place. */
   readonly pages: number;
+  /** The old place stays mapped, empty. */
+  readonly stays: boolean;
 }
 
-/** move_vma(): a copy of the area at the new place, the entries moved over, the old place unmapped. *Source*: mm/mremap.c, 2.6.27. */
-function* moveVma(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, move: Move): Op<number> {
+/** move_vma(): a copy of the area at the new place, the entries moved over, the old place unmapped or left empty. *Source*: mm/mremap.c, 2.6.27. */
+function* moveVma(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, move: VmaMove): Op<number> {
   if ((yield* load(MmStruct.mapCount(mm))) >= MAX_MAP_COUNT - 3) return -ENOMEM;
   const pgoff = (yield* load(VmAreaStruct.vmPgoff(vma))) + (move.from - (yield* load(VmAreaStruct.vmStart(vma))));
   const locked = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0;
   const copied = yield* copyVma(vma, move.to, move.pages, pgoff);
   if (copied === NULL) return -ENOMEM;
   let result = move.to;
-  let leave = { address: move.from, pages: move.kept };
+  let leave = { address: move.from, pages: move.stays ? 0 : move.kept };
   const moved = yield* movePageTables(mm, copied.source, move);
   if (moved < move.kept) {
     // No memory for a table on the way: what has moved moves back, to tables that are there, and the new place goes.
-    yield* movePageTables(mm, copied.copy, { from: move.to, kept: moved, to: move.from, pages: moved });
+    yield* movePageTables(mm, copied.copy, { from: move.to, kept: moved, to: move.from });
     leave = { address: move.to, pages: move.pages };
     result = -ENOMEM;
   }
   yield* store(MmStruct.totalVm(mm), (yield* load(MmStruct.totalVm(mm))) + move.pages);
   if (locked) yield* store(MmStruct.lockedVm(mm), (yield* load(MmStruct.lockedVm(mm))) + move.pages);
-  const error = yield* doMunmap(mm, leave.address, leave.pages);
+  if (move.stays && result >= 0) yield* unlockArea(mm, copied.source);
+  const error = leave.pages === 0 ? 0 : yield* doMunmap(mm, leave.address, leave.pages);
   return error === 0 ? result : error;
 }
 
 /**
- * move_page_tables(): moves entries, without touching the pages or their counts.
- *
- * *Context*: mmap_sem for writing. Takes i_mmap_lock of a file, so that truncation, which walks area by area, cannot pass the new place
- * before an entry arrives there and the old one after it left.
- * *Returns* how many pages from the start were dealt with: less than `kept` when memory for a table was short.
- * *Source*: `move_page_tables`, `move_ptes`, mm/mremap.c, 2.6.27.
+ * The area that was moved from is locked no more, nor is what it has besides. *Source*: `dontunmap_complete`, mm/mremap.c, 6.17. *Differs*: locked_vm
+ * goes with it, which there is left as it was.
  */
-function* movePageTables(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, move: Move): Op<number> {
-  yield* mmuNotifierInvalidateRangeStart(mm, move.from, move.from + move.kept);
-  const moved = yield* moveEntries(mm, vma, move);
-  yield* mmuNotifierInvalidateRangeEnd(mm, move.from, move.from + move.kept);
-  return moved;
-}
-
-function* moveEntries(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, { from, kept, to }: Move): Op<number> {
-  const mapping = yield* vmaMapping(vma);
-  let range = yield* nextPteRange(mm, from, from + kept);
-  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, from + kept)) {
-    for (let address = range.address; address < range.end; address++) {
-      const source = (range.ptes + (address - range.address)) as Ref<Pte>;
-      if (pteNone(yield* readOnce(source))) continue;
-      const target = yield* pteAllocMap(mm, to + (address - from));
-      if (target === NULL) return address - from;
-      const place = { address: to + (address - from), pte: target };
-      while (!(yield* movePte(mm, mapping, { address, pte: source }, place))) {
-        if (!(yield* makePageExclusive(vma, address))) return address - from;
-      }
-    }
-  }
-  return kept;
-}
-
-/** The place of an entry. */
-interface Place {
-  readonly address: number;
-  readonly pte: Ref<Pte>;
-}
-
-/**
- * Flushed under the page-table lock: nobody may find the page at the new place, and free it, while a CPU uses it at the old one.
- * *Returns* false when the entry has to stay until its page is exclusive, see {@link canMove}.
- */
-function* movePte(mm: Ptr<MmStruct>, mapping: Ptr<AddressSpace> | Null, from: Place, to: Place): Op<boolean> {
-  if (mapping !== NULL) yield* spinLock(AddressSpace.iMmapLock(mapping));
-  yield* spinLock(MmStruct.pageTableLock(mm));
-  const movable = yield* canMove(from.address, from.pte);
-  if (movable) yield* moveEntry(mm, from, to);
-  yield* spinUnlock(MmStruct.pageTableLock(mm));
-  if (mapping !== NULL) yield* spinUnlock(AddressSpace.iMmapLock(mapping));
-  return movable;
-}
-
-/** *Context*: page-table lock. */
-function* moveEntry(mm: Ptr<MmStruct>, from: Place, to: Place): Op<void> {
-  // Reclaim or truncation may have been here since we looked.
-  const entry = yield* ptepClearFlush(mm, from.address, from.pte);
-  if (!pteNone(entry)) yield* setPteAt(mm, to.address, to.pte, entry);
-  const page = ptePresent(entry) ? vmNormalPage(NULL, from.address, entry) : NULL;
-  if (page !== NULL) yield* pageMoveRmap(page, from.pte, to.pte, to.address);
+function* unlockArea(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<void> {
+  const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  if ((flags & VM_LOCKED) === 0) return;
+  const pages = (yield* load(VmAreaStruct.vmEnd(vma))) - (yield* load(VmAreaStruct.vmStart(vma)));
+  yield* store(VmAreaStruct.vmFlags(vma), flags & ~VM_LOCKED);
+  yield* store(MmStruct.lockedVm(mm), (yield* load(MmStruct.lockedVm(mm))) - pages);
 }

@@ -54,7 +54,7 @@ class Remapped {
       rmap,
       memoryPages: 256,
       minFreeKbytes: 64,
-      mm: { truncateCountFaults: early ? 1 : 0 },
+      mm: { truncateCountFaults: early ? 1 : 0, remapEmulated: 0 },
     });
     const { machine } = this;
     this.file =

@@ -135,7 +135,8 @@ static void make_files(void)
 
 		if (scanf(" %c %ld", &kind, &pages) != 2 || (kind == 'd' && scanf(" %4095[^\n]", path) != 1))
 			fail("a file");
-		files[i].fd = kind == 'd' ? make_disk_file(path, pages) : make_memory_file(pages);
+		files[i].on_disk = kind == 'd';
+		files[i].fd = files[i].on_disk ? make_disk_file(path, pages) : make_memory_file(pages);
 		if (fstat(files[i].fd, &stat) != 0)
 			fail("fstat");
 		files[i].device = stat.st_dev;

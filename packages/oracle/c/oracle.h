@@ -2,6 +2,7 @@
 #ifndef ORACLE_H
 #define ORACLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
@@ -36,6 +37,8 @@ struct reply {
 
 struct script_file {
 	int fd;
+	/* Else in memory. */
+	bool on_disk;
 	dev_t device;
 	ino_t inode;
 };

@@ -12,13 +12,14 @@
 #include "oracle.h"
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define WRITE_POLL_US 100
+#define WRITE_PATIENCE 500
 #define KPF_DIRTY (1ULL << 4)
 #define KPF_RECLAIM (1ULL << 9)
 
@@ -63,22 +64,57 @@ static void bring_back(int fd)
 			fail("a page of a file in memory");
 }
 
+/*
+ * A file of the script by the script's descriptor: ext4 writes a file that was truncated to nothing when any descriptor of it is closed. Only shared
+ * anonymous memory has none.
+ */
 static void settle_mapping(int folder, const char *name)
 {
-	struct statfs file_system;
 	unsigned long start, end;
+	struct stat stat;
 	int fd;
 
 	if (sscanf(name, "%lx-%lx", &start, &end) != 2 || start < ARENA_BASE || end > ARENA_BASE + ARENA_PAGES * PAGE)
 		return;
-	fd = openat(folder, name, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fstatfs(fd, &file_system) != 0)
+	if (fstatat(folder, name, &stat, 0) != 0)
 		fail(name);
-	if (file_system.f_type == TMPFS_MAGIC)
-		bring_back(fd);
-	else
-		unmark(fd);
+	for (int i = 0; i < file_count; i++)
+		if (files[i].inode == stat.st_ino && files[i].device == stat.st_dev) {
+			if (files[i].on_disk)
+				unmark(files[i].fd);
+			else
+				bring_back(files[i].fd);
+			return;
+		}
+	fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fail(name);
+	bring_back(fd);
 	close(fd);
+}
+
+/*
+ * Until what went to swap is written: before, its place cannot be freed when the page comes back. The pages are nobody's and cannot be asked; so this
+ * waits for a moment at which the disk writes nothing, though not for ever, as others write too.
+ */
+static void wait_for_swap(void)
+{
+	char path[64];
+	struct stat stat_of_swap;
+	unsigned reads, writes = 1;
+
+	if (stat(swap_path, &stat_of_swap) != 0)
+		fail(swap_path);
+	snprintf(path, sizeof path, "/sys/dev/block/%u:%u/inflight", major(stat_of_swap.st_dev), minor(stat_of_swap.st_dev));
+	for (int i = 0; i < WRITE_PATIENCE && writes > 0; i++) {
+		FILE *file = fopen(path, "re");
+
+		if (!file || fscanf(file, "%u %u", &reads, &writes) != 2)
+			fail(path);
+		fclose(file);
+		if (writes > 0)
+			usleep(WRITE_POLL_US);
+	}
 }
 
 /* Of all that the process has mapped: what is not mapped was not paged out. */
@@ -94,4 +130,5 @@ void settle(pid_t pid)
 	for (struct dirent *entry; (entry = readdir(folder));)
 		settle_mapping(dirfd(folder), entry->d_name);
 	closedir(folder);
+	wait_for_swap();
 }

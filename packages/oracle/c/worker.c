@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/swap.h>
@@ -161,7 +160,15 @@ static long as_result(long result)
 
 static long move(const long *a)
 {
-	return mremap(at(a[0]), a[1] * PAGE, a[3] * PAGE, a[4], at(a[2])) == MAP_FAILED ? -errno : 0;
+	return mremap(at(a[0]), a[1] * PAGE, a[3] * PAGE, a[4], a[2] < 0 ? NULL : at(a[2])) == MAP_FAILED ? -errno : 0;
+}
+
+/* Pages come when they are touched, one by one: see map(). */
+static long remap_pages(const long *a)
+{
+	if (remap_file_pages(at(a[0]), a[1] * PAGE, 0, a[2], MAP_NONBLOCK) != 0)
+		return -errno;
+	return as_result(madvise(at(a[0]), a[1] * PAGE, MADV_RANDOM));
 }
 
 /* The child goes on as the process that it was made for. */
@@ -191,6 +198,7 @@ static long perform(int *process, const struct command *command, struct reply *r
 	case 'F': return clone_self(process, a, reply);
 	case 'U': return as_result(munmap(at(a[0]), bytes));
 	case 'V': return move(a);
+	case 'f': return remap_pages(a);
 	case 'P': return as_result(mprotect(at(a[0]), bytes, (int)a[2]));
 	case 'A': return as_result(madvise(at(a[0]), bytes, (int)a[2]));
 	case 'S': return as_result(msync(at(a[0]), bytes, (int)a[2]));

@@ -3,12 +3,14 @@ import {
   MADV_DOFORK,
   MADV_DONTFORK,
   MADV_DONTNEED,
+  MADV_FREE,
   MADV_NORMAL,
   MADV_RANDOM,
   MADV_REMOVE,
   MADV_SEQUENTIAL,
   MAP_PRIVATE,
   MAP_SHARED,
+  MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   MS_ASYNC,
@@ -37,14 +39,15 @@ const ADVICE: Readonly<Record<Advice, number>> = {
   normal: MADV_NORMAL,
   random: MADV_RANDOM,
   sequential: MADV_SEQUENTIAL,
+  free: MADV_FREE,
 };
 export const adviceBits = (advice: Advice): number => ADVICE[advice];
 
 export const msyncBits = (mode: MsyncMode): number => (mode === 'sync' ? MS_SYNC : MS_ASYNC);
 
-export function mremapBits({ at, to }: Mremap): number {
-  if (to === null) return MREMAP_MAYMOVE;
-  return at === to ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+export function mremapBits({ at, to, stays }: Mremap): number {
+  const flags = to === null ? MREMAP_MAYMOVE : at === to ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+  return stays ? flags | MREMAP_DONTUNMAP : flags;
 }
 
 /** Without MAP_FIXED and MAP_ANONYMOUS. */

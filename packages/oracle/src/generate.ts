@@ -34,12 +34,19 @@ const mmap = fc
     return { op: 'mmap', process, ...range, prot, shared, file, index: file === null ? 0 : index };
   });
 const mremap = fc
-  .tuple(process, range, page, fc.integer({ min: 1, max: LONGEST_RANGE }), fc.nat(9))
-  .map(([process, range, to, newPages, way]): Step => {
-    if (way === 9) return { op: 'mremap', process, ...range, to: null, newPages };
-    const target = way < 4 ? to : range.at;
-    return { op: 'mremap', process, ...range, to: target, newPages: Math.min(newPages, PAGES - target) };
+  .tuple(process, range, page, fc.integer({ min: 1, max: LONGEST_RANGE }), fc.nat(9), fc.nat(9))
+  .map(([process, range, to, newPages, way, kind]): Step => {
+    // A second mapping; a move that leaves the old place; most often neither.
+    const pages = kind === 9 ? 0 : range.pages;
+    const stays = kind >= 7 && kind < 9;
+    const target = way === 9 ? null : way < 4 || stays ? to : range.at;
+    const wanted = stays ? pages : newPages;
+    const fits = target === null ? wanted : Math.min(wanted, PAGES - target);
+    return { op: 'mremap', process, at: range.at, pages: stays ? fits : pages, to: target, newPages: fits, stays };
   });
+const remapFilePages = fc
+  .tuple(process, range, fc.nat(FILES[0].pages - 1))
+  .map(([process, range, index]): Step => ({ op: 'remap-file-pages', process, ...range, index }));
 const transfer = fc
   .tuple(process, anyFile, fc.nat(LONGEST_FILE), fc.boolean())
   .map(([process, file, index, writes]): Step => ({ op: writes ? 'pwrite' : 'pread', process, file, index }));
@@ -57,7 +64,8 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record<Step & { op: 'fork' }>({ op: fc.constant('fork'), process, child: process }) },
   { weight: 1, arbitrary: fc.record<Step & { op: 'exit' }>({ op: fc.constant('exit'), process }) },
   { weight: 2, arbitrary: onRange('munmap') },
-  { weight: 3, arbitrary: mremap },
+  { weight: 4, arbitrary: mremap },
+  { weight: 2, arbitrary: remapFilePages },
   {
     weight: 3,
     arbitrary: fc
@@ -65,7 +73,7 @@ const step = fc.oneof(
       .map(([process, range, prot]): Step => ({ op: 'mprotect', process, ...range, prot })),
   },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc
       .tuple(process, range, fc.constantFrom(...GENERATED_ADVICE))
       .map(([process, range, advice]): Step => ({ op: 'madvise', process, ...range, advice })),

@@ -47,16 +47,27 @@ const mapping = parameter(
 );
 
 const ANYWHERE = 'anywhere+';
-/** `0+4 8+6`, or `0+4 anywhere+6`. */
+const STAYS = 'dontunmap';
+/** `0+4 8+6`, `0+4 anywhere+6`; `0+4 8+4 dontunmap`. */
 const move = parameter(
   (line) => {
     const from = line.range(0);
     const pages = Number(line.after(ANYWHERE) ?? Number.NaN);
-    if (Number.isInteger(pages) && pages > 0 && pages <= ARENA_PAGES) return { ...from, to: null, newPages: pages };
-    const to = line.range();
-    return { ...from, to: to.at, newPages: to.pages };
+    const anywhere = Number.isInteger(pages) && pages > 0 && pages <= ARENA_PAGES;
+    const to = anywhere ? { at: null, pages } : line.range();
+    const stays = line.more && line.oneOf([STAYS] as const) === STAYS;
+    return { ...from, to: to.at, newPages: to.pages, stays };
   },
-  ({ at, pages, to, newPages }) => `${at}+${pages} ${to === null ? ANYWHERE : `${to}+`}${newPages}`,
+  ({ at, pages, to, newPages, stays }) =>
+    `${at}+${pages} ${to === null ? ANYWHERE : `${to}+`}${newPages}${stays ? ` ${STAYS}` : ''}`,
+);
+
+const fromPage = parameter(
+  (line) => {
+    line.oneOf(['from'] as const);
+    return { index: pageOfFile(line) };
+  },
+  ({ index }) => `from ${index}`,
 );
 
 const other = parameter(
@@ -121,6 +132,7 @@ export const OPERATIONS: { readonly [Op in Step['op']]: readonly Parameter[] } =
   exit: [],
   munmap: [range],
   mremap: [move],
+  'remap-file-pages': [range, fromPage],
   mprotect: [range, prot],
   madvise: [range, advice],
   msync: [range, mode],

@@ -18,8 +18,6 @@ export class ScriptError extends Error {
 /** Words that one may expect here, and why there are none. */
 const NOT_YET: Readonly<Record<string, string>> = {
   huge: 'the arena is smaller than a huge page',
-  free: 'mm drops no anonymous memory yet (MADV_FREE)',
-  'remap-file-pages': 'there are no steps for nonlinear mappings yet',
 };
 
 /** The words of a line of a script, taken one after the other. */

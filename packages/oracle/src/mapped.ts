@@ -15,8 +15,10 @@ export class Mapped {
     const at = pages[step.at % pages.length];
     if (!('pages' in step)) return { ...step, at };
     const last = pages.findLast((page, i) => page - at === i - pages.indexOf(at)) ?? at;
-    const led = { ...step, at, pages: Math.max(1, Math.min(step.pages, last + 1 - at)) };
-    if (led.op !== 'mremap' || step.op !== 'mremap' || step.to !== step.at) return led;
+    const led = { ...step, at, pages: Math.min(step.pages, last + 1 - at) };
+    if (led.op !== 'mremap' || step.op !== 'mremap') return led;
+    if (led.stays) return { ...led, newPages: led.pages };
+    if (step.to !== step.at) return led;
     return { ...led, to: at, newPages: Math.min(led.newPages, ARENA_PAGES - at) };
   }
 
@@ -30,7 +32,7 @@ export class Mapped {
         for (const page of pagesOf(step.at, step.pages)) pages.delete(page);
         return;
       case 'mremap':
-        for (const page of pagesOf(step.at, step.pages)) pages.delete(page);
+        if (!step.stays) for (const page of pagesOf(step.at, step.pages)) pages.delete(page);
         if (step.to !== null) for (const page of pagesOf(step.to, step.newPages)) pages.add(page);
         return;
       case 'fork':

@@ -18,7 +18,7 @@ export interface ScriptFile {
 export const PROTS = ['none', 'r', 'w', 'rw'] as const;
 export type Prot = (typeof PROTS)[number];
 
-export const ADVICE = ['dontneed', 'dontfork', 'dofork', 'remove', 'normal', 'random', 'sequential'] as const;
+export const ADVICE = ['dontneed', 'dontfork', 'dofork', 'remove', 'normal', 'random', 'sequential', 'free'] as const;
 export type Advice = (typeof ADVICE)[number];
 
 export const MSYNC_MODES = ['sync', 'async'] as const;
@@ -82,6 +82,8 @@ export interface Mremap extends Range {
   readonly op: 'mremap';
   readonly to: number | null;
   readonly newPages: number;
+  /** MREMAP_DONTUNMAP: the old place stays mapped, empty. */
+  readonly stays: boolean;
 }
 export interface Mprotect extends Range {
   readonly op: 'mprotect';
@@ -90,6 +92,11 @@ export interface Mprotect extends Range {
 export interface Madvise extends Range {
   readonly op: 'madvise';
   readonly advice: Advice;
+}
+/** remap_file_pages: the range shows the file that it is a shared mapping of from page `index` on; pages come when they are touched. */
+export interface RemapFilePages extends Range {
+  readonly op: 'remap-file-pages';
+  readonly index: number;
 }
 export interface Msync extends Range {
   readonly op: 'msync';
@@ -150,6 +157,7 @@ export type Step =
   | Swapon
   | OnRange
   | Mremap
+  | RemapFilePages
   | Mprotect
   | Madvise
   | Msync

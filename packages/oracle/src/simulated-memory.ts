@@ -17,6 +17,7 @@ import {
   MADV_RANDOM,
   MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_NONBLOCK,
   shmemInode,
   sysFallocate,
   sysFtruncate,
@@ -31,6 +32,7 @@ import {
   sysMunmap,
   sysPread,
   sysPwrite,
+  sysRemapFilePages,
   sysSwapoff,
   userRead,
   userWrite,
@@ -54,6 +56,7 @@ import {
   type Peek,
   type Poke,
   type Punch,
+  type RemapFilePages,
   type ScriptFile,
   type Step,
   type Touch,
@@ -227,7 +230,7 @@ export class SimulatedMemory {
       case 'munmap':
         return yield* sysMunmap(at, pages);
       case 'mremap': {
-        const newAddress = ARENA_BASE + (step.to ?? 0);
+        const newAddress = step.to === null ? 0 : ARENA_BASE + step.to;
         return yield* sysMremap({
           address: at,
           oldPages: pages,
@@ -236,6 +239,8 @@ export class SimulatedMemory {
           newAddress,
         });
       }
+      case 'remap-file-pages':
+        return yield* this.remapFilePages(step);
       case 'mprotect':
         return yield* sysMprotect(at, pages, protBits(step.prot));
       case 'madvise':
@@ -259,6 +264,13 @@ export class SimulatedMemory {
     const prot = protBits(step.prot);
     const result = yield* sysMmap({ address, pages: step.pages, prot, flags, file, pgoff: step.index });
     return result < 0 || file === NULL ? result : yield* sysMadvise(address, step.pages, MADV_RANDOM);
+  }
+
+  /** As {@link mmap}. */
+  private *remapFilePages({ at, pages, index }: RemapFilePages): Op<number> {
+    const address = ARENA_BASE + at;
+    const error = yield* sysRemapFilePages(address, pages, 0, index, MAP_NONBLOCK);
+    return error === 0 ? yield* sysMadvise(address, pages, MADV_RANDOM) : error;
   }
 
   private *fork(process: number, child: number): Op<number> {

@@ -7,6 +7,7 @@ import {
   PG_DIRTY,
   PG_HEAD,
   PG_PRIVATE,
+  PG_SWAPBACKED,
   PG_TAIL,
   PG_UPTODATE,
   VM_ACCOUNT,
@@ -109,7 +110,9 @@ const rightsOf = (flags: number): string =>
 /** The zero page is no resident page. */
 function asResident(page: ResidentPage): Resident[] {
   if (page.kind === 'zero') return [];
-  return [{ mapcount: page.mapcount, dirty: page.dirty || frameDirty(page), anonymous: page.kind === 'anon' }];
+  const dirty = page.dirty || frameDirty(page);
+  const lazyFree = !dirty && page.kind === 'anon' && !pageBit(page, PG_SWAPBACKED);
+  return [{ mapcount: page.mapcount, dirty, anonymous: page.kind === 'anon', lazyFree }];
 }
 
 /** PageDirty; of memory files PagePrivate, which stands for it (packages/mm/src/shmem.ts). */
@@ -145,7 +148,7 @@ function pageSeen(
   };
 }
 
-/** As kpageflags has it. Anonymous memory, and files in memory, have no other place than swap to go to. */
+/** As kpageflags has it. Files in memory have no other place than swap to go to, nor has anonymous memory unless MADV_FREE gave it up. */
 function hasFlag(at: ResidentPage, flag: PageFlag): boolean {
   switch (flag) {
     case 'uptodate':
@@ -155,7 +158,7 @@ function hasFlag(at: ResidentPage, flag: PageFlag): boolean {
     case 'anon':
       return at.kind === 'anon';
     case 'swapbacked':
-      return at.kind !== 'file';
+      return at.kind === 'anon' ? pageBit(at, PG_SWAPBACKED) : at.kind === 'shmem';
     case 'head':
       return pageBit(at, PG_HEAD);
     case 'tail':

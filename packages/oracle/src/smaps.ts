@@ -7,6 +7,8 @@ export interface Resident {
   /** The entry or the frame is dirty. */
   readonly dirty: boolean;
   readonly anonymous: boolean;
+  /** MADV_FREE gave it up, and nobody has written to it since. */
+  readonly lazyFree: boolean;
 }
 
 const PAGE_KB = 4;
@@ -35,7 +37,7 @@ export function sumsOf(pages: readonly Resident[], locked: boolean): Omit<Smaps,
     privateDirty: kilobytes(own.filter(({ dirty }) => dirty)),
     anonymous: kilobytes(pages.filter(({ anonymous }) => anonymous)),
     locked: locked ? share(pages) : 0,
-    lazyFree: 0,
+    lazyFree: kilobytes(pages.filter(({ lazyFree }) => lazyFree)),
     anonHugePages: 0,
   };
 }

@@ -54,6 +54,12 @@ describe.skipIf(reason !== null)(
         'P0 pread 0 6\nP0 munlock 0+1\nP0 munlock 0+1',
       ],
       ['a fault beside one on a disk', 'file 0 disk 16', 'shared file 0 from 0', 'P0 read 7'],
+      [
+        'a file that ext4 writes when it is closed',
+        'file 0 disk 16',
+        'private file 0 from 0',
+        'P0 truncate 0 0\nP0 pwrite 0 0\nP0 swap-out 0+1\nP0 read 0',
+      ],
       ['a fault beside one of a memfd', 'file 0 memory 16', 'shared file 0 from 0', 'P0 pread 0 6\nP0 read 7'],
       ['one that a relative shares', '', 'shared', 'P0 fork P1\nP1 munmap 0+16\nP0 read 7\nP0 swapoff'],
     ])('of dirty pages of files that were paged out no mark is left and nothing in swap: %s', (_, file, of, then) => {

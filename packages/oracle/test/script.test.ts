@@ -39,10 +39,11 @@ describe('a script as text', () => {
     ['P0 exit\nfile 0 disk 16', 'text:2: files come before the first step'],
     ['P0 exit now', 'text:1: expected nothing more, got "now"'],
     ['P0 madvise 0+4 huge', 'text:1: huge is refused: the arena is smaller than a huge page'],
-    ['P0 madvise 0+4 free', 'text:1: free is refused: mm drops no anonymous memory yet (MADV_FREE)'],
+    ['P0 mremap 0+4 8+4 kept', 'text:1: expected dontunmap, got "kept"'],
+    ['P0 mremap 0+4 8+0', 'text:1: expected a range of pages such as 8+4 within the 64 that there are, got "8+0"'],
     [
       'P0 frob',
-      'text:1: expected mmap, read, write, fork, exit, munmap, mremap, mprotect, madvise, msync, mlock, munlock, swap-out, swapoff, swapon, contents, truncate, pread, pwrite, fsync, punch, peek, poke, vm-read, vm-write, got "frob"',
+      'text:1: expected mmap, read, write, fork, exit, munmap, mremap, remap-file-pages, mprotect, madvise, msync, mlock, munlock, swap-out, swapoff, swapon, contents, truncate, pread, pwrite, fsync, punch, peek, poke, vm-read, vm-write, got "frob"',
     ],
   ])('%j is refused: %s', (text, message) => {
     expect(() => parseScript(text, 'text')).toThrow(

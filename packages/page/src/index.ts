@@ -29,6 +29,7 @@ export * from './page-ref-rcu.js';
 export * from './pagevec.js';
 export * from './swap.js';
 export * from './swap-deactivate.js';
+export { markPageLazyfree, pageLazyfree, useLazyfree } from './swap-lazyfree.js';
 export {
   compoundPagesInit,
   getPageFoll,

@@ -23,6 +23,7 @@ import {
   pageAnon,
   pageCount,
   pageDirty,
+  pageLazyfree,
   pageMapped,
   pageMapping,
   pagePrivate,
@@ -43,6 +44,7 @@ import { vmSwapFull } from './swap-map.js';
 import { addToSwap, removeFromSwapCacheFrozen } from './swap-state.js';
 import { removeExclusiveSwapPage } from './swapfile.js';
 import { swapperSpace } from './swapper-space.js';
+import { discardLazyfreePage } from './vmscan-lazyfree.js';
 import { pageout } from './vmscan-pageout.js';
 
 /** Kernel-facts A12 (b). */
@@ -122,6 +124,7 @@ function* shrinkPage(page: Ptr<Page>, sc: ScanControl, sync: boolean): Op<Fate> 
   }
   const referenced = !sc.ignoreReferences && (yield* pageReferenced(page, true)) > 0;
   if (sc.order <= PAGE_ALLOC_COSTLY_ORDER && referenced && (yield* pageMappingInuse(page))) return 'activate';
+  if ((yield* pageLazyfree(page)) && !(yield* pageSwapCache(page))) return yield* discardLazyfreePage(page, mapped);
   if ((yield* pageAnon(page)) && !(yield* pageSwapCache(page))) {
     if ((sc.gfpMask & GFP_IO) === 0) return 'keep';
     // Swapped page by page. Who still holds the block in one piece may have it.

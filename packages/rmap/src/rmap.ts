@@ -13,10 +13,12 @@ import {
 import {
   pageAnon,
   pageHead,
+  pageLazyfree,
   pageLocked,
   pageMapcount,
   pageMapped,
   pageMapping,
+  pageSwapCache,
   pageToPfn,
   putPage,
   testClearPageReferenced,
@@ -24,6 +26,7 @@ import {
   unlockPage,
 } from '@lockless/page';
 import { hugePmdsInUse, pmdTransHuge } from './huge-pmd.js';
+import { discardLazyfree } from './lazyfree.js';
 import { pageRemoveRmap } from './page-rmap.js';
 import { pmdOffset, pteLockptr } from './pgtable.js';
 import type { Pte } from './pte.js';
@@ -192,19 +195,26 @@ function* tryToUnmapOne(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, migration: bool
   countRmap('unmapSteps');
   const at = yield* findEntry(page, vma, false);
   if (at === NULL) return SWAP_AGAIN;
-  const { mm, address, ptep } = at;
-  const keep =
+  const used =
     !migration &&
     (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_LOCKED) !== 0 ||
-      (yield* ptepClearFlushYoungNotify(mm, address, ptep)));
-  if (!keep) {
-    yield* unmapEntry(page, mm, address, ptep, migration);
+      (yield* ptepClearFlushYoungNotify(at.mm, at.address, at.ptep)));
+  const taken = !used && (yield* takeEntry(page, at, migration));
+  if (taken) {
     yield* pageRemoveRmap(page);
     // Not the last reference: the caller has one.
     yield* putPage(page);
   }
   yield* unlockEntry(at);
-  return keep ? SWAP_FAIL : SWAP_AGAIN;
+  return taken ? SWAP_AGAIN : SWAP_FAIL;
+}
+
+/** Clears an entry, unless it is of a page that MADV_FREE gave up and somebody wants all the same. *Context*: its lock. */
+function* takeEntry(page: Ptr<Page>, { mm, address, ptep }: MappedAt, migration: boolean): Op<boolean> {
+  if (!migration && (yield* pageLazyfree(page)) && !(yield* pageSwapCache(page)))
+    return yield* discardLazyfree(page, mm, address, ptep);
+  yield* unmapEntry(page, mm, address, ptep, migration);
+  return true;
 }
 
 const leaveTemporaryStack = defineGuard(
@@ -235,7 +245,8 @@ function* isVmaTemporaryStack(vma: Ptr<VmAreaStruct>): Op<boolean> {
  */
 export function* tryToUnmap(page: Ptr<Page>, migration: boolean): Op<SwapResult> {
   bugOn(!(yield* pageLocked(page)), '!PageLocked(page)');
-  if (!(yield* canUnmap(page, migration))) return (yield* pageMapped(page)) ? SWAP_FAIL : SWAP_SUCCESS;
+  if (!(yield* canUnmap(page, migration)) && !(yield* pageLazyfree(page)))
+    return (yield* pageMapped(page)) ? SWAP_FAIL : SWAP_SUCCESS;
   let result: SwapResult = SWAP_AGAIN;
   const unmap: RmapVisit = function* (vma) {
     if (migration && leaveTemporaryStack() && (yield* isVmaTemporaryStack(vma))) return false;
