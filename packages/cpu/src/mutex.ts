@@ -49,17 +49,17 @@ export function* mutexLockBegin(lock: Ptr<Mutex>): Op<boolean> {
   }
   yield* spinLock(Mutex.waitLock(lock));
   yield* listAddTail(TaskStruct.waiter(current()), Mutex.waitList(lock));
-  return yield* takeOrSleep(lock);
+  return yield* lockSlowpath(lock);
 }
 
 /** The part after each sleep: true when taken. */
 export function* mutexLockAgain(lock: Ptr<Mutex>): Op<boolean> {
   yield* spinLock(Mutex.waitLock(lock));
-  return yield* takeOrSleep(lock);
+  return yield* lockSlowpath(lock);
 }
 
-/** Called queued and with waitLock held; returns without it. */
-function* takeOrSleep(lock: Ptr<Mutex>): Op<boolean> {
+/** One turn of __mutex_lock_common(). Called queued and with waitLock held; returns without it. */
+function* lockSlowpath(lock: Ptr<Mutex>): Op<boolean> {
   // xchg to -1: whoever holds it now must come to the slow path on unlock and wake us.
   if ((yield* atomicXchg(Mutex.count(lock), -1)) !== 1) {
     yield* setCurrentState(TASK_UNINTERRUPTIBLE);

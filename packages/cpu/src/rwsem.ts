@@ -39,17 +39,13 @@ export function* initRwsem(sem: Ptr<RwSemaphore>): Op<void> {
 /** down_read(): shared; sleeps while a writer holds it or waits first. */
 export function* downRead(sem: Ptr<RwSemaphore>): Op<void> {
   mightSleep();
-  if (yield* downReadBegin(sem)) return;
-  do yield* schedule();
-  while (!(yield* downReadAgain(sem)));
+  if (!(yield* downReadBegin(sem))) yield* sleepUntilGranted(sem | HELD_RWSEM | HELD_READ);
 }
 
 /** down_write(): alone. */
 export function* downWrite(sem: Ptr<RwSemaphore>): Op<void> {
   mightSleep();
-  if (yield* downWriteBegin(sem)) return;
-  do yield* schedule();
-  while (!(yield* downWriteAgain(sem)));
+  if (!(yield* downWriteBegin(sem))) yield* sleepUntilGranted(sem | HELD_RWSEM);
 }
 
 /** The part of {@link downRead} before the first sleep: true when taken; otherwise the task is queued, and asleep as soon as it calls schedule(). */
@@ -78,8 +74,16 @@ export function* downWriteBegin(sem: Ptr<RwSemaphore>): Op<boolean> {
 }
 
 /** The part after each sleep: true when taken. */
-export const downReadAgain = (sem: Ptr<RwSemaphore>): Op<boolean> => granted(sem | HELD_RWSEM | HELD_READ);
-export const downWriteAgain = (sem: Ptr<RwSemaphore>): Op<boolean> => granted(sem | HELD_RWSEM);
+export function* downReadAgain(sem: Ptr<RwSemaphore>): Op<boolean> {
+  yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+  return yield* granted(sem | HELD_RWSEM | HELD_READ);
+}
+
+/** The same of {@link downWrite}. */
+export function* downWriteAgain(sem: Ptr<RwSemaphore>): Op<boolean> {
+  yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+  return yield* granted(sem | HELD_RWSEM);
+}
 
 /** Called with waitLock held. */
 function* queueUp(sem: Ptr<RwSemaphore>, wants: number): Op<void> {
@@ -89,9 +93,15 @@ function* queueUp(sem: Ptr<RwSemaphore>, wants: number): Op<void> {
   yield* setCurrentState(TASK_UNINTERRUPTIBLE);
 }
 
-/** Whether the one who released the semaphore has granted it to this task. */
+/** The semaphore is granted by the one who releases it. `entry`: see held-entry.ts. */
+function* sleepUntilGranted(entry: number): Op<void> {
+  while (!(yield* granted(entry))) {
+    yield* schedule();
+    yield* setCurrentState(TASK_UNINTERRUPTIBLE);
+  }
+}
+
 function* granted(entry: number): Op<boolean> {
-  yield* setCurrentState(TASK_UNINTERRUPTIBLE);
   if ((yield* readOnce(TaskStruct.waiterWants(current()))) !== 0) return false;
   // The granter's release of waiterWants pairs with this: what the last holder did is over.
   yield* smpMb();

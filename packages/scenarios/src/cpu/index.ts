@@ -3,12 +3,14 @@ import type { Scenario } from '../scenario.js';
 import { listScenarios } from './list.js';
 import { lockScenarios } from './locks.js';
 import { seqlockScenarios } from './seqlock.js';
+import { sleepingLockScenarios } from './sleeping-lock.js';
 import { waitScenarios } from './wait.js';
 
 /** What everything else stands on: locks that sleep, wake-ups, sequence locks, lists that RCU readers walk. */
 export const cpuScenarios: readonly Scenario[] = [
   ...waitScenarios,
   ...lockScenarios,
+  ...sleepingLockScenarios,
   ...seqlockScenarios,
   ...listScenarios,
 ];

@@ -67,7 +67,7 @@ export const lockScenarios: readonly Scenario[] = [
     finally: () => assertCounter(2),
     races: 'report',
     guards: [
-      weakOnly('mutexLock.atomic_add_return', 'data-race'),
+      weakOnly('mutexLockBegin.atomic_add_return', 'data-race'),
       weakOnly('mutexUnlock.atomic_xchg', 'data-race'),
       // waitLock orders these.
       notNeeded('lockSlowpath.atomic_xchg'),
@@ -87,7 +87,7 @@ export const lockScenarios: readonly Scenario[] = [
     guards: [
       weakOnly('grantWaiters.smp_store_release', 'data-race'),
       // set_current_state(TASK_RUNNING) is a barrier too.
-      notNeeded('sleepUntilGranted.smp_mb'),
+      notNeeded('granted.smp_mb'),
       notNeeded('setCurrentState.smp_store_mb'),
     ],
   }),
@@ -107,7 +107,7 @@ export const lockScenarios: readonly Scenario[] = [
     guards: [
       weakOnly('grantWaiters.smp_store_release', 'data-race'),
       // set_current_state(TASK_RUNNING) is a barrier too.
-      notNeeded('sleepUntilGranted.smp_mb'),
+      notNeeded('granted.smp_mb'),
       notNeeded('setCurrentState.smp_store_mb'),
     ],
   }),
