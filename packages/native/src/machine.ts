@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: MIT
-import type { CpuLocal, NativeEngine, Ptr, TaskStruct } from '@lockless/cpu/native';
+import type { NativeEngine, Ptr, TaskStruct } from '@lockless/cpu/native';
 import {
-  HELD_ADDRESS,
   HELD_READ,
   HELD_UNSURE,
   installEngine,
   kmemCacheOf,
   loadedSegments,
-  readUnlockWord,
   SEGMENT_IDS,
-  spinUnlockWord,
-  strikeHeld,
-  thisCpu,
   words as wordsHere,
 } from '@lockless/cpu/native';
 import { AsyncTask } from './async-task.js';
 import { type DeathReport, Deaths, type LockRepair } from './deaths.js';
 import { NativeError } from './errors.js';
-import { firstTaskOf, Machine, machineWords, NativeTask, slotOf, ThreadSlot, VERSION } from './layout.js';
-import { isSleeping } from './leftovers.js';
+import { Machine, machineWords, type NativeTask, VERSION } from './layout.js';
 import { LockWaiting } from './lock-waiting.js';
 import { formatMemory, type MachineHandle, type MachineOptions, openMemory, type ThreadOptions } from './memory.js';
 import { Names } from './names.js';
@@ -27,6 +21,7 @@ import { type CacheStatistics, Slab } from './slab.js';
 import { canSleep, everyNowAndThen, onWorkerStart, servesEvents, type WatchedWorker } from './surroundings.js';
 import { nativeTaskCache } from './task-cache.js';
 import { Tasks } from './tasks.js';
+import { ThisThread } from './this-thread.js';
 import { type ThreadStatus, Threads } from './threads.js';
 
 const BEAT = 250;
@@ -58,7 +53,7 @@ export class NativeMachine implements NativeEngine {
   private readonly names: Names;
   private readonly locks: LockWaiting;
   private readonly deaths: Deaths;
-  private readonly local: CpuLocal;
+  private readonly self: ThisThread;
   private readonly listeners: ((report: DeathReport) => void)[] = [];
   private readonly devices: Device[] = [];
   private readonly timer: ReturnType<typeof everyNowAndThen>;
@@ -80,11 +75,11 @@ export class NativeMachine implements NativeEngine {
     this.names = new Names(this.slab, this.published);
     this.locks = new LockWaiting(words, this.slots, this.names, canSleep(), silentAfter);
     this.deaths = new Deaths(words, this.slots, this.tasks, this.names, this.published, (cpu, call) =>
-      this.asCpu(cpu, call),
+      this.self.asCpu(cpu, call),
     );
     this.cpu = this.slots.claim(name);
-    this.local = this.localOf(this.cpu);
-    installEngine(this, this.local);
+    this.self = new ThisThread(this, this.cpu, this.deaths, this.names);
+    installEngine(this, this.self.local);
     this.tasks.inherit();
     this.timer = everyNowAndThen(BEAT, () => this.slots.beat(this.cpu));
     this.stopWatching = onWorkerStart((worker) => this.watch(worker));
@@ -172,22 +167,12 @@ export class NativeMachine implements NativeEngine {
   task(): AsyncTask {
     return new AsyncTask(
       {
-        asTask: (task, call) => this.asTask(task, call),
+        asTask: (task, call) => this.self.asTask(task, call),
         sleepAsync: (task) => this.sleepAsync(task),
         retire: (task) => this.tasks.retire(task as unknown as Ptr<NativeTask>),
       },
       this.tasks.make(nativeTaskCache.id) as unknown as Ptr<TaskStruct>,
     );
-  }
-
-  private asTask<T>(task: Ptr<TaskStruct>, call: () => T): T {
-    const before = this.local.current;
-    this.local.current = task;
-    try {
-      return call();
-    } finally {
-      this.local.current = before;
-    }
   }
 
   private async sleepAsync(task: Ptr<TaskStruct>): Promise<void> {
@@ -219,7 +204,7 @@ export class NativeMachine implements NativeEngine {
   threadDied(cpu: number): DeathReport | null {
     if (cpu === this.cpu) throw new RangeError('threadDied() of the thread that calls it');
     return this.deaths.declare(cpu, (report) => {
-      for (const listener of this.listeners) this.asCpu(cpu, () => listener(report));
+      for (const listener of this.listeners) this.self.asCpu(cpu, () => listener(report));
     });
   }
 
@@ -241,44 +226,9 @@ export class NativeMachine implements NativeEngine {
     try {
       return call();
     } catch (error) {
-      if (thisCpu === this.local) this.recover();
+      this.self.recover();
       throw error;
     }
-  }
-
-  private recover(): void {
-    this.local.preemptCount = 0;
-    this.local.irqsDisabled = false;
-    this.local.rcuReaders = 0;
-    const { current, heldDepth } = this.local;
-    if (heldDepth > 0) this.asCpu(this.cpu, () => this.deaths.clearAway(this.cpu));
-    else this.deaths.clearTransient(this.cpu);
-    this.local.heldDepth = 0;
-    this.local.current = current;
-  }
-
-  /** Runs something as another CPU, which nobody is at the time. It records no locks. */
-  private asCpu<T>(cpu: number, call: () => T): T {
-    const before = thisCpu;
-    installEngine(this, { ...this.localOf(cpu), heldDepth: 1 << 20 });
-    try {
-      return call();
-    } finally {
-      installEngine(this, before);
-    }
-  }
-
-  private localOf(cpu: number): CpuLocal {
-    return {
-      id: cpu,
-      preemptCount: 0,
-      irqsDisabled: false,
-      rcuReaders: 0,
-      current: NativeTask.task(firstTaskOf(cpu)),
-      fence: ThreadSlot.fence(slotOf(cpu)),
-      held: ThreadSlot.held(slotOf(cpu), 0),
-      heldDepth: 0,
-    };
   }
 
   // Devices.
@@ -300,7 +250,7 @@ export class NativeMachine implements NativeEngine {
     return this.slab.reserve(size);
   }
   schedule(): void {
-    this.tasks.sleep((task) => this.stopWaiting(task));
+    this.tasks.sleep((task) => this.self.stopWaiting(task));
   }
   wake(task: number, mask: number): boolean {
     return this.tasks.wake(task as Ptr<TaskStruct>, mask);
@@ -309,10 +259,10 @@ export class NativeMachine implements NativeEngine {
     this.locks.relax();
   }
   takeSlowly(lock: number): void {
-    this.orForget(lock, () => this.locks.take(lock));
+    this.self.orForget(lock, () => this.locks.take(lock));
   }
   shareSlowly(lock: number): void {
-    this.orForget(lock | HELD_READ | HELD_UNSURE, () => this.locks.share(lock));
+    this.self.orForget(lock | HELD_READ | HELD_UNSURE, () => this.locks.share(lock));
   }
   unshare(lock: number): number {
     return this.locks.unshare(lock);
@@ -327,44 +277,10 @@ export class NativeMachine implements NativeEngine {
     const found = this.devices[device];
     if (found === undefined)
       throw new NativeError('ERR_ATTACHED', `this thread has no device ${device}: see addDevice()`);
-    Atomics.add(this.words, this.local.fence, 0);
+    Atomics.add(this.words, this.self.local.fence, 0);
     found(request);
   }
-
   refuseSpoiltLock(entry: number): void {
-    const thread = this.deaths.spoiltBy(entry);
-    // Whoever repairs may take any lock.
-    if (thread === null || thisCpu !== this.local) return;
-    const name = this.names.describeLock(entry);
-    if (isSleeping(entry)) this.deaths.leftovers.releaseSleepingLock(entry);
-    else if ((entry & HELD_READ) !== 0) readUnlockWord(entry & HELD_ADDRESS);
-    else spinUnlockWord(entry & HELD_ADDRESS);
-    if (!isSleeping(entry) && this.local.preemptCount > 0) this.local.preemptCount -= 1;
-    throw new NativeError(
-      'ERR_OWNER_DIED',
-      `${thread} died while it held ${name}, and nobody has said how to repair what that protects (repairLock())`,
-    );
-  }
-
-  /** A wait that ends in an error: the lock is not recorded any more. */
-  private orForget(entry: number, wait: () => void): void {
-    try {
-      wait();
-    } catch (error) {
-      strikeHeld(entry);
-      if (this.local.preemptCount > 0) this.local.preemptCount -= 1;
-      throw error;
-    }
-  }
-
-  /** The current task gives up waiting. False: too late. */
-  private stopWaiting(task: Ptr<NativeTask>): boolean {
-    const { leftovers } = this.deaths;
-    if (leftovers.leaveQueue(task) !== 0) return true;
-    const [entry] = leftovers.recorded(this.cpu);
-    if (entry === undefined || !isSleeping(entry) || (entry & HELD_UNSURE) === 0) return true;
-    if (!leftovers.stopWaiting(entry, task)) return false;
-    strikeHeld(entry);
-    return true;
+    this.self.refuseSpoiltLock(entry);
   }
 }

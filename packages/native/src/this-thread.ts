@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+import type { CpuLocal, NativeEngine, Ptr, TaskStruct } from '@lockless/cpu/native';
+import {
+  HELD_ADDRESS,
+  HELD_READ,
+  HELD_UNSURE,
+  installEngine,
+  readUnlockWord,
+  spinUnlockWord,
+  strikeHeld,
+  thisCpu,
+} from '@lockless/cpu/native';
+import type { Deaths } from './deaths.js';
+import { NativeError } from './errors.js';
+import { firstTaskOf, NativeTask, slotOf, ThreadSlot } from './layout.js';
+import { isSleeping } from './leftovers.js';
+import type { Names } from './names.js';
+
+/** A depth of locks at which none is recorded any more. */
+const UNRECORDED = 1 << 20;
+
+/** Who this thread is to kernel-side code, and how it gets out of it when something goes wrong. */
+export class ThisThread {
+  readonly local: CpuLocal;
+  private readonly engine: NativeEngine;
+  private readonly deaths: Deaths;
+  private readonly names: Names;
+
+  constructor(engine: NativeEngine, cpu: number, deaths: Deaths, names: Names) {
+    this.engine = engine;
+    this.deaths = deaths;
+    this.names = names;
+    this.local = localOf(cpu);
+  }
+
+  /** Runs something as another task of this thread. */
+  asTask<T>(task: Ptr<TaskStruct>, call: () => T): T {
+    const before = this.local.current;
+    this.local.current = task;
+    try {
+      return call();
+    } finally {
+      this.local.current = before;
+    }
+  }
+
+  /** Runs something as another CPU, which nobody is at the time. It records no locks. */
+  asCpu<T>(cpu: number, call: () => T): T {
+    const before = thisCpu;
+    installEngine(this.engine, { ...localOf(cpu), heldDepth: UNRECORDED });
+    try {
+      return call();
+    } finally {
+      installEngine(this.engine, before);
+    }
+  }
+
+  /** Puts this thread in order after an error in the middle of kernel-side code. */
+  recover(): void {
+    const { local } = this;
+    if (thisCpu !== local) return;
+    local.preemptCount = 0;
+    local.irqsDisabled = false;
+    local.rcuReaders = 0;
+    if (local.heldDepth > 0) this.asCpu(local.id, () => this.deaths.clearAway(local.id));
+    else this.deaths.clearTransient(local.id);
+    local.heldDepth = 0;
+  }
+
+  /** The lock that was just taken is released again, with an error, if its last holder left it spoilt. */
+  refuseSpoiltLock(entry: number): void {
+    const thread = this.deaths.spoiltBy(entry);
+    // Whoever repairs may take any lock.
+    if (thread === null || thisCpu !== this.local) return;
+    const name = this.names.describeLock(entry);
+    if (isSleeping(entry)) this.deaths.leftovers.releaseSleepingLock(entry);
+    else if ((entry & HELD_READ) !== 0) readUnlockWord(entry & HELD_ADDRESS);
+    else spinUnlockWord(entry & HELD_ADDRESS);
+    if (!isSleeping(entry) && this.local.preemptCount > 0) this.local.preemptCount -= 1;
+    throw new NativeError(
+      'ERR_OWNER_DIED',
+      `${thread} died while it held ${name}, and nobody has said how to repair what that protects (repairLock())`,
+    );
+  }
+
+  /** A wait for a spin lock; if it ends in an error, the lock is not recorded any more. */
+  orForget(entry: number, wait: () => void): void {
+    try {
+      wait();
+    } catch (error) {
+      strikeHeld(entry);
+      if (this.local.preemptCount > 0) this.local.preemptCount -= 1;
+      throw error;
+    }
+  }
+
+  /** The current task gives up waiting. False: too late. */
+  stopWaiting(task: Ptr<NativeTask>): boolean {
+    const { leftovers } = this.deaths;
+    if (leftovers.leaveQueue(task) !== 0) return true;
+    const [entry] = leftovers.recorded(this.local.id);
+    if (entry === undefined || !isSleeping(entry) || (entry & HELD_UNSURE) === 0) return true;
+    if (!leftovers.stopWaiting(entry, task)) return false;
+    strikeHeld(entry);
+    return true;
+  }
+}
+
+function localOf(cpu: number): CpuLocal {
+  return {
+    id: cpu,
+    preemptCount: 0,
+    irqsDisabled: false,
+    rcuReaders: 0,
+    current: NativeTask.task(firstTaskOf(cpu)),
+    fence: ThreadSlot.fence(slotOf(cpu)),
+    held: ThreadSlot.held(slotOf(cpu), 0),
+    heldDepth: 0,
+  };
+}
