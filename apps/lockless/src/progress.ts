@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Progress } from '@lockless/checker';
 import type { ExperimentProgress } from '@lockless/experiments';
+import type { NativeBenchProgress } from '@lockless/native-bench';
 import type { SearchProgress } from '@lockless/oracle';
 import type { SimulationProgress } from '@lockless/replay';
 import type { Ora } from 'ora';
@@ -71,6 +72,13 @@ export class ExperimentProgressLine extends ProgressLine {
     const seconds = (performance.now() - this.started) / 1000;
     const rate = seconds > 1 ? `, ${(done / seconds).toFixed(1)} runs/s` : '';
     this.draw(`${done} of ${total} runs: ${experiment}, ${design}, ${at}${rate}`);
+  }
+}
+
+/** Which experiment on this machine is under way. */
+export class NativeBenchProgressLine extends ProgressLine {
+  show({ experiment, what, done, total }: NativeBenchProgress): void {
+    this.draw(`${done} of ${total} experiments: ${experiment}, ${what}`);
   }
 }
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-export * from './hand-written.js';
-export * from './lookup-addresses.js';
-export * from './wasm/lookup-module.js';
+export { formatNativeResults } from './format.js';
+export {
+  NATIVE_EXPERIMENTS,
+  type NativeBenchOptions,
+  type NativeBenchProgress,
+  runNativeBench,
+} from './native-bench.js';
+export type { MachineDescription, NativeFigure, NativeResults, Skipped } from './results.js';

@@ -7,10 +7,12 @@ import { UsageError } from '../exit-code.js';
 import type { Exit, Io } from '../io.js';
 import { repeated, wholeNumber } from '../options.js';
 import { benchExperiments, EXPERIMENTS, type ExperimentFlags, type ExperimentSeries } from './bench-experiments.js';
+import { benchNative, type NativeFlags } from './bench-native.js';
 
 type EngineName = 'simulator' | 'checker';
+type BenchName = EngineName | ExperimentSeries | 'native';
 
-interface BenchFlags extends ExperimentFlags {
+interface BenchFlags extends ExperimentFlags, NativeFlags {
   accesses: number;
   model?: ModelName;
   program?: readonly string[];
@@ -19,13 +21,15 @@ interface BenchFlags extends ExperimentFlags {
 
 const isSeries = (name: string): name is ExperimentSeries => Object.hasOwn(EXPERIMENTS, name);
 
-/** `lockless bench NAME`: measurements of the engines on this machine, and of the kernel's code on a simulated one. */
+/** `lockless bench NAME`: measurements of the engines and of the native build on this machine, and of the kernel's code on a simulated one. */
 export function benchCommand(io: Io, exit: Exit): Command {
   return new Command('bench')
-    .description('measure the engines on this machine, or the page cache and the reverse mappings on a simulated one')
+    .description(
+      'measure the engines or the native build on this machine, or the page cache and the reverse mappings on a simulated one',
+    )
     .addArgument(
       new Argument('[name]', 'what to measure')
-        .choices(['simulator', 'checker', ...Object.keys(EXPERIMENTS)])
+        .choices(['simulator', 'checker', 'native', ...Object.keys(EXPERIMENTS)])
         .default('simulator'),
     )
     .addOption(
@@ -38,7 +42,9 @@ export function benchCommand(io: Io, exit: Exit): Command {
       new Option('--program <name>', 'checker: only that program, SB(12) for example; repeatable').argParser(repeated),
     )
     .addOption(
-      new Option('--experiment <name>', 'pagecache, rmap: only that experiment; repeatable').argParser(repeated),
+      new Option('--experiment <name>', 'native, pagecache, rmap: only that experiment; repeatable').argParser(
+        repeated,
+      ),
     )
     .addOption(
       new Option('--caches <machine>', 'pagecache, rmap: the machine whose caches are simulated')
@@ -50,8 +56,19 @@ export function benchCommand(io: Io, exit: Exit): Command {
         .argParser(wholeNumber(1, 1000))
         .default(5),
     )
+    .addOption(
+      new Option('--pages <n>', 'native: pages of the file, a multiple of 64')
+        .argParser(wholeNumber(256, 1 << 18))
+        .default(1 << 14),
+    )
+    .addOption(
+      new Option('--rounds <n>', 'native: so often everything is measured in turn')
+        .argParser(wholeNumber(1, 10_000))
+        .default(25),
+    )
     .addOption(new Option('--json', 'print one JSON document and nothing else'))
-    .action(async (name: EngineName | ExperimentSeries, flags: BenchFlags) => {
+    .action(async (name: BenchName, flags: BenchFlags) => {
+      if (name === 'native') return exit(await benchNative(flags, io));
       if (isSeries(name)) return exit(await benchExperiments(name, flags, io));
       const onProgress = (line: string): void => {
         if (io.stderr.isTTY === true) io.stderr.write(`${line}\n`);

@@ -19,17 +19,17 @@ export class BenchThread {
   private waiting: { resolve: (message: ThreadMessage) => void; reject: (error: Error) => void } | null = null;
   private failure: Error | null = null;
 
-  private constructor(source: SubjectSource, chunkNs: number) {
-    const workerData: ThreadData = { source, baseSeconds, chunkNs };
-    this.worker = new Worker(THREAD, { workerData });
+  private constructor(source: SubjectSource, warmUpNs: number) {
+    const workerData: ThreadData = { source, baseSeconds, warmUpNs };
+    this.worker = new Worker(THREAD, { workerData, execArgv: [] });
     this.worker.on('message', (message: ThreadMessage) => this.waiting?.resolve(message));
     this.worker.on('error', (error) => this.fail(error as Error));
     this.worker.on('exit', (code) => this.fail(new Error(`the thread of ${source.module} ended (${code})`)));
   }
 
   /** Starts it and waits until its subject is ready. Throws {@link Unavailable}, or what the subject threw. */
-  static async start(source: SubjectSource, { chunkNs = 50_000 }: { chunkNs?: number } = {}): Promise<BenchThread> {
-    const thread = new BenchThread(source, chunkNs);
+  static async start(source: SubjectSource, { warmUpNs }: { warmUpNs: number }): Promise<BenchThread> {
+    const thread = new BenchThread(source, warmUpNs);
     const message = await thread.message();
     if (message.kind !== 'unavailable') return thread;
     await thread.stop();

@@ -11,10 +11,22 @@ export interface Subject {
   close?(): void | Promise<void>;
 }
 
+/** Names of the files in `subjects/`. */
+export type SubjectModule =
+  | 'access'
+  | 'arithmetic'
+  | 'by-hand'
+  | 'lmdb'
+  | 'map'
+  | 'native'
+  | 'object-buffer'
+  | 'sharedmap'
+  | 'wasm'
+  | 'writer';
+
 /** How a thread makes a subject: the module to import, and what its `start` is given. */
 export interface SubjectSource {
-  /** Name of a file in `subjects/`. */
-  readonly module: string;
+  readonly module: SubjectModule;
   /** Structured-cloneable. */
   readonly options: unknown;
 }

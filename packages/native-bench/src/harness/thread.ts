@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Burst } from './overlap.js';
-import { type StartSubject, type Subject, type SubjectSource, Unavailable } from './subject.js';
+import { type StartSubject, type Subject, type SubjectModule, type SubjectSource, Unavailable } from './subject.js';
 
 /*
  * A thread that measures one subject. It says when the subject is ready, or why it cannot be, and then makes bursts as it is told.
@@ -11,8 +11,8 @@ export interface ThreadData {
   readonly source: SubjectSource;
   /** Of process.hrtime(), from which times are counted. */
   readonly baseSeconds: number;
-  /** About so long takes a chunk. */
-  readonly chunkNs: number;
+  /** For how long the subject is run before it is ready. */
+  readonly warmUpNs: number;
 }
 
 /** A burst of at least so many ns. With others: none begins before `team` threads have arrived at the meeting point. */
@@ -32,7 +32,21 @@ export type ThreadMessage =
 
 export type ThreadOrder = { readonly kind: 'burst'; readonly order: BurstOrder } | { readonly kind: 'close' };
 
-const { source, baseSeconds, chunkNs } = workerData as ThreadData;
+/** Each thread loads the one that it measures. */
+const SUBJECTS: Readonly<Record<SubjectModule, () => Promise<object>>> = {
+  access: () => import('../subjects/access.js'),
+  arithmetic: () => import('../subjects/arithmetic.js'),
+  'by-hand': () => import('../subjects/by-hand.js'),
+  lmdb: () => import('../subjects/lmdb.js'),
+  map: () => import('../subjects/map.js'),
+  native: () => import('../subjects/native.js'),
+  'object-buffer': () => import('../subjects/object-buffer.js'),
+  sharedmap: () => import('../subjects/sharedmap.js'),
+  wasm: () => import('../subjects/wasm.js'),
+  writer: () => import('../subjects/writer.js'),
+};
+
+const { source, baseSeconds, warmUpNs } = workerData as ThreadData;
 const port = parentPort;
 if (port === null) throw new Error('this is the code of a worker');
 const send = (message: ThreadMessage): void => port.postMessage(message);
@@ -42,7 +56,8 @@ function now(): number {
   return (seconds - baseSeconds) * 1e9 + ns;
 }
 
-const WARM_UP_NS = 150e6;
+/** About so long takes a chunk: long beside the time that it takes to look at the clock, short beside a time slice. */
+const CHUNK_NS = 50_000;
 
 /** The number of the next operation, so that keys go on where the last burst ended. */
 let next = 0;
@@ -56,15 +71,15 @@ function perform(subject: Subject, n: number): void {
   next += n;
 }
 
-/** How many operations take about chunkNs, at the best rate that was seen; makes the engine compile them on the way. */
+/** How many operations take about CHUNK_NS, at the best rate that was seen; makes the engine compile them on the way. */
 function calibrate(subject: Subject): number {
   let n = 1;
   let best = Number.POSITIVE_INFINITY;
-  for (const until = now() + WARM_UP_NS; now() < until || best === Number.POSITIVE_INFINITY; ) {
+  for (const until = now() + warmUpNs; now() < until || best === Number.POSITIVE_INFINITY; ) {
     const start = now();
     perform(subject, n);
     best = Math.min(best, (now() - start) / n);
-    n = Math.max(1, Math.ceil(Math.min(2 * n, chunkNs / best)));
+    n = Math.max(1, Math.ceil(Math.min(2 * n, CHUNK_NS / best)));
   }
   return n;
 }
@@ -96,7 +111,7 @@ function burst(subject: Subject, order: BurstOrder): Burst {
 
 try {
   // The other module's shape is what subjects/ keep to; each has options of its own.
-  const { start } = (await import(`../subjects/${source.module}.js`)) as { start: StartSubject<unknown> };
+  const { start } = (await SUBJECTS[source.module]()) as { start: StartSubject<unknown> };
   const subject = await start(source.options);
   chunk = calibrate(subject);
   port.on('message', async (message: ThreadOrder) => {

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { Page } from '@lockless/mm-types';
 import { handWritten } from '../hand-written.js';
-import { type KeyOptions, Keys } from '../harness/keys.js';
+import { Keys } from '../harness/keys.js';
 import type { Subject } from '../harness/subject.js';
-import type { LookupAddresses } from '../lookup-addresses.js';
+import { enterWorld } from './in-world.js';
+import type { LookupOptions } from './native.js';
 
 const CONTENT = Page.$offset.contentIdentity;
 
-/** A file in word memory, and who looks up its pages. */
-export interface FileInWords {
-  readonly buffer: SharedArrayBuffer;
-  readonly mapping: number;
-  readonly at: LookupAddresses;
-  readonly keys: KeyOptions;
-}
-
-export interface ByHandOptions extends FileInWords {
-  /** Without a reference. */
-  readonly peek: boolean;
+export interface ByHandOptions extends LookupOptions {
   /** Readers say nothing. */
   readonly quiet?: boolean;
 }
@@ -28,14 +19,17 @@ export const neverFree = (page: number): void => {
 };
 
 /** Lookups as somebody writes them who has no abstractions. */
-export function start({ buffer, mapping, at, peek, quiet = false, ...options }: ByHandOptions): Subject {
-  const words = new Int32Array(buffer);
+export function start({ world, peek, quiet = false, ...options }: ByHandOptions): Subject {
+  const { words, at, counts, close } = enterWorld(world);
+  const { mapping } = world;
   const { findGetPage, putPage, peekPage } = handWritten(words, at, neverFree, { quiet });
   const schedule = new Keys(options.keys);
   const { keys, mask } = schedule;
   const expected = (first: number, n: number): number => schedule.sum(first, n);
   if (peek)
     return {
+      counts,
+      close,
       expected,
       run(first, n) {
         let sum = 0;
@@ -44,6 +38,8 @@ export function start({ buffer, mapping, at, peek, quiet = false, ...options }: 
       },
     };
   return {
+    counts,
+    close,
     expected,
     run(first, n) {
       let sum = 0;

@@ -2,10 +2,10 @@
 import { Page } from '@lockless/mm-types';
 import { type KeyOptions, Keys } from '../harness/keys.js';
 import type { Subject } from '../harness/subject.js';
-import type { LookupAddresses } from '../lookup-addresses.js';
 import { instantiateLookup, type WasmLookup } from '../wasm/lookup-module.js';
-import type { WasmMemory } from '../wasm/web-assembly.js';
+import type { World } from '../world.js';
 import { neverFree } from './by-hand.js';
+import { enterWorld } from './in-world.js';
 
 const CONTENT = Page.$offset.contentIdentity;
 
@@ -17,28 +17,28 @@ export type WasmForm = 'find-put' | 'read' | 'read-batch' | 'peek' | 'peek-batch
 export const BATCH = 64;
 
 export interface WasmOptions {
-  readonly memory: WasmMemory;
+  readonly world: World;
   readonly binary: Uint8Array;
-  readonly mapping: number;
-  readonly at: LookupAddresses;
   readonly keys: KeyOptions;
   readonly form: WasmForm;
   /** Readers say nothing. */
   readonly quiet?: boolean;
-  /** Word address of room for the keys: 2^14 words. */
-  readonly list: number;
+  /** Which of the world's lists is this thread's. */
+  readonly thread?: 0 | 1;
 }
 
 type Run = Subject['run'];
 
 /** The same lookups in WebAssembly, over the same words. */
-export function start({ memory, binary, mapping, at, keys, form, quiet = false, list }: WasmOptions): Subject {
-  const exported = instantiateLookup(binary, memory, at, neverFree);
+export function start({ world, binary, keys, form, quiet = false, thread = 0 }: WasmOptions): Subject {
+  const { words, at, counts, close } = enterWorld(world);
+  const list = world.lists[thread];
+  const exported = instantiateLookup(binary, world.memory, at, neverFree);
   const lookup = quiet ? withQuietReaders(exported) : exported;
   const schedule = new Keys(keys);
-  const words = new Int32Array(memory.buffer);
   words.set(schedule.keys, list);
-  return { run: RUN[form](lookup, mapping, schedule, words, list), expected: (first, n) => schedule.sum(first, n) };
+  const run = RUN[form](lookup, world.mapping, schedule, words, list);
+  return { run, counts, close, expected: (first, n) => schedule.sum(first, n) };
 }
 
 const withQuietReaders = (lookup: WasmLookup): WasmLookup => ({

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { KeyOptions } from '../harness/keys.js';
+import { addCosts, measureAlone, type NamedSource, type Session } from '../measure.js';
+import type { WasmForm } from '../subjects/wasm.js';
+import { makeWorld, type World } from '../world.js';
+import { tryCompile } from './wasm-binary.js';
+
+/** The subjects that others are compared with. */
+const BY_HAND = 'by hand';
+const NATIVE = 'native';
+const NATIVE_PEEK = 'native, peek';
+
+const native = (world: World, keys: KeyOptions, peek = false): NamedSource => ({
+  name: peek ? NATIVE_PEEK : NATIVE,
+  module: 'native',
+  options: { world, keys, peek },
+});
+
+const byHand = (world: World, keys: KeyOptions, peek = false, quiet = false): NamedSource => ({
+  name: [BY_HAND, ...(peek ? ['peek'] : []), ...(quiet ? ['quiet'] : [])].join(', '),
+  module: 'by-hand',
+  options: { world, keys, peek, quiet },
+});
+
+function wasm(world: World, keys: KeyOptions, binary: Uint8Array, form: WasmForm, quiet = false): NamedSource {
+  const name = ['wasm', ...(form === 'read' ? [] : [form]), ...(quiet ? ['quiet'] : [])].join(', ');
+  return { name, module: 'wasm', options: { world, keys, binary, form, quiet } };
+}
+
+const zipf = (pages: number): KeyOptions => ({ first: 0, pages, pattern: 'zipf', seed: 7 });
+
+/** find_get_page() and put_page() of a cached page against what else there is; and values of the same number, by the same keys, in other stores. */
+export async function lookup(session: Session): Promise<void> {
+  const { pages } = session;
+  const world = makeWorld({ generation: 'freeze-refs', pages });
+  const keys = zipf(pages);
+  const others: NamedSource[] = [
+    { name: 'Map.get', module: 'map', options: { entries: pages, keys } },
+    { name: 'lmdb', module: 'lmdb', options: { entries: pages, keys } },
+    { name: 'sharedmap', module: 'sharedmap', options: { entries: pages, keys } },
+    { name: 'objectbuffer, array', module: 'object-buffer', options: { entries: pages, keys, collection: 'array' } },
+    { name: 'objectbuffer, object', module: 'object-buffer', options: { entries: pages, keys, collection: 'object' } },
+  ];
+  const binary = await tryCompile(session, 'lookup');
+  const ns = await measureAlone(session, 'lookup', [
+    native(world, keys),
+    byHand(world, keys),
+    ...(binary === null ? [] : [wasm(world, keys, binary, 'read')]),
+    native(world, keys, true),
+    byHand(world, keys, true),
+    ...(binary === null ? [] : [wasm(world, keys, binary, 'peek')]),
+    ...others,
+  ]);
+  addCosts(session, 'lookup', ns, [NATIVE, BY_HAND, NATIVE_PEEK]);
+}
+
+/** The same with more and more pages, all equally likely: when the caches of the processor are too small, all pay for that. */
+export async function workingSet(session: Session): Promise<void> {
+  const world = makeWorld({ generation: 'freeze-refs', pages: session.pages });
+  for (let pages = 256; pages <= session.pages; pages *= 4) {
+    const keys: KeyOptions = { first: 0, pages, pattern: 'uniform', seed: 9 };
+    const ns = await measureAlone(session, 'working set', [
+      native(world, keys),
+      byHand(world, keys),
+      native(world, keys, true),
+      { name: 'Map.get', module: 'map', options: { entries: pages, keys } },
+    ]);
+    addCosts(session, 'working set', ns, [BY_HAND], pages);
+  }
+}
+
+/** WebAssembly: by how much is called at a time, and by what a reader costs. */
+export async function webAssembly(session: Session): Promise<void> {
+  const binary = await tryCompile(session, 'wasm');
+  if (binary === null) return;
+  const world = makeWorld({ generation: 'freeze-refs', pages: session.pages });
+  const keys: KeyOptions = { first: 0, pages: Math.min(256, session.pages), pattern: 'uniform', seed: 11 };
+  const forms: readonly WasmForm[] = ['read', 'read-batch', 'peek', 'peek-batch'];
+  const ns = await measureAlone(session, 'wasm', [
+    native(world, keys),
+    native(world, keys, true),
+    ...[false, true].flatMap((quiet) => [byHand(world, keys, false, quiet), byHand(world, keys, true, quiet)]),
+    wasm(world, keys, binary, 'find-put'),
+    ...[false, true].flatMap((quiet) => forms.map((form) => wasm(world, keys, binary, form, quiet))),
+  ]);
+  addCosts(session, 'wasm', ns, [NATIVE, BY_HAND]);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { KeyOptions } from '../harness/keys.js';
+import type { SubjectSource } from '../harness/subject.js';
+import { add, measurePair, type Session } from '../measure.js';
+import { makeWorld, type World } from '../world.js';
+import { tryCompile } from './wasm-binary.js';
+
+/** Each thread has one half of the file for itself, so no page is looked up by both. */
+const halves = (pages: number): readonly [KeyOptions, KeyOptions] => [
+  { first: 0, pages: pages / 2, pattern: 'uniform', seed: 3 },
+  { first: pages / 2, pages: pages / 2, pattern: 'uniform', seed: 4 },
+];
+const HOT: KeyOptions = { first: 77, pages: 1, pattern: 'one', seed: 1 };
+
+type Sources = readonly [SubjectSource, SubjectSource];
+const both = (
+  keys: readonly [KeyOptions, KeyOptions],
+  source: (keys: KeyOptions, thread: 0 | 1) => SubjectSource,
+): Sources => [source(keys[0], 0), source(keys[1], 1)];
+
+const nativeLookups =
+  (world: World, peek: boolean) =>
+  (keys: KeyOptions): SubjectSource => ({ module: 'native', options: { world, keys, peek } });
+
+/** How many lookups two threads do in the time in which one does one. */
+export async function twoThreads(session: Session): Promise<void> {
+  const { pages } = session;
+  const lockless = makeWorld({ generation: 'freeze-refs', pages });
+  const locked = makeWorld({ generation: 'tree-lock', pages });
+  const binary = await tryCompile(session, 'two threads');
+  const own = halves(pages);
+  const hot = [HOT, HOT] as const;
+  const entries = { entries: pages };
+  const subjects: readonly (readonly [string, Sources])[] = [
+    ['this machine, computing', both(own, () => ({ module: 'arithmetic', options: {} }))],
+    ['own pages, lockless', both(own, nativeLookups(lockless, false))],
+    ['own pages, tree_lock', both(own, nativeLookups(locked, false))],
+    ['own pages, peek', both(own, nativeLookups(lockless, true))],
+    [
+      'own pages, by hand',
+      both(own, (keys) => ({ module: 'by-hand', options: { world: lockless, keys, peek: false } })),
+    ],
+    ...(binary === null
+      ? []
+      : [
+          [
+            'own pages, wasm',
+            both(own, (keys, thread) => ({
+              module: 'wasm',
+              options: { world: lockless, keys, binary, form: 'read', thread },
+            })),
+          ] as const,
+        ]),
+    ['one page, lockless', both(hot, nativeLookups(lockless, false))],
+    ['one page, tree_lock', both(hot, nativeLookups(locked, false))],
+    ['one page, peek', both(hot, nativeLookups(lockless, true))],
+    ['Map.get, a Map for each', both(own, (keys) => ({ module: 'map', options: { ...entries, keys } }))],
+  ];
+  for (const [subject, [first, second]] of subjects) {
+    const pair = await measurePair(session, 'two threads', [
+      { name: subject, ...first },
+      { name: `${subject}, second thread`, ...second },
+    ]);
+    const figure = { experiment: 'two threads', subject };
+    add(session, { ...figure, measure: 'two threads, × one' }, pair.scaling);
+    add(session, { ...figure, measure: 'ns alone' }, [...pair.alone[0], ...pair.alone[1]]);
+    add(session, { ...figure, measure: 'ns together' }, [...pair.together[0], ...pair.together[1]]);
+    add(session, { ...figure, measure: 'overlap' }, pair.overlap);
+  }
+}
+
+/** Lookups beside a thread that inserts pages into the same file and reclaims them, as fast as it can. */
+export async function besideWriter(session: Session): Promise<void> {
+  const { pages } = session;
+  const spare = 2048;
+  for (const generation of ['freeze-refs', 'tree-lock'] as const) {
+    const world = makeWorld({ generation, pages, spare: 2 * spare });
+    const keys: KeyOptions = { first: 0, pages, pattern: 'zipf', seed: 5 };
+    for (const peek of generation === 'freeze-refs' ? [false, true] : [false]) {
+      const subject = `${generation === 'freeze-refs' ? 'lockless' : 'tree_lock'}${peek ? ', peek' : ''}`;
+      const pair = await measurePair(session, 'beside a writer', [
+        { name: subject, ...nativeLookups(world, peek)(keys) },
+        { name: `${subject}, writer`, module: 'writer', options: { world, first: pages, pages: spare } },
+      ]);
+      const figure = { experiment: 'beside a writer', subject };
+      add(session, { ...figure, measure: 'rate kept' }, pair.kept);
+      add(session, { ...figure, measure: 'ns alone' }, pair.alone[0]);
+      add(session, { ...figure, measure: 'ns together' }, pair.together[0]);
+      add(session, { ...figure, measure: 'ns of a page in and out, alone' }, pair.alone[1]);
+      add(session, { ...figure, measure: 'ns of a page in and out, together' }, pair.together[1]);
+      add(session, { ...figure, measure: 'overlap' }, pair.overlap);
+    }
+  }
+}

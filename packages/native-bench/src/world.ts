@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { GFP_KERNEL, NULL, type Ptr, poke } from '@lockless/cpu/native';
+import { type AddressSpace, Inode, PAGE_SIZE, Page } from '@lockless/mm-types/native';
+import { type MachineHandle, NativeMachine } from '@lockless/native';
+import { freeAreaInit, lruAddDrain, putPage, setPageUptodate, unlockPage } from '@lockless/page/native';
+import {
+  attachBlockMap,
+  BackingStore,
+  findOrCreatePage,
+  type Generation,
+  inodeAlloc,
+  pagecacheInit,
+} from '@lockless/pagecache/native';
+import { bootUrcu } from '@lockless/rcu/native';
+import { contentOf } from './harness/keys.js';
+import { type WasmMemory, wasmMemory } from './wasm/web-assembly.js';
+
+/** Words for everything but mem_map: static data, the engine, nodes of trees. */
+const OTHER_WORDS = 1 << 21;
+const INODES = (pages: number): number => pages * PAGE_SIZE;
+
+export interface WorldOptions {
+  readonly generation: Generation;
+  /** Pages of the file, all in the cache. */
+  readonly pages: number;
+  /** Further page frames, and further indices of the file that have no page. */
+  readonly spare?: number;
+}
+
+/** A machine with the page cache of the native build, and one file in it, as threads are given it. */
+export interface World {
+  readonly handle: MachineHandle;
+  /** The machine's memory. It is one that WebAssembly can use too. */
+  readonly memory: WasmMemory;
+  readonly mapping: Ptr<AddressSpace>;
+  readonly pages: number;
+  /** Word addresses of room for keys, one for each of two threads, behind the machine's words. */
+  readonly lists: readonly [number, number];
+}
+
+const LIST_WORDS = 1 << 14;
+
+/** Boots a machine in this thread, which takes no part in it afterwards, and reads a file into its cache. */
+export function makeWorld({ generation, pages, spare = 4096 }: WorldOptions): World {
+  const frames = pages + spare;
+  const machine = NativeMachine.create({ words: OTHER_WORDS + frames * Page.$size + frames, mayBlock: true });
+  attachBlockMap(new BackingStore());
+  bootUrcu(machine.threads);
+  freeAreaInit({ pages: frames, nrCpus: machine.threads });
+  pagecacheInit({ generation });
+  const mapping = fileInCache(pages, spare);
+  const { buffer, ...kind } = machine.share();
+  machine.detach();
+  // The same words in memory that WebAssembly made: a machine is nothing but its words.
+  const memory = wasmMemory(buffer.byteLength + 2 * LIST_WORDS * Int32Array.BYTES_PER_ELEMENT);
+  new Int32Array(memory.buffer).set(new Int32Array(buffer));
+  const end = buffer.byteLength / Int32Array.BYTES_PER_ELEMENT;
+  return { handle: { ...kind, buffer: memory.buffer }, memory, mapping, pages, lists: [end, end + LIST_WORDS] };
+}
+
+/** A file of which the first pages are cached, as if somebody had read them. */
+function fileInCache(pages: number, spare: number): Ptr<AddressSpace> {
+  const inode = inodeAlloc(1, INODES(pages + spare));
+  if (inode === NULL) throw new Error('no memory for an inode');
+  const mapping = Inode.data(inode);
+  for (let index = 0; index < pages; index++) {
+    const page = findOrCreatePage(mapping, index, GFP_KERNEL);
+    if (page === NULL) throw new Error(`no memory for page ${index} of the file`);
+    poke(Page.contentIdentity(page), contentOf(index));
+    setPageUptodate(page);
+    unlockPage(page);
+    putPage(page);
+  }
+  lruAddDrain();
+  return mapping;
+}
