@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { bootReserve, type Ptr, poke, type Ref } from '@lockless/cpu/native';
+import { bootReserve, GFP_KERNEL, kmemCacheAlloc, NULL, type Ptr, peek, poke, type Ref } from '@lockless/cpu/native';
 import { PAGE_SIZE, Page, RadixTreeNode } from '@lockless/mm-types/native';
 import { type MachineHandle, MIN_WORDS, NativeMachine } from '@lockless/native';
 import { freeAreaInit } from '@lockless/page/native';
 import { pagecacheInit } from '@lockless/pagecache/native';
 import { bootUrcu } from '@lockless/rcu/native';
 import { FileCacheError } from './errors.js';
-import { FileRecord, fileRecords, maxFiles, maxPins, maxThreads, openTable, pinTable } from './shared-words.js';
+import {
+  FileRecord,
+  fileRecordCachep,
+  fileRecords,
+  maxFiles,
+  maxPins,
+  maxThreads,
+  openTable,
+  pinTable,
+} from './shared-words.js';
 import type { Storage } from './storage.js';
 
 /** What a thread is told when it takes part. */
@@ -94,7 +103,8 @@ export function bootCache(options: FileCacheOptions): Booted {
     poke(maxThreads, threads);
     poke(maxFiles, files);
     poke(maxPins, views);
-    table(fileRecords as Ref<Ptr<FileRecord>>, files * FileRecord.$size);
+    table(fileRecords, files);
+    for (let file = 0; file < files; file++) poke((peek(fileRecords) + file) as Ref<number>, newRecord());
     table(pinTable, threads * views);
     table(openTable, threads * files);
   } catch (error) {
@@ -102,6 +112,12 @@ export function bootCache(options: FileCacheOptions): Booted {
     throw error;
   }
   return { machine, frames: new SharedArrayBuffer(frames * PAGE_SIZE) };
+}
+
+function newRecord(): Ptr<FileRecord> {
+  const record = kmemCacheAlloc(fileRecordCachep, GFP_KERNEL);
+  if (record === NULL) throw new FileCacheError('ENOMEM', 'no memory for the table of files');
+  return record;
 }
 
 const machineOptions = ({

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, peek, poke, thisCpu } from '@lockless/cpu/native';
-import { BIO_WRITE, Bio, EIO, ENOSPC, PAGE_SIZE, type Page } from '@lockless/mm-types/native';
+import { BIO_WRITE, Bio, EIO, ENOSPC, PAGE_SIZE, Page } from '@lockless/mm-types/native';
 import { bioEndIo } from '@lockless/pagecache/native';
 import { FileCacheError } from './errors.js';
 import { growStoredSize, sizeOf, storedSizeOf } from './file-sizes.js';
@@ -44,6 +44,8 @@ export class Device {
   private queue: Transfer[] = [];
   private readonly inFlight = new Map<Ptr<Page>, Transfer>();
   private readonly files: OpenStorageFiles;
+  /** Requests since somebody looked. */
+  submitted = 0;
   /** Records whose files were found shorter than they should be. */
   readonly shrunk: Set<number> = new Set();
   /** The last error of a write, by record. */
@@ -58,6 +60,8 @@ export class Device {
     const page = peek(Bio.page(bio));
     const write = peek(Bio.rw(bio)) === BIO_WRITE;
     setTransferrer(page, thisCpu.id + 1);
+    // For whoever finds us dead.
+    poke(Page.private(page), bio);
     if (!write) beginBytes(page);
     let settle = (): void => {};
     const over = new Promise<void>((resolve) => {
@@ -75,6 +79,7 @@ export class Device {
       error: undefined,
     };
     this.queue.push(transfer);
+    this.submitted++;
     this.inFlight.set(page, transfer);
   }
 
@@ -204,6 +209,7 @@ export class Device {
       if (bytes < PAGE_SIZE) bytesOf(page).fill(0, Math.max(0, bytes));
       endBytes(page);
     }
+    poke(Page.private(page), 0);
     setTransferrer(page, 0);
     this.inFlight.delete(page);
     poke(Bio.error(bio), error === undefined ? 0 : isNoSpace(error) ? -ENOSPC : -EIO);

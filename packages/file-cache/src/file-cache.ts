@@ -4,7 +4,6 @@ import { DISK_DEVICE, PAGE_SIZE } from '@lockless/mm-types/native';
 import type { NativeMachine } from '@lockless/native';
 import { drainLocalPages, lruAddDrain } from '@lockless/page/native';
 import { tryToFreePages } from '@lockless/pagecache/native';
-import { urcuReclaim } from '@lockless/rcu/native';
 import { type Verification, verifyFrames } from './account.js';
 import {
   type Booted,
@@ -15,11 +14,12 @@ import {
   type SharedFileCache,
 } from './boot.js';
 import { CachedFile } from './cached-file.js';
+import { Deaths } from './deaths.js';
 import { FileCacheError } from './errors.js';
-import { freeRecord, initOpens, mappingOf, openFile, openRecord } from './file-table.js';
+import { freeRecord, initOpens, mappingOf, openFile, openRecord, opensOf, pathOf, usedRecords } from './file-table.js';
 import { attachFrames } from './frames.js';
 import { attachSections, insideOrLater } from './kernel-section.js';
-import { type Memory, memoryOf } from './memory.js';
+import { type Memory, memoryOf, reclaimNodes } from './memory.js';
 import { initPins, pinsHeld } from './pins.js';
 import { recordAt } from './shared-words.js';
 import { type Statistics, statisticsOf } from './statistics.js';
@@ -29,6 +29,7 @@ import { StorageFiles } from './storage-files.js';
 import { Runner } from './thread.js';
 import { adoptVersion, truncatePages, truncateSteps } from './truncate.js';
 import type { Steps } from './waiting.js';
+import { hasDirt } from './writeback.js';
 
 /**
  * A cache of file pages that all threads of a program share: one copy of memory, one budget, lookups without locks.
@@ -48,6 +49,7 @@ export class FileCache {
   private readonly runner: Runner;
   private readonly files: StorageFiles;
   private readonly memory: Memory;
+  private readonly deaths: Deaths;
   private closed = false;
 
   private constructor({ machine, frames }: Booted, options: FileCacheThreadOptions) {
@@ -63,6 +65,7 @@ export class FileCache {
     attachSections(true);
     initPins();
     initOpens();
+    this.deaths = new Deaths(machine, () => this.writeOrphans());
   }
 
   /** Makes a cache; this thread takes part in it. Throws when the budget is too small, or this thread takes part in a cache already. */
@@ -158,7 +161,7 @@ export class FileCache {
         if (pages === 0) break;
         freed += pages * PAGE_SIZE;
       }
-      urcuReclaim();
+      reclaimNodes();
     });
     return freed;
   }
@@ -189,6 +192,7 @@ export class FileCache {
    */
   async close(): Promise<void> {
     if (this.closed) return;
+    await this.deaths.settled();
     for (const file of [...this.files.open()]) await (file as CachedFile).close();
     await this.runner.device.idle();
     await this.files.closeAll();
@@ -196,7 +200,7 @@ export class FileCache {
     insideOrLater(() => {
       lruAddDrain();
       drainLocalPages();
-      urcuReclaim();
+      reclaimNodes();
     });
     attachSections(false);
     this.machine.detach();
@@ -204,6 +208,31 @@ export class FileCache {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /**
+   * Says that a thread is dead that took part in the cache, by the number that errors name. Node's workers are watched by the thread that starts them; in a browser nobody tells.
+   */
+  threadDied(cpu: number): void {
+    this.mustBeOpen();
+    this.machine.threadDied(cpu);
+  }
+
+  /** Resolves when what dead threads left is cleared away, as far as this thread knows of them. */
+  async settled(): Promise<void> {
+    await this.deaths.settled();
+  }
+
+  /** Writes the dirty pages of files that nobody has open any more, because who had died; drops them when the file cannot be had. */
+  private async writeOrphans(): Promise<void> {
+    for (const number of usedRecords()) {
+      const record = recordAt(number);
+      const path = pathOf(record);
+      if (opensOf(record) > 0 || !hasDirt(mappingOf(record))) continue;
+      const file = path === undefined ? undefined : await this.open(path, 'r+').catch(() => undefined);
+      if (file?.number !== number) await this.runner.run(truncatePages(mappingOf(record), 0));
+      await file?.close().catch(() => undefined);
+    }
   }
 
   private mustBeOpen(): void {

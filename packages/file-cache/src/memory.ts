@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { NativeError } from '@lockless/native';
 import { urcuReclaim } from '@lockless/rcu/native';
 import { FileCacheError } from './errors.js';
 import type { PagedFile } from './pages.js';
@@ -16,6 +17,15 @@ const MAX_TRIES = 17;
 /** Dirty pages of one file that are written for want of frames. */
 const PAGES = 128;
 
+/** Frees the nodes of radix trees whose grace period is over. Not when somebody else is at it, and we must not wait. *Context*: inside kernel code. */
+export function reclaimNodes(): void {
+  try {
+    urcuReclaim();
+  } catch (error) {
+    if (!(error instanceof NativeError) || error.code !== 'ERR_MUST_NOT_BLOCK') throw error;
+  }
+}
+
 /** Writes what is dirty in files of this thread, then waits for others to give frames back. */
 export function memoryOf(files: () => Iterable<PagedFile>): Memory {
   return {
@@ -25,7 +35,7 @@ export function memoryOf(files: () => Iterable<PagedFile>): Memory {
           'ENOMEM',
           'no frame of the budget can be had: all are held by views, or by dirty pages that cannot be written. Release views, or make the budget larger',
         );
-      urcuReclaim();
+      reclaimNodes();
       for (const file of files()) {
         if (!hasDirt(file.mapping)) continue;
         yield* startWriteback(file, { first: 0, pages: PAGES, wait: false });

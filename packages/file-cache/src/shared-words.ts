@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
   type Embed,
+  type KmemCache,
   type Null,
   type Ptr,
   peek,
@@ -73,11 +74,14 @@ export const FileRecord: StructOf<FileRecord> = struct<FileRecord>(
   16,
 );
 
+export const fileRecordCachep: KmemCache<FileRecord> = segment.kmemCacheCreate(FileRecord);
+
 /** Protects the table of files: its keys, inode pointers and counts of opens. */
 export const filesLock: Ref<SpinLock> = defineWord<SpinLock>('file_cache_files_lock');
 
 /* Written when the cache is made, constant after it. */
-export const fileRecords: Ref<Ptr<FileRecord>> = defineWord('file_cache_files');
+/** Address of a table of pointers: the records are objects, so that the machine can name their locks. */
+export const fileRecords: Ref<number> = defineWord('file_cache_files');
 /** Threads that there is room for. */
 export const maxThreads: Ref<number> = defineWord('file_cache_max_threads');
 export const maxFiles: Ref<number> = defineWord('file_cache_max_files');
@@ -95,11 +99,12 @@ export const inKernel: (cpu: number) => Ref<number> = definePerCpuWord('file_cac
 /* Counted by each thread for itself. */
 export const peekHits: (cpu: number) => Ref<number> = definePerCpuWord('file_cache_peek_hits');
 export const peekRetries: (cpu: number) => Ref<number> = definePerCpuWord('file_cache_peek_retries');
+/** Not 0: a thread died, and what it left is not swept up yet. */
+export const sweepWanted: Ref<number> = defineWord('file_cache_sweep_wanted');
 export const repairs: Ref<number> = defineWord('file_cache_repairs');
 
 /** A record by its number, from 0. */
-export const recordAt = (number: number): Ptr<FileRecord> =>
-  (peek(fileRecords) + number * FileRecord.$size) as Ptr<FileRecord>;
+export const recordAt = (number: number): Ptr<FileRecord> => peek((peek(fileRecords) + number) as Ref<Ptr<FileRecord>>);
 /** A thread's entry in a table that has `entries` of them for each thread. */
 export const entryOf = <V extends number>(table: Ref<V>, entries: number, cpu: number, entry: number): Ref<V> =>
   (table + cpu * entries + entry) as Ref<V>;

@@ -7,10 +7,14 @@ import { Device, type OpenStorageFiles } from './device.js';
 import { FileCacheError } from './errors.js';
 import { transferrer } from './frames.js';
 import { enterKernel, enterKernelBlocking, leaveKernel, tryEnterKernel } from './kernel-section.js';
+import { reclaimNodes } from './memory.js';
 import type { Steps, Wait } from './waiting.js';
 
 /** A page that stays locked so long is an error. */
 const STUCK_MS = 60_000;
+
+/** Requests after which the nodes that were freed meanwhile are reclaimed. */
+const RECLAIM_AFTER = 256;
 
 /** One thread's way to run operations. */
 export class Runner {
@@ -33,6 +37,7 @@ export class Runner {
       let step: IteratorResult<Wait, T>;
       try {
         step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
+        this.reclaimSometimes();
       } finally {
         leaveKernel();
         this.device.unplug();
@@ -62,6 +67,7 @@ export class Runner {
       try {
         step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
         this.device.unplugBlocking();
+        this.reclaimSometimes();
       } finally {
         leaveKernel();
       }
@@ -73,6 +79,13 @@ export class Runner {
         failure = { error };
       }
     }
+  }
+
+  /** Pages that come into the cache push others out, and these nodes of trees. */
+  private reclaimSometimes(): void {
+    if (this.device.submitted < RECLAIM_AFTER) return;
+    this.device.submitted = 0;
+    reclaimNodes();
   }
 
   private async wait(wait: Wait): Promise<unknown> {
