@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { containerOf, ListHead, type Ptr, peek, poke, SeqLock, staticSymbols, words } from '@lockless/cpu/native';
+import {
+  containerOf,
+  ListHead,
+  type Ptr,
+  peek,
+  poke,
+  SeqLock,
+  staticSymbols,
+  WaitQueueHead,
+  words,
+} from '@lockless/cpu/native';
 import { AddressSpace, Page, PG_ACTIVE, PG_BUDDY, PG_LRU } from '@lockless/mm-types/native';
 import { type NativeMachine, repairList } from '@lockless/native';
 import {
@@ -11,6 +21,7 @@ import {
   MAX_ORDER,
   memMapPages,
   PerCpuPages,
+  pageWaitqueues,
   perCpuPages,
   pfnToPage,
 } from '@lockless/page/native';
@@ -107,6 +118,11 @@ export function repairLocks(machine: NativeMachine): void {
       if (dirty !== undefined) repairList(words, dirty.address as Ptr<ListHead>);
     }),
   );
+  // In boot memory, so they have no name but their address.
+  for (const queue of pageWaitqueues())
+    machine.repairLock(machine.describe(WaitQueueHead.lock(queue)), () =>
+      done(() => repairList(words, WaitQueueHead.taskList(queue))),
+    );
   // Of these each change is one store, or counts again what the sweep counts.
   for (const name of ['bio_pool.lock', 'file_cache_files_lock', 'urcu_callbacks.reclaim'])
     machine.repairLock(name, () => true);

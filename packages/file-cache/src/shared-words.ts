@@ -21,7 +21,7 @@ import type { File, Inode, Page } from '@lockless/mm-types/native';
  * so that whoever finds the thread dead can give it back.
  */
 
-const segment: StaticData = staticData(20, '@lockless/file-cache');
+const segment: StaticData = staticData(24, '@lockless/file-cache');
 export const functionPointer: StaticData['functionPointer'] = segment.functionPointer;
 const { defineWord, definePerCpuWord } = segment;
 

@@ -52,6 +52,12 @@ export function pageWaitqueue(page: Ptr<Page>): Ptr<WaitQueueHead> {
   return (peek(waitTable) + hash * WaitQueueHead.$size) as Ptr<WaitQueueHead>;
 }
 
+/** All queues of the table: for who looks at them from outside. */
+export function* pageWaitqueues(): Generator<Ptr<WaitQueueHead>> {
+  for (let i = 0; i < 1 << peek(waitTableBits); i++)
+    yield (peek(waitTable) + i * WaitQueueHead.$size) as Ptr<WaitQueueHead>;
+}
+
 /** Struct pages are 16 words apart and the bits waited for are below 16, so this names one bit of one page; never 0. */
 const waitKey = (page: Ptr<Page>, bit: number): number => page + bit;
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { nodeStorage, type Storage, type StorageFile } from '../src/node.js';
+
+/** An error as Node's have it. */
+export const errno = (code: string): Error => Object.assign(new Error(`${code}: on demand`), { code });
+
+/** Node's file system, which fails on demand: an operation whose answer here is an error. */
+export class FailingStorage implements Storage {
+  readonly mayBlock = true;
+  /** Called before each read and write, with the bytes' place; an error fails it. */
+  fails: (operation: 'read' | 'write' | 'sync', position: number, bytes: number) => Error | undefined = () => undefined;
+  /** Each read waits for this. */
+  slow: Promise<void> | undefined;
+  reads = 0;
+
+  async open(...args: Parameters<Storage['open']>): Promise<StorageFile> {
+    return this.wrap(await nodeStorage.open(...args));
+  }
+
+  openBlocking(...args: Parameters<Storage['open']>): StorageFile {
+    if (nodeStorage.openBlocking === undefined) throw new Error('no blocking storage');
+    return this.wrap(nodeStorage.openBlocking(...args));
+  }
+
+  private ask(operation: 'read' | 'write' | 'sync', position = 0, views: readonly Uint8Array[] = []): void {
+    if (operation === 'read') this.reads++;
+    const error = this.fails(
+      operation,
+      position,
+      views.reduce((sum, { length }) => sum + length, 0),
+    );
+    if (error !== undefined) throw error;
+  }
+
+  private wrap(file: StorageFile): StorageFile {
+    const { blocking } = file;
+    if (blocking === undefined) throw new Error('no blocking storage');
+    return {
+      ...file,
+      read: async (into, position) => {
+        await this.slow;
+        this.ask('read', position, into);
+        return await file.read(into, position);
+      },
+      write: async (from, position) => {
+        this.ask('write', position, from);
+        return await file.write(from, position);
+      },
+      sync: async () => {
+        this.ask('sync');
+        await file.sync();
+      },
+      blocking: {
+        ...blocking,
+        read: (into, position) => {
+          this.ask('read', position, into);
+          return blocking.read(into, position);
+        },
+        write: (from, position) => {
+          this.ask('write', position, from);
+          return blocking.write(from, position);
+        },
+        sync: () => {
+          this.ask('sync');
+          blocking.sync();
+        },
+      },
+    };
+  }
+}
