@@ -23,7 +23,7 @@ import { entryOf, maxFiles, maxPins, maxThreads, openTable, pinTable, recordAt }
 export const allMappings = (): Ptr<AddressSpace>[] => usedRecords().map((number) => mappingOf(recordAt(number)));
 
 /** The pages that a thread has pinned, one entry for each pin. */
-export function pinnedBy(cpu: number): Ptr<Page>[] {
+function pinnedBy(cpu: number): Ptr<Page>[] {
   const pages: Ptr<Page>[] = [];
   for (let entry = 0; entry < peek(maxPins); entry++) {
     const page = peek(entryOf(peek(pinTable), peek(maxPins), cpu, entry));

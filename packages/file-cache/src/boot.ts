@@ -51,9 +51,9 @@ export interface SharedFileCache {
 }
 
 /** 256 KiB: below, lists of each CPU and watermarks would leave nothing to cache with. */
-export const MIN_BUDGET: number = 64 * PAGE_SIZE;
+const MIN_BUDGET: number = 64 * PAGE_SIZE;
 /** 1 GiB and a bit: what the words of a machine have struct pages and tree nodes for. */
-export const MAX_BUDGET: number = 2 ** 30;
+const MAX_BUDGET: number = 2 ** 30;
 
 /** Words beside the frames: a struct page each, and nodes of radix trees, few when files are cached in one piece, up to one for each page when they are not. */
 const wordsFor = (frames: number, threads: number, files: number, views: number): number =>

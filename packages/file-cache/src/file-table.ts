@@ -40,7 +40,7 @@ export const mappingOf = (record: Ptr<FileRecord>): Ptr<AddressSpace> =>
   Inode.data(peek(FileRecord.inode(record)) as Ptr<Inode>);
 
 /** Runs something under filesLock. *Context*: inside kernel code. */
-export function withFiles<T>(work: () => T): T {
+function withFiles<T>(work: () => T): T {
   spinLock(filesLock);
   try {
     return work();
@@ -203,7 +203,7 @@ export function closeFile(number: number, { file, entry }: OpenEntry): void {
 }
 
 /** One open file less. */
-export function closeRecord(record: Ptr<FileRecord>): void {
+function closeRecord(record: Ptr<FileRecord>): void {
   withFiles(() => poke(FileRecord.opens(record), peek(FileRecord.opens(record)) - 1));
 }
 

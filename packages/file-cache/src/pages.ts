@@ -223,4 +223,4 @@ export function checkPosition(position: number, length: number): void {
 }
 
 /** Page indexes are words. */
-export const MAX_BYTES: number = 0x7fffffff * PAGE_SIZE;
+const MAX_BYTES: number = 0x7fffffff * PAGE_SIZE;

@@ -43,7 +43,7 @@ export function readHot(file: PagedFile, target: Uint8Array, offset: number, len
 const MAX_RETRIES = 16;
 
 /** Copies bytes of a pinned page, all of one state of it. */
-export function* copyPinned(page: Ptr<Page>, from: number, target: Uint8Array, at: number, count: number): Steps<void> {
+function* copyPinned(page: Ptr<Page>, from: number, target: Uint8Array, at: number, count: number): Steps<void> {
   for (let tries = 0; tries < MAX_RETRIES; tries++) {
     const before = stableBytes(page);
     if (before === -1) continue;

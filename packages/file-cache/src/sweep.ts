@@ -51,7 +51,7 @@ import { FileRecord, maxThreads, recordAt } from './shared-words.js';
  */
 
 /** In the place of a thread's mark on pages that it transferred when it died: another may have its number by now. */
-export const DEAD = -1;
+const DEAD = -1;
 
 const has = (page: Ptr<Page>, bit: number): boolean => (peek(Page.flags(page)) & (1 << bit)) !== 0;
 const set = (page: Ptr<Page>, bit: number): void => poke(Page.flags(page), peek(Page.flags(page)) | (1 << bit));
