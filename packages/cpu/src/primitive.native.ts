@@ -75,6 +75,7 @@ const LOCKED = 'a locked instruction: atomic, and a full barrier on x86';
 const HARDWARE = 'x86 does it by itself, for loads with loads and stores with stores';
 const BY_RMW = 'the read-modify-write beside it is a full barrier already';
 const LOCK = 'compareExchange takes it: an acquire, and a full barrier';
+const READ_UNLOCK = 'the compareExchange that counts down is a release, and a full barrier';
 const UNLOCK = 'the exchange that frees the word is a release, and a full barrier';
 
 const addReturn: Body = (address, operand) => (Atomics.add(words, address, operand) + operand) | 0;
@@ -176,7 +177,7 @@ export const NATIVE_PRIMITIVES: readonly NativePrimitive[] = [
   same('spin_trylock', spinTrylockWord as Body, 'Atomics.compareExchange', LOCK),
   same('spin_unlock', spinUnlockWord as Body, 'Atomics.exchange', UNLOCK),
   same('read_lock', readLockWord as Body, 'Atomics.load, Atomics.compareExchange', LOCK),
-  same('read_unlock', readUnlockWord as Body, 'Atomics.load, Atomics.compareExchange', UNLOCK),
+  same('read_unlock', readUnlockWord as Body, 'Atomics.load, Atomics.compareExchange', READ_UNLOCK),
   same('write_lock', spinLockWord as Body, 'Atomics.compareExchange', LOCK),
   same('write_trylock', spinTrylockWord as Body, 'Atomics.compareExchange', LOCK),
   same('write_unlock', writeUnlockWord as Body, 'Atomics.exchange', UNLOCK),
@@ -200,11 +201,11 @@ export const NATIVE_PRIMITIVES: readonly NativePrimitive[] = [
     'who allocates the object next does so under the same lock',
   ),
   same('cpu_relax', () => engine.relax(), 'the engine: spins, then sleeps', 'orders nothing'),
-  same('schedule', () => engine.schedule(), 'Atomics.load, Atomics.wait', 'begins with a full barrier'),
+  same('schedule', () => engine.schedule(), 'Atomics.add, Atomics.load, Atomics.wait', 'begins with a full barrier'),
   same(
     'wake_up_process',
     (task, mask) => engine.wake(task, mask),
-    'Atomics.compareExchange, Atomics.notify',
+    'Atomics.add, Atomics.compareExchange, Atomics.notify',
     'begins with a full barrier',
   ),
   same('submit_io', (request, device) => engine.submitIo(request, device), 'the engine', 'begins with a full barrier'),
