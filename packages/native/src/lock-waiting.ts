@@ -15,6 +15,12 @@ const PAUSE = 0.05;
 /** cpu_relax() without a pause in between. */
 const TURNS = 128;
 
+const NOT_IN_VAIN: { readonly lock: number; readonly value: number; readonly since: number } = {
+  lock: 0,
+  value: 0,
+  since: 0,
+};
+
 /** How a thread waits for a lock word, or in a loop around cpu_relax(). */
 export class LockWaiting {
   private readonly words: Int32Array;
@@ -23,6 +29,8 @@ export class LockWaiting {
   private readonly canSleep: boolean;
   private readonly silentAfter: number;
   private turns = 0;
+  /** The lock on which this thread slept last without being woken, its word, and since when. */
+  private vain = NOT_IN_VAIN;
 
   constructor(words: Int32Array, threads: Threads, names: Names, canSleep: boolean, silentAfter: number) {
     this.words = words;
@@ -56,8 +64,9 @@ export class LockWaiting {
   /** One sleep on a lock word. */
   sleep(lock: number, value: number): void {
     this.threads.beat(thisCpu.id);
-    if (!this.canSleep) return this.refuseSilent(lock, value);
-    if (Atomics.wait(this.words, lock, value, LOOK_AFTER) === 'timed-out') this.refuseSilent(lock, value);
+    if (!this.canSleep || Atomics.wait(this.words, lock, value, LOOK_AFTER) === 'timed-out')
+      this.refuseSilent(lock, value);
+    else this.vain = NOT_IN_VAIN;
   }
 
   notify(lock: number, all: boolean): void {
@@ -79,9 +88,13 @@ export class LockWaiting {
 
   /** The holder is not known to be dead, or its lock would have been released: but it may be, where nobody watches it. */
   private refuseSilent(lock: number, value: number): void {
+    // A thread that is busy gives no sign of life for long, and may be held up in its critical section for a moment: only who holds it all the time is suspect.
+    if (this.vain.lock !== lock || this.vain.value !== value) this.vain = { lock, value, since: Date.now() };
+    if (Date.now() - this.vain.since < this.silentAfter) return;
     const holder = withoutSleepers(value) - 1;
     if (holder < 0 || this.threads.state(holder) !== SLOT_ALIVE) return;
     const silentFor = this.threads.silentFor(holder);
+    this.vain = NOT_IN_VAIN;
     if (silentFor < this.silentAfter) return;
     throw new NativeError(
       'ERR_OWNER_SILENT',

@@ -163,6 +163,16 @@ describe('a death that nobody watches', () => {
     spinUnlock(words.spin);
   });
 
+  it('is not suspected of a thread that is only busy, and holds the lock for a moment each time', async () => {
+    const busy = start(machine, 'busyWithSpinLock', { n: 10 });
+    await busy.attached;
+    for (const end = Date.now() + 1000; Date.now() < end; ) {
+      machine.run(() => spinLock(words.spin));
+      spinUnlock(words.spin);
+    }
+    await busy.ended;
+  });
+
   it('of oneself cannot be declared', () => {
     expect(() => machine.threadDied(machine.cpu)).toThrow(RangeError);
   });

@@ -76,6 +76,13 @@ export const jobs = {
       increment();
       spinUnlock(spin);
     }),
+  /** Holds the lock for a while, again and again, and is too busy to give a sign of life. */
+  busyWithSpinLock: (n) =>
+    times(n, () => {
+      spinLock(spin);
+      for (const end = Date.now() + 120; Date.now() < end; );
+      spinUnlock(spin);
+    }),
   spinTrylock: (n) =>
     times(n, () => {
       while (!spinTrylock(spin)) cpuRelax();
