@@ -39,6 +39,7 @@ export const places = {
   native: { level: 2, kind: 'engine', license: 'MIT' },
   litmus: { level: 6, kind: 'tool', license: 'MIT' },
   scenarios: { level: 6, kind: 'tool', license: 'GPL-2.0-only' },
+  'shared-map': { level: 6, kind: 'tool', license: 'GPL-2.0-only' },
   report: { level: 6, kind: 'tool', license: 'MIT' },
   experiments: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },
   'file-cache': { level: 7, kind: 'tool', license: 'GPL-2.0-only' },

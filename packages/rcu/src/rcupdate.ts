@@ -64,6 +64,9 @@ export function* bootUrcu(nrCpus: number): Op<void> {
   yield* initUrcu();
 }
 
+/** Whether this machine has been booted with some RCU already: for parts that share a machine, of which the first boots it. */
+export const rcuBooted = (): boolean => peek(nrRcuCpus) !== 0;
+
 /**
  * As {@link bootUrcu}, with readers that cost nothing: every CPU must call rcuQuiescentState() often, as rcuHooks do on a machine, or be offline.
  *

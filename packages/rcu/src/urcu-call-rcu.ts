@@ -12,6 +12,7 @@ import {
   mightSleep,
   mutexInit,
   mutexLock,
+  mutexTrylock,
   mutexUnlock,
   NULL,
   peek,
@@ -80,13 +81,31 @@ export function* urcuCallRcu(head: Ptr<RcuHead>, func: FunctionPointer<RcuCallba
 export function* urcuReclaim(): Op<void> {
   mightSleep();
   yield* mutexLock(UrcuCallbacks.reclaim(callbacks));
+  yield* reclaimLocked();
+  yield* mutexUnlock(UrcuCallbacks.reclaim(callbacks));
+}
+
+/**
+ * As {@link urcuReclaim}, unless somebody is at it already: for threads that must not sleep until he is done. Still waits for the readers.
+ *
+ * *Returns* whether it did.
+ */
+export function* urcuTryReclaim(): Op<boolean> {
+  mightSleep();
+  if (!(yield* mutexTrylock(UrcuCallbacks.reclaim(callbacks)))) return false;
+  yield* reclaimLocked();
+  yield* mutexUnlock(UrcuCallbacks.reclaim(callbacks));
+  return true;
+}
+
+/** Under the mutex. */
+function* reclaimLocked(): Op<void> {
   const left = yield* load(UrcuCallbacks.taken(callbacks));
   if (left !== NULL && takesOver()) yield* afterGracePeriod(left);
   // Acquire, pairs with the release of who queues: heads and objects are complete.
   const last = yield* smpLoadAcquire(UrcuCallbacks.first(callbacks));
   yield* store(UrcuCallbacks.taken(callbacks), last);
   if (last !== NULL) yield* afterGracePeriod(last);
-  yield* mutexUnlock(UrcuCallbacks.reclaim(callbacks));
 }
 
 function* afterGracePeriod(last: Ptr<RcuHead>): Op<void> {

@@ -32,6 +32,7 @@ import {
   radixTreePreloadEnd,
   radixTreeReplaceSlot,
   radixTreeTagClear,
+  radixTreeTagGet,
   radixTreeTagSet,
 } from '@lockless/radix-tree';
 import { callRcu } from '@lockless/rcu';
@@ -209,6 +210,10 @@ export function* valueMapTag(map: Ptr<ValueMap>, index: number, tag: number, tag
   yield* spinUnlock(ValueMap.lock(map));
   return found;
 }
+
+/** Whether an index has an entry with the tag. *Context*: rcu_read_lock(). */
+export const valueMapTagged = (map: Ptr<ValueMap>, index: number, tag: number): Op<boolean> =>
+  radixTreeTagGet(ValueMap.tree(map), index, tag);
 
 /** Entries with their indexes, in ascending order. */
 export interface Gang {

@@ -65,7 +65,7 @@ const callback: Scenario = scenario({
   guards: [
     always('reader.rcuReadLock', 'use-after-free'),
     weakOnly('urcuCallRcu.atomic_cmpxchg_release', 'BUG'),
-    notNeeded('urcuReclaim.smp_load_acquire'),
+    notNeeded('reclaimLocked.smp_load_acquire'),
   ],
 });
 

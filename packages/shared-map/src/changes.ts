@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { type Ptr, rcuLockMapHeld, words } from '@lockless/cpu/native';
+import { ENOMEM } from '@lockless/mm-types/native';
+import { urcuTryReclaim } from '@lockless/rcu/native';
+import {
+  ValueMap,
+  valueMapAlloc,
+  valueMapStore,
+  valueMapWriteBegin,
+  valueMapWriteEnd,
+} from '@lockless/value-map/native';
+import { encode, type SharedValue } from './codec.js';
+import { SharedMapError } from './error.js';
+import type { Home } from './home.js';
+
+/** How often a change that finds no memory waits for readers, and tries again. */
+const ATTEMPTS = 4;
+/** Milliseconds between two looks of who waits without blocking, and after which memory is said to be used up. */
+const PAUSE = 1;
+const PATIENCE = 500;
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE));
+
+/** Thrown by a change that leaves the value as it is. */
+export const KEEP: unique symbol = Symbol('keep');
+
+/** How this thread changes one map. */
+export class Changes {
+  private readonly home: Home;
+  private readonly map: Ptr<ValueMap>;
+
+  constructor(home: Home, map: Ptr<ValueMap>) {
+    this.home = home;
+    this.map = map;
+  }
+
+  /** One attempt at a change (undefined deletes). Returns what valueMapStore() does. */
+  store(key: number, expected: number, value: SharedValue | undefined): number {
+    const encoded = value === undefined ? null : encode(value);
+    const result = this.home.machine.run(() => {
+      const error = valueMapWriteBegin(this.map, key);
+      if (error !== 0) return error;
+      let entry = encoded === null ? 0 : encoded.entry;
+      if (encoded !== null && entry === 0) entry = valueMapAlloc(encoded.kind, encoded.length, encoded.words);
+      const stored = entry === 0 && encoded !== null ? -ENOMEM : valueMapStore(this.map, key, expected, entry);
+      valueMapWriteEnd();
+      return stored;
+    });
+    if (result === 1) this.home.retire();
+    return result;
+  }
+
+  /** Repeats a change until there is memory for it; values that readers are done with make room. */
+  untilRoom(change: () => number): number {
+    for (let attempt = 0; ; attempt++) {
+      let result: number;
+      try {
+        result = change();
+      } catch (error) {
+        if (error !== KEEP) throw error;
+        return 0;
+      }
+      if (result !== -ENOMEM) {
+        if (!rcuLockMapHeld()) this.home.tidyUp();
+        return result;
+      }
+      if (attempt === ATTEMPTS || !this.reclaim())
+        throw new SharedMapError(
+          'ERR_OUT_OF_MEMORY',
+          `no room for the value: ${this.home.machine.freeWords() * 4} of ${words.length * 4} bytes were never used, and nothing of its size is free`,
+        );
+    }
+  }
+
+  /** Frees what no reader can see any more. False: another thread is at it, or this one is a reader itself. */
+  reclaim(): boolean {
+    return !rcuLockMapHeld() && this.home.machine.run(urcuTryReclaim);
+  }
+
+  /** A change by a thread that serves other events while it waits for another writer, or for memory. */
+  async patiently<T>(change: () => T): Promise<T> {
+    const end = Date.now() + PATIENCE;
+    for (;;) {
+      while (Atomics.load(words, ValueMap.lock(this.map)) !== 0 && Date.now() < end) await pause();
+      try {
+        return change();
+      } catch (error) {
+        if (!(error instanceof SharedMapError) || error.code !== 'ERR_OUT_OF_MEMORY' || Date.now() >= end) throw error;
+      }
+      await pause();
+    }
+  }
+}

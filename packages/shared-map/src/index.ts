@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+export type { SharedValue } from './codec.js';
+export { SharedMapError, type SharedMapErrorCode } from './error.js';
+export { type CreateOptions, SharedMap, type SharedMapHandle } from './shared-map.js';
+export type { SharedMapStatistics } from './statistics.js';

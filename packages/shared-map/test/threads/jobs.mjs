@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { makeValue, verify } from './value.mjs';
+
+export const KEYS = 500;
+export const COUNTER = 4_000_000_000;
+
+/** Control words: stop, and what each thread counted. */
+const stopped = (control) => Atomics.load(control, 0) !== 0;
+
+export const jobs = {
+  /** Looks up and verifies until told to stop; counts lookups. */
+  read(map, control, self) {
+    let found = 0;
+    for (let round = 0; !stopped(control); round++) {
+      for (let i = 0; i < 200; i++) {
+        const key = (Math.random() * KEYS) | 0;
+        const value = map.get(key);
+        if (value === undefined) continue;
+        verify(key, value);
+        found++;
+      }
+      let last = -1;
+      if (round % 10 !== 0) continue;
+      for (const [key, value] of map.entries()) {
+        if (key <= last) throw new Error(`key ${key} comes after ${last}`);
+        last = key;
+        if (key < KEYS) verify(key, value);
+      }
+    }
+    Atomics.store(control, 1 + self, found);
+  },
+  /** Sets, replaces and deletes until told to stop; counts changes. */
+  write(map, control, self) {
+    let changes = 0;
+    for (; !stopped(control); changes++) {
+      const key = (Math.random() * KEYS) | 0;
+      const what = Math.random();
+      if (what < 0.5) map.set(key, makeValue(key, (Math.random() * 1e6) | 0));
+      else if (what < 0.7) map.set(key, key + 1000 * ((Math.random() * 2e6) | 0));
+      else if (what < 0.9) map.delete(key);
+      else map.update(key, (old) => (typeof old === 'number' ? makeValue(key, old) : key));
+    }
+    Atomics.store(control, 1 + self, changes);
+  },
+  /** Counts a counter up; says how often. */
+  count(map, control, self) {
+    while (!stopped(control)) {
+      map.add(COUNTER, 1);
+      Atomics.add(control, 1 + self, 1);
+    }
+  },
+  /** A reader that goes no further in the middle of its section. */
+  stayInReader(map) {
+    map.update(0, () => {
+      postReady();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });
+  },
+};
+
+let postReady = () => undefined;
+export const whenReady = (call) => {
+  postReady = call;
+};
