@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { parseSync } from 'oxc-parser';
 import type { StripOptions } from './options.js';
-import { exportedOperations, strip } from './strip.js';
+import { Draft } from './strip.js';
 import type { Problem } from './strip-error.js';
 import { StripError } from './strip-error.js';
 
@@ -32,27 +32,28 @@ const NATIVE = /\.native(\.[cm]?tsx?)$/;
  */
 export function stripFolder(folder: string, out: string, options: FolderOptions = {}): FolderResult {
   const files = options.entries ? reachable(folder, options.entries) : allFiles(folder);
-  const exported = new Map<string, Set<string>>();
   const problems: Problem[] = [];
-  for (const [path, origin] of files)
-    guarded(problems, () => exported.set(path, operationsOf(join(folder, origin), options)));
+  const drafts = new Map<string, Draft>();
+  for (const [path, origin] of files) guarded(problems, () => drafts.set(path, draft(folder, path, origin, options)));
   rmSync(out, { recursive: true, force: true });
+  const elsewhere = options.operations ?? new Map();
+  const exported = exportsOf(drafts, elsewhere);
   let redirects = false;
-  for (const [path, origin] of files) {
-    const settled = optionsFor(folder, path, origin, options, exported);
+  for (const [path, started] of drafts) {
     guarded(problems, () => {
-      const { code, map } = strip(readFileSync(join(folder, origin), 'utf8'), settled);
-      const target = join(out, path);
-      map.sources = [posix(relative(dirname(target), join(folder, origin)))];
+      const { code, map } = started.finish(knownTo(path, exported, elsewhere));
+      const written = join(out, path);
+      map.sources = [posix(relative(dirname(written), join(folder, files.get(path) ?? path)))];
       delete map.sourcesContent;
-      mkdirSync(dirname(target), { recursive: true });
-      writeFileSync(target, code);
-      writeFileSync(`${target}.map`, JSON.stringify(map));
-      redirects ||= settled.redirect !== undefined && code.includes(settled.redirect.module);
+      mkdirSync(dirname(written), { recursive: true });
+      writeFileSync(written, code);
+      writeFileSync(`${written}.map`, JSON.stringify(map));
+      redirects ||= options.redirected !== undefined && code.includes(specifier(path, options.redirected.file));
     });
   }
   if (problems.length > 0) throw new StripError(problems);
-  return { files, operations: [...new Set([...exported.values()].flatMap((names) => [...names]))], redirects };
+  const operations = new Set([...exported.values()].flatMap((names) => [...names]));
+  return { files, operations: [...operations], redirects };
 }
 
 function guarded(problems: Problem[], action: () => void): void {
@@ -60,37 +61,55 @@ function guarded(problems: Problem[], action: () => void): void {
     action();
   } catch (error) {
     if (!(error instanceof StripError)) throw error;
-    for (const problem of error.problems)
-      if (!problems.some((one) => JSON.stringify(one) === JSON.stringify(problem))) problems.push(problem);
+    problems.push(...error.problems);
   }
 }
 
 const posix = (path: string): string => path.split(sep).join('/');
-const shown = (file: string): string => posix(relative(process.cwd(), file));
 
-function operationsOf(file: string, options: StripOptions): Set<string> {
-  return new Set(exportedOperations(readFileSync(file, 'utf8'), { ...options, file: shown(file), drivers: [] }));
+function draft(folder: string, path: string, origin: string, { redirected, ...options }: FolderOptions): Draft {
+  const redirect = redirected && { names: redirected.names, module: specifier(path, redirected.file) };
+  const file = posix(relative(process.cwd(), join(folder, origin)));
+  return new Draft(readFileSync(join(folder, origin), 'utf8'), { ...options, file, ...(redirect && { redirect }) });
 }
 
-/** The options for one file: what it imports from the other files is known by now, and where the redirected names are from there. */
-function optionsFor(
-  folder: string,
-  path: string,
-  origin: string,
-  options: FolderOptions,
-  exported: ReadonlyMap<string, Set<string>>,
-): StripOptions {
-  const operations = new Map(options.operations);
-  for (const [other, names] of exported) operations.set(specifier(path, other), names);
-  const { redirected, entries, ...rest } = options;
-  const redirect = redirected && { names: redirected.names, module: specifier(path, redirected.file) };
-  return { ...rest, file: shown(join(folder, origin)), operations, ...(redirect && { redirect }) };
+type Known = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** The operations that each file exports, what it passes on from others included. */
+function exportsOf(drafts: ReadonlyMap<string, Draft>, elsewhere: Known): Map<string, Set<string>> {
+  const found = new Map([...drafts].map(([path, { operations }]) => [path, new Set(operations)]));
+  for (let grew = true; grew; ) {
+    grew = false;
+    for (const [path, { passedOn }] of drafts) {
+      const own = found.get(path) as Set<string>;
+      const before = own.size;
+      for (const { name, as, from } of passedOn) {
+        const there = found.get(target(path, from)) ?? elsewhere.get(from) ?? new Set();
+        if (name === '*') for (const one of there) own.add(one);
+        else if (there.has(name)) own.add(as);
+      }
+      grew ||= own.size > before;
+    }
+  }
+  return found;
+}
+
+/** The operations that a file may import, by the module as it is named there. */
+function knownTo(path: string, exported: Known, elsewhere: Known): Known {
+  const known = new Map(elsewhere);
+  for (const [other, operations] of exported) known.set(specifier(path, other), operations);
+  return known;
 }
 
 /** How a file of the folder imports another. */
 function specifier(from: string, to: string): string {
   const path = posix(relative(dirname(from), to)).replace(/\.([cm]?)tsx?$/, '.$1js');
   return path.startsWith('.') ? path : `./${path}`;
+}
+
+/** The file of the folder that an import of another leads to. */
+function target(from: string, specified: string): string {
+  return posix(join(dirname(from), specified)).replace(/\.([cm]?)js(x?)$/, '.$1ts$2');
 }
 
 function allFiles(folder: string): Map<string, string> {
@@ -115,11 +134,8 @@ function reachable(folder: string, entries: readonly string[]): Map<string, stri
     found.set(path, origin);
     for (const specified of importsOf(join(folder, origin))) {
       if (!specified.startsWith('.')) continue;
-      const target = posix(relative(folder, resolve(folder, dirname(path), specified))).replace(
-        /\.([cm]?)js(x?)$/,
-        '.$1ts$2',
-      );
-      if (!target.startsWith('..')) queue.push(target);
+      const found = target(path, specified);
+      if (!found.startsWith('..')) queue.push(found);
     }
   }
   return new Map([...found].sort());

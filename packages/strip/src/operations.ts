@@ -23,15 +23,27 @@ export class Operations {
   private readonly source: SourceFile;
   private readonly types: OperationTypes;
   private readonly vocabulary: Vocabulary;
+  /** Of `import * as name`: which of its members are operations. */
+  private readonly members = new Map<string, ReadonlySet<string>>();
   private readonly names = new Set<string>();
   /** Names of methods that are operations in every class and object of the file that has them. */
   private readonly methods = new Set<string>();
 
-  constructor(source: SourceFile, types: OperationTypes, vocabulary: Vocabulary) {
+  /** `elsewhere`: names of operations that other modules export. */
+  constructor(
+    source: SourceFile,
+    types: OperationTypes,
+    vocabulary: Vocabulary,
+    elsewhere: ReadonlyMap<string, ReadonlySet<string>>,
+  ) {
     this.source = source;
     this.types = types;
     this.vocabulary = vocabulary;
-    for (const name of vocabulary.operations) this.names.add(name);
+    for (const [local, { name, from }] of vocabulary.imports) {
+      const known = elsewhere.get(from);
+      if (known?.has(name)) this.names.add(local);
+      if (known !== undefined && name === '*') this.members.set(local, known);
+    }
     this.collect();
   }
 
@@ -51,7 +63,9 @@ export class Operations {
     const { callee } = node;
     if (callee.type === 'Identifier') return this.names.has(callee.name) || callee.name === this.vocabulary.access;
     if (callee.type !== 'MemberExpression' || callee.property.type !== 'Identifier') return false;
-    return callee.object.type === 'ThisExpression' && this.methods.has(callee.property.name);
+    const { object, property } = callee;
+    if (object.type === 'Identifier') return this.members.get(object.name)?.has(property.name) ?? false;
+    return object.type === 'ThisExpression' && this.methods.has(property.name);
   }
 
   /** Names that the file exports and that return an operation. */

@@ -20,7 +20,7 @@ export interface StripOptions {
   readonly operations?: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-export type Settled = Required<Omit<StripOptions, 'redirect'>> & Pick<StripOptions, 'redirect'>;
+export type Settled = Required<Omit<StripOptions, 'redirect' | 'operations'>> & Pick<StripOptions, 'redirect'>;
 
 /** What is taken away by default is what `@lockless/cpu` calls an operation. */
 export function settle(options: StripOptions): Settled {
@@ -31,7 +31,6 @@ export function settle(options: StripOptions): Settled {
     access: 'access',
     drivers: ['runSequentially', 'SequentialEngine', 'installEngine', 'enterCpu'],
     modules: {},
-    operations: new Map(),
     ...options,
   };
 }

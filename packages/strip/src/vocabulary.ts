@@ -5,51 +5,40 @@ import type { SourceFile } from './source-file.js';
 /** What this file calls the things of the vocabulary. */
 export interface Vocabulary {
   /** Local names of the types of an operation. */
-  readonly types: ReadonlySet<string>;
+  readonly types: Set<string>;
   /** Local name of the function that fills in an access. */
-  readonly access: string | null;
-  /** Local names of imported functions that return an operation. */
-  readonly operations: ReadonlySet<string>;
+  access: string | null;
   /** Local names of `import * as name` of the vocabulary. */
-  readonly namespaces: ReadonlySet<string>;
+  readonly namespaces: Set<string>;
+  /** Everything that is imported, by the name it has here; `*` for all of a module. */
+  readonly imports: Map<string, { readonly name: string; readonly from: string }>;
 }
 
 /** Reads the imports, and writes them as the native build needs them: without what is taken away, from the modules it imports from. */
 export function translateImports(source: SourceFile): Vocabulary {
-  const found = {
-    types: new Set<string>(),
-    access: null,
-    operations: new Set<string>(),
-    namespaces: new Set<string>(),
-  };
-  const vocabulary: { access: string | null } & typeof found = found;
+  const found: Vocabulary = { types: new Set(), access: null, namespaces: new Set(), imports: new Map() };
   for (const node of source.nodes) {
-    if (node.type === 'ImportDeclaration') translateImport(source, node, vocabulary);
+    if (node.type === 'ImportDeclaration') translateImport(source, node, found);
     else if (node.type === 'ExportNamedDeclaration' || node.type === 'ExportAllDeclaration')
       mapModule(source, node.source);
     else if (node.type === 'ImportExpression' || node.type === 'TSImportType') mapModule(source, node.source);
   }
-  refuseSecondMeanings(source, vocabulary);
-  return vocabulary;
+  refuseSecondMeanings(source, found);
+  return found;
 }
 
-function translateImport(
-  source: SourceFile,
-  node: ImportDeclaration,
-  found: { types: Set<string>; access: string | null; operations: Set<string>; namespaces: Set<string> },
-): void {
+function translateImport(source: SourceFile, node: ImportDeclaration, found: Vocabulary): void {
   const { options } = source;
   const from = node.source.value;
   const ours = options.vocabulary.includes(from);
-  const known = options.operations.get(from);
   const moved: ImportDeclarationSpecifier[] = [];
   const dropped: ImportDeclarationSpecifier[] = [];
   for (const specifier of node.specifiers) {
     const name = importedName(specifier);
     const local = specifier.local.name;
-    if (known?.has(name)) found.operations.add(local);
-    if (specifier.type === 'ImportNamespaceSpecifier' && ours) found.namespaces.add(local);
+    found.imports.set(local, { name, from });
     if (!ours) continue;
+    if (name === '*') found.namespaces.add(local);
     if (options.types.includes(name)) found.types.add(local);
     else if (name === options.access) found.access = local;
     else if (options.redirect?.names.includes(name)) moved.push(specifier);
@@ -101,10 +90,7 @@ function importedName(specifier: ImportDeclarationSpecifier): string {
 }
 
 /** A name that is taken away must mean one thing in the file: we look names up without their scopes. */
-function refuseSecondMeanings(
-  source: SourceFile,
-  { types, access }: { types: ReadonlySet<string>; access: string | null },
-): void {
+function refuseSecondMeanings(source: SourceFile, { types, access }: Vocabulary): void {
   for (const node of source.nodes) {
     if (node.type !== 'Identifier') continue;
     const second = (node.name === access || types.has(node.name)) && isDeclaration(source, node);

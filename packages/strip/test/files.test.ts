@@ -51,8 +51,10 @@ test('a folder: x.native.ts takes the place of x.ts, operations of other files a
 test('a folder: the problems of all files at once, and nothing from before is left', () => {
   given({
     'src/a.ts': `${OP}export function* a(): Op<void> { yield 1; }\n`,
-    'src/b.ts': "import { c } from './c.js';\nexport const kept = [c()];\n",
+    'src/b.ts': "import { d } from './index.js';\nexport const kept = [d()];\n",
     'src/c.ts': `${OP}export function* c(): Op<void> {}\n`,
+    'src/index.ts': "export { c as d } from './more.js';\n",
+    'src/more.ts': "export * from './c.js';\n",
     'out/old.ts': '',
   });
   let problems: readonly string[] = [];

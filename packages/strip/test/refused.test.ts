@@ -72,4 +72,6 @@ test('operations of other files are known by their names', () => {
   expect(strip(text).code).toBe(text);
   const operations = new Map([['./grab.js', new Set(['grab'])]]);
   expect(() => strip(text, { file: 'b.ts', operations })).toThrow(/^b\.ts:2:32: /);
+  const all = "import * as ops from './grab.js';\nexport const f = (): void => { ops.grab(); ops.other(); };\n";
+  expect(() => strip(all, { file: 'b.ts', operations })).toThrow(/^b\.ts:2:32: .*$/);
 });
