@@ -4,7 +4,7 @@ import { type AddressSpace, type File, PAGE_SIZE } from '@lockless/mm-types/nati
 import { pageUptodate } from '@lockless/page/native';
 import type { Device } from './device.js';
 import { FileCacheError } from './errors.js';
-import { extendSize, sizeOf } from './file-sizes.js';
+import { extendSize, SeenSize } from './file-sizes.js';
 import { closeFile, mappingOf, noteInodeSize, type OpenEntry, opensOf } from './file-table.js';
 import { bytesOf } from './frames.js';
 import { leaveKernel, tryEnterKernel } from './kernel-section.js';
@@ -39,6 +39,7 @@ export class CachedFile implements PagedFile {
   readonly number: number;
   readonly record: Ptr<FileRecord>;
   readonly mapping: Ptr<AddressSpace>;
+  readonly seenSize: SeenSize;
   readonly file: Ptr<File>;
   readonly device: Device;
   readonly storage: StorageFile;
@@ -58,6 +59,7 @@ export class CachedFile implements PagedFile {
     this.number = parts.number;
     this.record = recordAt(parts.number);
     this.mapping = mappingOf(this.record);
+    this.seenSize = new SeenSize(this.record);
     this.file = parts.open.file;
     this.device = parts.runner.device;
     this.storage = parts.storage;
@@ -67,7 +69,7 @@ export class CachedFile implements PagedFile {
 
   /** Bytes that the file has, with what was written to the cache. */
   get size(): number {
-    return sizeOf(this.record);
+    return this.seenSize.now();
   }
 
   /** Pages that the file has. */
@@ -348,6 +350,16 @@ export class CachedFile implements PagedFile {
   private place(buffer: Uint8Array, offset: number, length: number, position: number | null): number {
     this.mustBeOpen();
     const at = position ?? this.position;
+    // A quick look first, as most are right.
+    if (
+      at < 2 ** 31 &&
+      at >= 0 &&
+      length >= 0 &&
+      offset >= 0 &&
+      offset + length <= buffer.length &&
+      isInt(at, length, offset)
+    )
+      return at;
     checkPosition(at, length);
     if (!Number.isInteger(offset) || offset < 0 || offset + length > buffer.byteLength)
       throw new FileCacheError(
@@ -369,6 +381,9 @@ export class CachedFile implements PagedFile {
     return end;
   }
 }
+
+const isInt = (at: number, length: number, offset: number): boolean =>
+  (at | 0) === at && (length | 0) === length && (offset | 0) === offset;
 
 /** What part of a file is streamed. */
 export interface ChunkOptions {

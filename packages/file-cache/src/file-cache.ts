@@ -20,6 +20,7 @@ import { freeRecord, initOpens, mappingOf, openFile, openRecord, opensOf, pathOf
 import { attachFrames } from './frames.js';
 import { attachSections, insideOrLater } from './kernel-section.js';
 import { type Memory, memoryOf, reclaimNodes } from './memory.js';
+import { attachPeeks } from './peek.js';
 import { initPins, pinsHeld } from './pins.js';
 import { recordAt } from './shared-words.js';
 import { type Statistics, statisticsOf } from './statistics.js';
@@ -63,6 +64,7 @@ export class FileCache {
     machine.addDevice((bio) => this.runner.device.submit(bio as Parameters<Runner['device']['submit']>[0]));
     attachFrames(frames);
     attachSections(true);
+    attachPeeks();
     initPins();
     initOpens();
     this.deaths = new Deaths(machine, () => this.writeOrphans());

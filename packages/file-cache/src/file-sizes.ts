@@ -4,8 +4,10 @@ import {
   peek,
   poke,
   type Ref,
+  readOnce,
   readSeqbegin,
   readSeqretry,
+  SeqLock,
   writeSeqlock,
   writeSequnlock,
 } from '@lockless/cpu/native';
@@ -34,6 +36,34 @@ function read(record: Ptr<FileRecord>, low: Ref<number>, high: Ref<number>): num
 /** Bytes that the file has for readers of the cache. */
 export const sizeOf = (record: Ptr<FileRecord>): number =>
   read(record, FileRecord.sizeLow(record), FileRecord.sizeHigh(record));
+/** A size as one open file saw it last, and the sequence number that it had then: looking at that again is one load. */
+export class SeenSize {
+  private readonly record: Ptr<FileRecord>;
+  private readonly sequence: Ref<number>;
+  private seen = -1;
+  private size = 0;
+
+  constructor(record: Ptr<FileRecord>) {
+    this.record = record;
+    this.sequence = SeqLock.sequence(FileRecord.sizes(record));
+  }
+
+  /** {@link sizeOf}. */
+  now(): number {
+    if (readOnce(this.sequence) !== this.seen) this.look();
+    return this.size;
+  }
+
+  private look(): void {
+    for (;;) {
+      const start = readSeqbegin(FileRecord.sizes(this.record));
+      this.size = fromWords(peek(FileRecord.sizeLow(this.record)), peek(FileRecord.sizeHigh(this.record)));
+      this.seen = start;
+      if (!readSeqretry(FileRecord.sizes(this.record), start)) return;
+    }
+  }
+}
+
 /** Bytes that it has in the storage. */
 export const storedSizeOf = (record: Ptr<FileRecord>): number =>
   read(record, FileRecord.storedLow(record), FileRecord.storedHigh(record));

@@ -30,7 +30,7 @@ import {
 import { fileCacheOperations } from './address-space-operations.js';
 import type { Device } from './device.js';
 import { FileCacheError } from './errors.js';
-import { sizeOf, storedSizeOf } from './file-sizes.js';
+import { type SeenSize, sizeOf, storedSizeOf } from './file-sizes.js';
 import { beginBytes, bytesOf, endBytes } from './frames.js';
 import type { Memory } from './memory.js';
 import { type Pin, recordPin, unpin } from './pins.js';
@@ -49,6 +49,7 @@ export interface PagedFile {
   readonly number: number;
   readonly record: Ptr<FileRecord>;
   readonly mapping: Ptr<AddressSpace>;
+  readonly seenSize: SeenSize;
   readonly file: Ptr<File>;
   readonly device: Device;
   readonly storage: StorageFile;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { NULL, type Ptr, peek, poke, smpLoadAcquire, thisCpu } from '@lockless/cpu/native';
+import { NULL, type Ptr, peek, poke, type Ref, smpLoadAcquire, thisCpu } from '@lockless/cpu/native';
 import { AddressSpace, Page, PG_ACTIVE, PG_READAHEAD, PG_REFERENCED, PG_UPTODATE } from '@lockless/mm-types/native';
 import { RADIX_TREE_RETRY, radixTreeDerefSlot, radixTreeLookupSlot } from '@lockless/radix-tree/native';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu/native';
@@ -42,9 +42,19 @@ export function peekCopy(
   rcuReadLock();
   const copied = copyHot(mapping, index, from, target, at, count);
   rcuReadUnlock();
-  const tally = copied ? peekHits(thisCpu.id) : peekRetries(thisCpu.id);
+  const tally = copied ? hits : misses;
   poke(tally, (peek(tally) + 1) | 0);
   return copied;
+}
+
+/** This thread's own counters. */
+let hits: Ref<number> = 0 as Ref<number>;
+let misses: Ref<number> = 0 as Ref<number>;
+
+/** Tells this thread which counters are its own. */
+export function attachPeeks(): void {
+  hits = peekHits(thisCpu.id);
+  misses = peekRetries(thisCpu.id);
 }
 
 function copyHot(

@@ -27,7 +27,7 @@ const pieceAt = (position: number, left: number): Piece => {
  * copied, and the next page must be had in another way.
  */
 export function readHot(file: PagedFile, target: Uint8Array, offset: number, length: number, position: number): number {
-  const end = Math.min(length, sizeOf(file.record) - position);
+  const end = Math.min(length, file.seenSize.now() - position);
   let done = 0;
   while (done < end) {
     const at = position + done;
