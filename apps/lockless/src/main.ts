@@ -8,6 +8,7 @@ import { benchCommand } from './commands/bench.js';
 import { checkCommand } from './commands/check.js';
 import { litmusCommand } from './commands/litmus.js';
 import { oracleCommand } from './commands/oracle.js';
+import { outcomesCommand } from './commands/outcomes.js';
 import { recordCommand } from './commands/record.js';
 import { runCommand } from './commands/run.js';
 import { EXIT, InputError, UsageError } from './exit-code.js';
@@ -36,6 +37,7 @@ export function program(io: Io, exit: Exit): Command {
     checkCommand(io, exit),
     barriersCommand(io, exit),
     litmusCommand(io, exit),
+    outcomesCommand(io, exit),
     oracleCommand(io, exit),
     benchCommand(io, exit),
   ];

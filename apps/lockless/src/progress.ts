@@ -141,5 +141,19 @@ export class NativeProgress extends ProgressLine {
   }
 }
 
+/** Which scenario's program runs on threads. */
+export class OutcomesProgress extends ProgressLine {
+  private readonly names: readonly string[];
+
+  constructor(stream: Output, names: readonly string[]) {
+    super(stream);
+    this.names = names;
+  }
+
+  show(done: number, batches: number): void {
+    this.draw(`${this.names[done]}, ${done + 1} of ${this.names.length}: ${batches.toLocaleString('en-US')} batches`);
+  }
+}
+
 /** Two digits are all that an estimate has. */
 const rounded = (n: number): string => Number(n.toPrecision(2)).toLocaleString('en-US');

@@ -38,6 +38,8 @@ options, \`npx vitest run apps/lockless/test/help.test.ts --update\` writes it a
 * With \`--native\` it is an object: \`calibration\` (of \`instances\` of store buffering with plain accesses, how many were \`reordered\`; none: the run
   proves little, and the exit code is 4) and \`tests\`, each with \`file\`, \`name\`, \`table\`, \`seed\`, \`instances\`, \`givenUp\` (a loop went on for
   too long), \`seconds\`, \`verdict\` and \`outcomes\` (\`state\`, \`count\`, \`kind\`, \`satisfies\`), or \`notNative\` with the reason, or \`error\`.
+* That of \`outcomes\` is a list: \`scenario\`, \`without\`, \`instances\`, \`seconds\`, \`holds\` and \`outcomes\` (\`outcome\`: what was reached, or which claim was
+  broken; \`count\`, \`violated\`). It runs every scenario that has a native build, or those that are named.
 * That of \`oracle\` is an object: \`kernel\`, \`scripts\` (\`name\`, \`steps\` compared, \`difference\`, \`deliberate\`) and \`generated\` (\`seed\`, \`scripts\`, \`steps\`,
   \`found\`, \`deliberate\`, \`interrupted\`) or null. A difference has the index of its \`step\` and \`fields\`, each with \`where\`, \`field\`, \`simulated\` and \`real\`.
   How scripts are written: [packages/oracle](../packages/oracle/README.md).

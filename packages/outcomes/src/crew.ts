@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { Worker } from 'node:worker_threads';
-import type { Answer, Job, ThreadData } from './protocol.js';
+import type { Answer, Job, Task, ThreadData } from './protocol.js';
 import { Control } from './rendezvous.js';
-import { FREE_WORDS } from './thread-engine.js';
-
-/** Words of variables and of registers that all instances of a test may have together. */
-export const MAX_WORDS: number = 1 << 22;
 
 /** What a run has seen. */
 export interface Seen {
@@ -26,44 +22,58 @@ export interface RunOptions {
   readonly onProgress?: (batches: number) => void;
 }
 
-/** Bytes: of the data of the packages, and of the instances. */
-const WORDS = 4 * (FREE_WORDS + MAX_WORDS);
-const OUT = 4 * MAX_WORDS;
-
+/** As many instances as a batch may have. */
 const INSTANCES = 4096;
 
 /** Which build of cpu's primitives the threads load: see primitiveTable of cpu. */
 export type Build = 'fast' | 'strict';
 
+export interface CrewOptions {
+  readonly build: Build;
+  /** Guards of kernel code that are left out. */
+  readonly without?: readonly string[];
+  /** Bytes for what the threads work on, and for what they tell. */
+  readonly memory: number;
+  readonly out: number;
+}
+
 /** Threads that run jobs, one after the other. */
 export class Crew {
-  private readonly build: Build;
+  private readonly options: CrewOptions;
   private readonly control: Control = Control.create(INSTANCES);
-  private readonly words: SharedArrayBuffer = new SharedArrayBuffer(WORDS);
-  private readonly out: SharedArrayBuffer = new SharedArrayBuffer(OUT);
+  private readonly memory: SharedArrayBuffer;
+  private readonly out: SharedArrayBuffer;
   private readonly workers: Worker[] = [];
 
-  constructor(build: Build) {
-    this.build = build;
+  constructor(options: CrewOptions) {
+    this.options = options;
+    this.memory = new SharedArrayBuffer(options.memory);
+    this.out = new SharedArrayBuffer(options.out);
   }
 
   /** Runs a job, whose first `threads` parts a thread each takes. Rejects when a thread fails. */
-  async run(job: Omit<Job, 'batches'>, threads: number, options: RunOptions): Promise<Seen> {
+  async run(task: Task, threads: number, options: RunOptions): Promise<Seen> {
     const { control } = this;
     control.reset();
-    const started = performance.now();
+    let started = performance.now();
+    let begun = false;
     const { seconds = Number.POSITIVE_INFINITY, batches = 2 ** 31, signal, onProgress } = options;
     const stop = (): void => control.stop();
     signal?.addEventListener('abort', stop);
     if (signal?.aborted) stop();
     const timer = setInterval(() => {
-      if ((performance.now() - started) / 1000 >= seconds) stop();
+      // What it takes to load and boot is not counted.
+      if (!begun && control.begun) {
+        begun = true;
+        started = performance.now();
+      }
+      if (begun && (performance.now() - started) / 1000 >= seconds) stop();
       onProgress?.(control.batches);
     }, 20);
     try {
       await this.enlist(threads);
       const answers = this.workers.slice(0, threads).map((worker) => answerOf(worker, control));
-      for (const worker of this.workers.slice(0, threads)) worker.postMessage({ ...job, batches } satisfies Job);
+      for (const worker of this.workers.slice(0, threads)) worker.postMessage({ ...task, batches } satisfies Job);
       return summed(await Promise.all(answers), (performance.now() - started) / 1000);
     } catch (error) {
       // Whoever is left waits for who is gone, or keeps a lock: the next run gets new threads.
@@ -91,13 +101,14 @@ export class Crew {
   }
 
   private start(thread: number): Worker {
-    const { control, words, out } = this;
+    const { control, memory, out } = this;
+    const { build, without = [] } = this.options;
     // What is built runs, also where this file is a source: a worker loads JavaScript.
     return new Worker(new URL('../dist/worker.js', import.meta.url), {
       // Those of the process may choose sources.
       execArgv: [],
-      env: { ...process.env, LOCKLESS_PRIMITIVES: this.build },
-      workerData: { thread, control: control.shared, words, out } satisfies ThreadData,
+      env: { ...process.env, LOCKLESS_PRIMITIVES: build },
+      workerData: { thread, control: control.shared, words: memory, out, without } satisfies ThreadData,
     });
   }
 }

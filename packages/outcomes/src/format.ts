@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { OutcomeKind, OutcomeRow } from './classify.js';
 import type { NativeOutcome } from './native-litmus.js';
+import type { ScenarioOutcome } from './native-scenarios.js';
 
 const WORDS: Readonly<Record<OutcomeKind, string>> = {
   sc: 'seen',
@@ -33,4 +34,15 @@ export function kindCounts(rows: readonly OutcomeRow[]): Readonly<Record<Outcome
   const counts = { sc: 0, surprising: 0, unseen: 0, forbidden: 0, undetermined: 0 };
   for (const { kind } of rows) counts[kind]++;
   return counts;
+}
+
+/** The table of one scenario. */
+export function scenarioTable({ scenario, without, instances, seconds, outcomes }: ScenarioOutcome): string {
+  const left = without.length === 0 ? '' : ` without ${without.join(', ')}`;
+  const counts = Math.max(...outcomes.map(({ count }) => counted(count).length));
+  return [
+    `${scenario}${left}: ${counted(instances)} instances, ${seconds.toFixed(1)} s`,
+    ...outcomes.map(({ outcome, count }) => `  ${counted(count).padStart(counts)}  ${outcome}`),
+    '',
+  ].join('\n');
 }

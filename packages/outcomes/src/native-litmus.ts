@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Litmus } from '@lockless/litmus';
 import { classify, expectedOutcomes, type OutcomeRow } from './classify.js';
-import { type Build, Crew, MAX_WORDS, type RunOptions } from './crew.js';
+import { type Build, Crew, type RunOptions } from './crew.js';
 import { litmusOutWords, litmusWords } from './litmus-cases.js';
 import { litmusCode, NotNative } from './litmus-code.js';
 import type { TableName } from './primitives.js';
+import { FREE_WORDS } from './thread-engine.js';
+
+/** Words of variables, and of registers, that all instances of a test may have together. */
+const MAX_WORDS = 1 << 22;
 
 export interface NativeOptions extends RunOptions {
   /** Default: fast. */
@@ -41,7 +45,7 @@ export class NativeLitmus {
     const expected = expectedOutcomes(litmus);
     if (!expected.ends) throw new NotNative('no execution of it ends');
     const seen = await this.crew(table === 'strict' ? 'strict' : 'fast').run(
-      { code, table, weakened, seed },
+      { kind: 'litmus', code, table, weakened, seed },
       code.threads.length,
       options,
     );
@@ -57,7 +61,8 @@ export class NativeLitmus {
   }
 
   private crew(build: Build): Crew {
-    const known = this.crews.get(build) ?? new Crew(build);
+    const known =
+      this.crews.get(build) ?? new Crew({ build, memory: 4 * (FREE_WORDS + MAX_WORDS), out: 4 * MAX_WORDS });
     this.crews.set(build, known);
     return known;
   }

@@ -8,16 +8,24 @@ export interface ThreadData {
   readonly control: Int32Array;
   readonly words: SharedArrayBuffer;
   readonly out: SharedArrayBuffer;
+  /** Guards that are left out. */
+  readonly without: readonly string[];
 }
 
 /** What is to be run. */
-export interface Job {
-  readonly code: LitmusCode;
-  readonly table: TableName;
-  readonly weakened: readonly string[];
-  readonly seed: number;
-  readonly batches: number;
-}
+export type Task =
+  | {
+      readonly kind: 'litmus';
+      readonly code: LitmusCode;
+      readonly table: TableName;
+      readonly weakened: readonly string[];
+      readonly seed: number;
+    }
+  /** The program of a scenario, by its name. */
+  | { readonly kind: 'scenario'; readonly name: string; readonly seed: number };
+
+/** A task, and how long at most. */
+export type Job = Task & { readonly batches: number };
 
 /** What a thread answers. */
 export type Answer =

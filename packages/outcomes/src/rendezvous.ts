@@ -8,8 +8,9 @@ const STOP = 2 * LINE;
 const FAILED = 3 * LINE;
 const BATCHES = 4 * LINE;
 const GO_ON = 5 * LINE;
+const BEGUN = 6 * LINE;
 /** Here the meeting words begin. */
-const MEETINGS = 6 * LINE;
+const MEETINGS = 7 * LINE;
 
 /** Thrown in the threads that remain when another one has failed. */
 export class Abandoned extends Error {
@@ -45,6 +46,15 @@ export class Control {
 
   get batches(): number {
     return Atomics.load(this.shared, BATCHES);
+  }
+
+  /** The threads are ready, and the first batch begins. */
+  begin(): void {
+    Atomics.store(this.shared, BEGUN, 1);
+  }
+
+  get begun(): boolean {
+    return Atomics.load(this.shared, BEGUN) !== 0;
   }
 
   countBatch(): void {

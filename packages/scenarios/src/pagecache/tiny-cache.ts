@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
-import { configureKernel, defineStatic, GFP_ATOMIC, NULL, readOnce } from '@lockless/cpu';
+import { defineStatic, GFP_ATOMIC, NULL, readOnce } from '@lockless/cpu';
 import { AddressSpace, Page } from '@lockless/mm-types';
 import {
   allocPage,
@@ -16,8 +16,8 @@ import {
 } from '@lockless/page';
 import { addToPageCache, configure, type Generation, removeMapping } from '@lockless/pagecache';
 import { radixTreeInit, radixTreeLookup } from '@lockless/radix-tree';
-import { bootRcuEvents } from '@lockless/rcu';
 import { assertThat } from '../assertion.js';
+import { bootRcu } from './boot-rcu.js';
 
 /*
  * The smallest page cache: eight frames, one address_space, and page 0 of it, so that the tree is its root alone. Frames are real ones of the
@@ -28,8 +28,7 @@ export const mapping: Ptr<AddressSpace> = defineStatic(AddressSpace, 'mapping');
 
 /** A machine with an empty page cache. Grace periods are events of the memory model. */
 export function* bootEmptyCache(generation: Generation = 'freeze-refs'): Op<void> {
-  configureKernel({ proveRcu: true });
-  bootRcuEvents();
+  yield* bootRcu();
   disableVmEventCounters();
   yield* freeAreaInit({ pages: 8, nrCpus: 4, minFreeKbytes: 0 });
   configure({ generation, readahead: { model: '6.18' } });

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import type { CpuLocal, NativeEngine } from '@lockless/cpu/native';
+import {
+  HELD_LOCKS,
+  installEngine,
+  KernelBug,
+  kmemCacheOf,
+  loadedSegments,
+  SEGMENT_WORDS,
+  TASK_RUNNING,
+  TaskStruct,
+  thisCpu,
+} from '@lockless/cpu/native';
+
+/*
+ * A memory in which a program of kernel code boots, runs once, and is put back as it was before. Nothing is reused in it: what is freed stays free, so
+ * whoever frees it again is caught. Locks spin, as nobody holds one for long; a thread that waits for too long is stuck, and says so.
+ */
+
+const LINE = 16;
+/** Kernel packages have the first segments of static data; a memory ends behind them. */
+const STATIC_SEGMENTS = 16;
+const STATIC_END = STATIC_SEGMENTS * SEGMENT_WORDS;
+const THREADS = 4;
+const HELD = Math.ceil(HELD_LOCKS / LINE) * LINE;
+const TASK = 2 * LINE;
+/** Words of each thread: for barriers, the locks that it holds, its task. */
+const OWN = LINE + HELD + TASK;
+/** How far the heap is used. */
+const BREAK = STATIC_END + THREADS * OWN;
+const HEAP = BREAK + LINE;
+const HEAP_WORDS = 1 << 15;
+/** Words of a memory. */
+export const IMAGE_WORDS: number = HEAP + HEAP_WORDS;
+
+/** Turns after which a thread that waits is stuck. */
+const TURNS = 4_000_000;
+const FREED = 0x6b6b6b6b;
+
+class ImageEngine implements NativeEngine {
+  readonly words: Int32Array;
+  turns = 0;
+  private readonly idle: Int32Array = new Int32Array(new SharedArrayBuffer(4));
+
+  constructor(words: Int32Array) {
+    this.words = words;
+  }
+
+  reserve(size: number): number {
+    const lines = Math.ceil(size / LINE) * LINE;
+    const at = Atomics.add(this.words, BREAK, lines);
+    if (HEAP + at + lines > IMAGE_WORDS) throw new RangeError('the memory of the program is used up');
+    return HEAP + at;
+  }
+
+  allocate(cache: number): number {
+    const { align, type } = cacheOf(cache);
+    const at = this.reserve(LINE + type.$size + align);
+    return Math.ceil((at + LINE) / align) * align;
+  }
+
+  release(cache: number, object: number): void {
+    const { type, typesafeByRcu } = cacheOf(cache);
+    if (Atomics.exchange(this.words, object - 1, FREED) === FREED)
+      throw new KernelBug('double-free', `${type.$name} is freed twice`);
+    if (!typesafeByRcu) this.words.fill(FREED, object, object + type.$size);
+  }
+
+  relax(): void {
+    if (++this.turns > TURNS) throw new KernelBug('stuck', 'a thread waits for ever');
+    if (this.turns % 4096 === 0) Atomics.wait(this.idle, 0, 0, 0.05);
+  }
+
+  schedule(): void {
+    const state = TaskStruct.state(thisCpu.current as never);
+    Atomics.add(this.words, thisCpu.fence, 0);
+    while (Atomics.load(this.words, state) !== TASK_RUNNING) this.relax();
+  }
+
+  wake(task: number, mask: number): boolean {
+    const state = TaskStruct.state(task as never);
+    Atomics.add(this.words, thisCpu.fence, 0);
+    const value = Atomics.load(this.words, state);
+    return (value & mask) !== 0 && Atomics.compareExchange(this.words, state, value, TASK_RUNNING) === value;
+  }
+
+  takeSlowly(lock: number): void {
+    while (Atomics.compareExchange(this.words, lock, 0, thisCpu.id + 1) !== 0) this.relax();
+  }
+
+  shareSlowly(lock: number): void {
+    for (;;) {
+      const readers = Atomics.load(this.words, lock);
+      if (readers <= 0 && Atomics.compareExchange(this.words, lock, readers, readers - 1) === readers) return;
+      this.relax();
+    }
+  }
+
+  unshare(lock: number): number {
+    return Atomics.add(this.words, lock, 1);
+  }
+
+  sleepOnLock(): never {
+    throw new Error('locks spin here');
+  }
+  notifyLock(): void {}
+  refuseSpoiltLock(): void {}
+  submitIo(): never {
+    throw new Error('there is no device');
+  }
+}
+
+function cacheOf(id: number): NonNullable<ReturnType<typeof kmemCacheOf>> {
+  const cache = kmemCacheOf(id);
+  if (cache === undefined) throw new RangeError(`there is no slab cache ${id}`);
+  return cache;
+}
+
+/** One memory, as one thread sees it. */
+export class Image {
+  readonly words: Int32Array;
+  private readonly engine: ImageEngine;
+  private readonly cpu: CpuLocal;
+
+  constructor(buffer: SharedArrayBuffer, number: number, thread: number) {
+    this.words = new Int32Array(buffer, 4 * number * IMAGE_WORDS, IMAGE_WORDS);
+    this.engine = new ImageEngine(this.words);
+    const own = STATIC_END + thread * OWN;
+    this.cpu = {
+      id: thread,
+      preemptCount: 0,
+      irqsDisabled: false,
+      rcuReaders: 0,
+      current: (own + LINE + HELD) as CpuLocal['current'],
+      fence: own,
+      held: own + LINE,
+      heldDepth: 0,
+    };
+  }
+
+  /** Kernel code of this thread runs in this memory from here on, as on a CPU that did nothing before. */
+  enter(): void {
+    const { cpu, engine } = this;
+    cpu.preemptCount = 0;
+    cpu.irqsDisabled = false;
+    cpu.rcuReaders = 0;
+    cpu.heldDepth = 0;
+    engine.turns = 0;
+    installEngine(engine, cpu);
+  }
+}
+
+/** Parts of a memory that a program may have touched, as [from, to). */
+export function usedRanges(booted: Int32Array): readonly (readonly [number, number])[] {
+  const segments = loadedSegments().flatMap(({ symbols, number, packageName }): [number, number][] => {
+    if (symbols.length === 0) return [];
+    if (number >= STATIC_SEGMENTS) throw new RangeError(`segment ${number} of ${packageName} is not in such a memory`);
+    const last = symbols[symbols.length - 1];
+    return [[symbols[0].address, last.address + last.size]];
+  });
+  return [...segments, [STATIC_END, HEAP + booted[BREAK] + SPARE]];
+}
+
+/** Words of heap that a program may use beyond what it booted with. */
+const SPARE = 1 << 12;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { guards } from '@lockless/cpu/native';
+import { scenarios } from '@lockless/scenarios/native';
+import { Crew, type RunOptions } from './crew.js';
+import { BROKEN, SCENARIO_BYTES } from './scenario-cases.js';
+
+export interface ScenarioOptions extends RunOptions {
+  /** Default: fast. */
+  readonly table?: 'fast' | 'strict';
+  /** Guards to leave out: is it noticed? Throws RangeError for one that there is not. */
+  readonly without?: readonly string[];
+  /** Default: 1. */
+  readonly seed?: number;
+}
+
+/** What the program of a scenario showed natively. */
+export interface ScenarioOutcome {
+  readonly scenario: string;
+  readonly without: readonly string[];
+  readonly instances: number;
+  readonly seconds: number;
+  /** How often each outcome was seen; those that the scenario must reach are there even if they were not. Broken claims come first. */
+  readonly outcomes: readonly { readonly outcome: string; readonly count: number; readonly violated: boolean }[];
+  /** Whether no claim was broken. */
+  readonly holds: boolean;
+}
+
+/** The scenarios whose programs have a native build. */
+export const nativeScenarios = (): readonly string[] => scenarios.map(({ name }) => name);
+
+/** Guards that the scenario says are needed on x86: without them something is found under total store order too. */
+export const guardsOf = (name: string): readonly string[] =>
+  scenarios
+    .filter((scenario) => scenario.name === name)
+    .flatMap((scenario) => scenario.guards)
+    .filter(({ name, without }) => without.tso !== 'holds' && guards().some((guard) => guard.name === name))
+    .map((guard) => guard.name);
+
+/** Bytes for what threads return. */
+const OUT = 1 << 20;
+
+/** Runs the program of a scenario on threads of its own. */
+export async function runScenario(name: string, options: ScenarioOptions = {}): Promise<ScenarioOutcome> {
+  const { table = 'fast', without = [], seed = 1 } = options;
+  const found = scenarios.find((scenario) => scenario.name === name);
+  if (found === undefined) throw new RangeError(`no native scenario '${name}': one of ${nativeScenarios().join(', ')}`);
+  const unknown = without.find((guard) => !guards().some((each) => each.name === guard));
+  if (unknown !== undefined) throw new RangeError(`unknown guard '${unknown}'`);
+  const crew = new Crew({ build: table, without, memory: SCENARIO_BYTES, out: OUT });
+  try {
+    const threads = Object.keys(found.threads).length;
+    const seen = await crew.run({ kind: 'scenario', name, seed }, threads, options);
+    const counts = new Map((found.mustReach ?? []).map((label): [string, number] => [label, 0]));
+    for (const [outcome, count] of seen.outcomes) counts.set(outcome, count);
+    const outcomes = [...counts]
+      .map(([outcome, count]) => ({ outcome, count, violated: outcome.startsWith(BROKEN) }))
+      .sort((a, b) => Number(b.violated) - Number(a.violated));
+    const instances = outcomes.reduce((sum, { count }) => sum + count, 0);
+    const holds = outcomes.every(({ violated }) => !violated);
+    return { scenario: name, without, instances, seconds: seen.seconds, outcomes, holds };
+  } finally {
+    await crew.end();
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+import { parentPort, workerData } from 'node:worker_threads';
+import { bootUrcu } from '@lockless/rcu/native';
+import type { Cases } from './cases.js';
+import { LitmusCases } from './litmus-cases.js';
+import { primitivesOf } from './primitives.js';
+import type { Answer, Job, ThreadData } from './protocol.js';
+import { Abandoned, Control, Rendezvous } from './rendezvous.js';
+import { runCases } from './run-cases.js';
+import { FREE_WORDS, installThreadEngine, THREADS } from './thread-engine.js';
+
+/* What a thread of a crew does: its part of each job. */
+
+const { thread, control: shared, words: buffer, out } = workerData as ThreadData;
+const control = new Control(shared);
+const answer = (message: Answer): void => parentPort?.postMessage(message);
+
+async function casesOf(job: Job): Promise<Cases> {
+  if (job.kind === 'litmus') {
+    const words = installThreadEngine(buffer, thread);
+    if (thread === 0) bootUrcu(THREADS);
+    return new LitmusCases(job.code, words, FREE_WORDS, out, primitivesOf(job.table, job.weakened));
+  }
+  const { ScenarioCases } = await import('./scenario-cases.js');
+  const cases = new ScenarioCases(job.name, thread, buffer, out);
+  if (thread === 0) cases.boot();
+  return cases;
+}
+
+async function run(job: Job): Promise<Answer> {
+  const cases = await casesOf(job);
+  new Rendezvous(control, cases.threads).barrier();
+  control.begin();
+  const tally = runCases(cases, thread, control, job);
+  const seen = [...tally.seen].map(([key, count]): [string, number] => [cases.describe(key), count]);
+  return { kind: 'done', seen, givenUp: tally.givenUp };
+}
+
+parentPort?.on('message', (job: Job) => {
+  run(job).then(answer, (error: unknown) => {
+    control.fail();
+    const message = error instanceof Error && !(error instanceof Abandoned) ? (error.stack ?? '') : '';
+    answer({ kind: 'failed', message });
+  });
+});
+answer({ kind: 'ready' });
