@@ -87,6 +87,7 @@ const describe = (value: unknown): string =>
       : `a ${value.constructor?.name ?? 'thing'}`;
 
 const encoded = new Encoded();
+const scratch = new Int32Array(256);
 
 /** The value as a map takes it; good until the next call. */
 export const encode = (value: SharedValue): Encoded => encoded.set(value);
@@ -97,9 +98,10 @@ export function decode(entry: number): SharedValue | undefined {
   if (isImmediate(entry)) return immediateValue(entry);
   const value = entry as Ptr<Value>;
   const length = valueLength(value);
-  const words = new Int32Array(wordsFor(length));
-  valueRead(value, words);
   const kind = valueKind(value);
+  // Bytes are the caller's from here on; the rest needs them for a moment only.
+  const words = kind === VALUE_BYTES || length > scratch.byteLength ? new Int32Array(wordsFor(length)) : scratch;
+  valueRead(value, words);
   if (kind === VALUE_INTEGER) return words[0];
   const bytes = new Uint8Array(words.buffer, 0, length);
   return kind === VALUE_STRING ? decoder.decode(bytes) : bytes;
