@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+export { changeHugePmd, moveHugePmd } from './change-huge-pmd.js';
 export * from './config.js';
 export { copyHugePmd, type HugeCopy } from './copy-huge-pmd.js';
 export { pageGetGpCookie } from './gp-cookie.js';

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, type Null, type Op, type Ptr, type Ref, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
+import { moveHugePmd } from '@lockless/huge-memory';
 import { AddressSpace, MmStruct, type VmAreaStruct } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import {
   nextPteRange,
+  type OnHugePage,
   type Pte,
   pageMoveRmap,
   pteAllocMap,
@@ -41,8 +43,11 @@ export function* movePageTables(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, move:
 
 function* moveEntries(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, { from, kept, to }: Move): Op<number> {
   const mapping = yield* vmaMapping(vma);
-  let range = yield* nextPteRange(mm, from, from + kept);
-  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, from + kept)) {
+  const onHuge: OnHugePage = function* (address, pmd, whole) {
+    return whole && (yield* moveHugePmd(mm, vma, pmd, to + (address - from)));
+  };
+  let range = yield* nextPteRange(mm, from, from + kept, onHuge);
+  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, from + kept, onHuge)) {
     for (let address = range.address; address < range.end; address++) {
       const source = (range.ptes + (address - range.address)) as Ref<Pte>;
       if (pteNone(yield* readOnce(source))) continue;

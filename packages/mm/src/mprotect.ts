@@ -13,6 +13,7 @@ import {
   spinUnlock,
   upWrite,
 } from '@lockless/cpu';
+import { changeHugePmd } from '@lockless/huge-memory';
 import {
   EACCES,
   EINVAL,
@@ -35,6 +36,7 @@ import { pageAnon, pageMapcount, pageSwapCache } from '@lockless/page';
 import {
   flushTlbMm,
   nextPteRange,
+  type OnHugePage,
   type Pgprot,
   type Pte,
   pteDirty,
@@ -114,8 +116,11 @@ function* accountedAs(vma: Ptr<VmAreaStruct>, vmFlags: number): Op<number> {
 export function* changeProtection(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, start: number, end: number): Op<void> {
   const prot = yield* vmaPageProt(vma);
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
-  let range = yield* nextPteRange(mm, start, end);
-  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, end)) {
+  const onHuge: OnHugePage = function* (address, pmd, whole) {
+    return whole && (yield* changeHugePmd(mm, vma, pmd, (old) => changedEntry(vma, address, old, prot, flags)));
+  };
+  let range = yield* nextPteRange(mm, start, end, onHuge);
+  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, end, onHuge)) {
     yield* spinLock(MmStruct.pageTableLock(mm));
     for (let address = range.address; address < range.end; address++) {
       const at = (range.ptes + (address - range.address)) as Ref<Pte>;

@@ -16,6 +16,7 @@ import {
   isSwapPte,
   nonSwapEntry,
   type Pte,
+  pmdTransHuge,
   pteDirty,
   ptePfn,
   ptePresent,
@@ -129,14 +130,16 @@ export interface ResidentPage {
   readonly writable: boolean;
   readonly dirty: boolean;
   readonly young: boolean;
+  /** One entry maps it with the rest of a huge page: smaps counts it in AnonHugePages. */
+  readonly huge: boolean;
   /** Of file pages. */
   readonly ino: number;
   readonly index: number;
 }
 
-function resident(vpage: number, pte: Pte, page: Ptr<Page>): ResidentPage {
+function resident(vpage: number, pte: Pte, page: Ptr<Page>, huge: boolean): ResidentPage {
   const mapping = peek(Page.mapping(headOf(page)));
-  const entry = { vpage, page, writable: pteWrite(pte), dirty: pteDirty(pte), young: pteYoung(pte) };
+  const entry = { vpage, page, writable: pteWrite(pte), dirty: pteDirty(pte), young: pteYoung(pte), huge };
   const mapcount = mapcountOf(page);
   if (vmNormalPage(NULL, vpage, pte) === NULL) return { ...entry, kind: 'zero', mapcount: 0, ino: 0, index: 0 };
   const index = peek(Page.index(page));
@@ -149,8 +152,8 @@ function resident(vpage: number, pte: Pte, page: Ptr<Page>): ResidentPage {
 /** Every present entry, in ascending order. */
 export function residentPages(mm: Ptr<MmStruct>): ResidentPage[] {
   const pages: ResidentPage[] = [];
-  walkMm(mm, (vpage, pte) => {
-    if (ptePresent(pte)) pages.push(resident(vpage, pte, pfnToPage(ptePfn(pte))));
+  walkMm(mm, (vpage, pte, _vma, ptep) => {
+    if (ptePresent(pte)) pages.push(resident(vpage, pte, pfnToPage(ptePfn(pte)), pmdTransHuge(peek(ptep))));
   });
   return pages;
 }

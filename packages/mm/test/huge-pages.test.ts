@@ -14,7 +14,7 @@ import {
   sysMremap,
   sysMunmap,
 } from '../src/index.js';
-import { anonymous, SequentialMachine } from './sequential-machine.js';
+import { anonymous, RW, SequentialMachine } from './sequential-machine.js';
 import { runWorkload, type WorkloadOptions } from './workload.js';
 
 const THP = { mode: 'always', order: 2 } as const;
@@ -96,6 +96,26 @@ describe('huge pages of four pages', () => {
       expect(machine.verify()).toBeNull();
     },
   );
+
+  it('keeps its size when all of it gets other rights, or moves to where it fits', () => {
+    const machine = machineWith();
+    const mm = machine.process([anonymous(100, 4)]);
+    for (let i = 0; i < 4; i++) machine.write(mm, 100 + i, i + 1);
+    expect(machine.as(mm, sysMprotect(100, 4, PROT_READ))).toBe(0);
+    expect(machine.write(mm, 101, 9).error).not.toBe(0);
+    expect(machine.as(mm, sysMprotect(100, 4, RW))).toBe(0);
+    // The page is nobody else's: writable at once.
+    expect(machine.write(mm, 101, 9)).toMatchObject({ error: 0, faults: 0 });
+    const move = { address: 100, oldPages: 4, newPages: 4, flags: MREMAP_MAYMOVE | MREMAP_FIXED, newAddress: 200 };
+    expect(machine.as(mm, sysMremap(move))).toBe(200);
+    expect([huge(machine), splits(machine)]).toEqual([1, 0]);
+    expect([200, 201, 202, 203].map((page) => machine.read(mm, page).content.identity)).toEqual([1, 9, 3, 4]);
+    expect(machine.verify()).toBeNull();
+    expect(machine.as(mm, sysMremap({ ...move, address: 200, newAddress: 302 }))).toBe(302);
+    expect([huge(machine), splits(machine)]).toEqual([0, 1]);
+    expect(machine.read(mm, 303).content.identity).toBe(9);
+    expect(machine.verify()).toBeNull();
+  });
 
   it('without a free block there are ordinary pages, and a copy splits', () => {
     const machine = machineWith({ memoryPages: 54, minFreeKbytes: 0 });

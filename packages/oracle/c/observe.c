@@ -95,7 +95,7 @@ static int read_areas(pid_t pid, struct area *areas)
 
 		if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu", &next.start, &next.end, next.rights, &next.offset, &next.major,
 			   &next.minor, &next.inode) == 7) {
-			if (next.start >= ARENA_BASE + ARENA_PAGES * PAGE)
+			if (next.start >= ARENA_BASE + arena_pages * PAGE)
 				break;
 			current = NULL;
 			if (next.start < ARENA_BASE)
@@ -137,7 +137,7 @@ static void print_page(FILE *out, int pagemap, unsigned long page, unsigned core
 
 void observe(FILE *out, int process, pid_t pid, const unsigned char *core)
 {
-	struct area areas[ARENA_PAGES];
+	struct area areas[MAX_ARENA_PAGES];
 	int count = read_areas(pid, areas);
 	FILE *pagemap = open_proc(pid, "pagemap");
 	const char *comma = "";

@@ -2,6 +2,7 @@
 /*
  * Performs a script on the kernel that runs, and prints after each step what the kernel says. Reads on standard input, written by src/kernel.ts:
  *
+ *   A or H: the arena, for ordinary or for huge pages
  *   N or S PATH: without or with a swap area, a file that is made
  *   F FILES, then a line for each: d PAGES PATH (on a disk, made anew) or m PAGES (memfd)
  *   then a line for each step: PROCESS OPERATION ARGUMENT*6
@@ -28,6 +29,7 @@
 /* No step takes long. One that never comes back must not keep the machine. */
 #define PATIENCE_MS 10000
 
+long arena_pages = 64;
 struct script_file files[MAX_FILES];
 int file_count;
 int command_pipe[MAX_PROCESSES][2];
@@ -154,10 +156,24 @@ static void drain_batches(void)
 		fail("MADV_COLD");
 }
 
-/* One CPU for all, so that no other CPU's batches hold a page; no huge pages. */
+static void read_arena(void)
+{
+	char kind;
+
+	if (scanf(" %c", &kind) != 1)
+		fail("the kind of arena");
+	if (kind == 'H')
+		arena_pages = MAX_ARENA_PAGES;
+	else if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0)
+		fail("PR_SET_THP_DISABLE");
+}
+
+/* One CPU for all, so that no other CPU's batches hold a page. */
 static void prepare(void)
 {
 	cpu_set_t cpus;
+
+	read_arena();
 
 	own_page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (own_page == MAP_FAILED)
@@ -167,10 +183,8 @@ static void prepare(void)
 	CPU_SET(sched_getcpu(), &cpus);
 	if (sched_setaffinity(0, sizeof cpus, &cpus) != 0)
 		fail("sched_setaffinity");
-	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0)
-		fail("PR_SET_THP_DISABLE");
-	if (mmap((void *)ARENA_BASE, ARENA_PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-		 0) == MAP_FAILED || munmap((void *)ARENA_BASE, ARENA_PAGES * PAGE) != 0)
+	if (mmap((void *)ARENA_BASE, arena_pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) == MAP_FAILED || munmap((void *)ARENA_BASE, arena_pages * PAGE) != 0)
 		fail("the arena");
 	/* Children go when they end; nobody asks for their status. */
 	signal(SIGCHLD, SIG_IGN);

@@ -8,11 +8,10 @@
 #include <sys/types.h>
 
 /* As packages/oracle/src/script.ts has them. The arena lies below everything that a process has of its own. */
-#define ARENA_PAGES 64
+/* Of scripts with huge pages; others have 64. */
+#define MAX_ARENA_PAGES 1536
 #define ARENA_BASE 0x10000000000UL
 #define PAGE 4096UL
-/* In the page table of the arena, which maps 512 pages. */
-#define PINNED_PAGE 256
 #define MAX_PROCESSES 4
 #define MAX_FILES 4
 #define SWAP_PAGES 1023
@@ -29,9 +28,9 @@ struct reply {
 	long result;
 	/* What was read; the child's pid. */
 	unsigned value;
-	unsigned char core[ARENA_PAGES];
+	unsigned char core[MAX_ARENA_PAGES];
 	/* What `contents` saw: values, or minus the signal that a read ended in. */
-	int contents[ARENA_PAGES];
+	int contents[MAX_ARENA_PAGES];
 	int content_count;
 };
 
@@ -43,6 +42,8 @@ struct script_file {
 	ino_t inode;
 };
 
+/* Pages of the arena. */
+extern long arena_pages;
 extern struct script_file files[MAX_FILES];
 extern int file_count;
 /* Of each process the ends of its two pipes: commands to it, replies from it. */

@@ -74,7 +74,7 @@ static void settle_mapping(int folder, const char *name)
 	struct stat stat;
 	int fd;
 
-	if (sscanf(name, "%lx-%lx", &start, &end) != 2 || start < ARENA_BASE || end > ARENA_BASE + ARENA_PAGES * PAGE)
+	if (sscanf(name, "%lx-%lx", &start, &end) != 2 || start < ARENA_BASE || end > ARENA_BASE + arena_pages * PAGE)
 		return;
 	if (fstatat(folder, name, &stat, 0) != 0)
 		fail(name);

@@ -65,7 +65,7 @@ static long map(const long *a)
 
 static void ask_mincore(struct reply *reply)
 {
-	for (long page = 0; page < ARENA_PAGES; page++) {
+	for (long page = 0; page < arena_pages; page++) {
 		unsigned char core = 0;
 
 		/* Pages that are not mapped say ENOMEM. */
@@ -223,13 +223,19 @@ static long perform(int *process, const struct command *command, struct reply *r
 	}
 }
 
+/* In the page table of an arena for ordinary pages, which maps 512 pages; behind one for huge pages, which has no table while it has those. */
+static long pinned_page(void)
+{
+	return arena_pages < 256 ? 256 : arena_pages;
+}
+
 /*
  * A page behind the arena that stays, so that the page table is always there. Without one, 6.18 maps no single page around a fault that itself fails
  * (found by this program); which tables there are is not what is compared.
  */
 static void keep_page_table(void)
 {
-	char *page = mmap(at(PINNED_PAGE), PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	char *page = mmap(at(pinned_page()), PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (page == MAP_FAILED)
 		fail("the page behind the arena");

@@ -53,7 +53,7 @@ function compareRuns(script: Script, simulated: SideRun, real: SideRun): Compari
     if (whole !== undefined) return upTo(step, null);
     const fields = found.filter((_, i) => reasons[i] === undefined);
     if (fields.length > 0) return upTo(step + 1, { step, fields });
-    if (found.length > 0) return upTo(step + 1, null);
+    if (reasons.some((reason) => reason?.ends === 'rest')) return upTo(step + 1, null);
   }
   const { length } = script.steps;
   const ended = simulated.broken === null && real.broken === null;

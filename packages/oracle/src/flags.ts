@@ -4,6 +4,8 @@ import {
   MADV_DONTFORK,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_NOHUGEPAGE,
   MADV_NORMAL,
   MADV_RANDOM,
   MADV_REMOVE,
@@ -40,6 +42,8 @@ const ADVICE: Readonly<Record<Advice, number>> = {
   random: MADV_RANDOM,
   sequential: MADV_SEQUENTIAL,
   free: MADV_FREE,
+  huge: MADV_HUGEPAGE,
+  nohuge: MADV_NOHUGEPAGE,
 };
 export const adviceBits = (advice: Advice): number => ADVICE[advice];
 

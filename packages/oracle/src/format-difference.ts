@@ -8,11 +8,13 @@ const MOST_FIELDS = 16;
 
 /** A difference as text: the steps, both sides, and the command that shows it again. */
 export function formatDifference(script: Script, { step, fields }: Difference): string {
+  const arena = script.huge === true ? ['  arena huge'] : [];
   const files = script.files.map(({ kind, pages }, i) => `  file ${i} ${kind} ${pages}`);
   const steps = script.steps.slice(0, step + 1).map((done) => `  ${formatStep(done)}`);
   const last = steps.pop();
   return [
     `differs after step ${step + 1}`,
+    ...arena,
     ...files,
     ...steps,
     `${last}   <- here`,

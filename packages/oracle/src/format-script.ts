@@ -3,8 +3,10 @@ import { OPERATIONS } from './grammar.js';
 import type { Script, ScriptFile, Step } from './script.js';
 
 /** A script as text, which `parseScript` reads. */
-export function formatScript({ files, steps }: Script): string {
-  return [...files.map(formatFile), ...steps.map(formatStep)].map((line) => `${line}\n`).join('');
+export function formatScript({ huge, files, steps }: Script): string {
+  return [...(huge === true ? ['arena huge'] : []), ...files.map(formatFile), ...steps.map(formatStep)]
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 const formatFile = ({ kind, pages }: ScriptFile, number: number): string => `file ${number} ${kind} ${pages}`;

@@ -11,8 +11,11 @@ const FILES: readonly ScriptFile[] = [
   { kind: 'memory', pages: 16 },
 ];
 const LONGEST_FILE = 20;
-/** Without the ones that bring read-ahead back: which of its pages are there when a fault looks around depends on the disk. */
-const GENERATED_ADVICE = ADVICE.filter((advice) => advice !== 'normal' && advice !== 'sequential');
+/**
+ * Without the ones that bring read-ahead back: which of its pages are there when a fault looks around depends on the disk. Without huge
+ * pages, for which there is no room.
+ */
+const GENERATED_ADVICE = ADVICE.filter((advice) => !['normal', 'sequential', 'huge', 'nohuge'].includes(advice));
 const MOST_STEPS = 40;
 /** Areas that a script begins with at most. */
 const FIRST_AREAS = 4;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Line } from './line.js';
-import { ADVICE, ARENA_PAGES, type Living, MAX_FILE_PAGES, MSYNC_MODES, PROTS, type Step } from './script.js';
+import { ADVICE, HUGE_ARENA_PAGES, type Living, MAX_FILE_PAGES, MSYNC_MODES, PROTS, type Step } from './script.js';
 
 /** What is known where a step is read. */
 export interface Context {
@@ -53,7 +53,7 @@ const move = parameter(
   (line) => {
     const from = line.range(0);
     const pages = Number(line.after(ANYWHERE) ?? Number.NaN);
-    const anywhere = Number.isInteger(pages) && pages > 0 && pages <= ARENA_PAGES;
+    const anywhere = Number.isInteger(pages) && pages > 0 && pages <= line.arena;
     const to = anywhere ? { at: null, pages } : line.range();
     const stays = line.more && line.oneOf([STAYS] as const) === STAYS;
     return { ...from, to: to.at, newPages: to.pages, stays };
@@ -79,7 +79,7 @@ const other = parameter(
   ({ of }) => `P${of}`,
 );
 const page = parameter(
-  (line) => ({ at: line.number('a page', 0, ARENA_PAGES - 1) }),
+  (line) => ({ at: line.number('a page', 0, line.arena - 1) }),
   ({ at }) => String(at),
 );
 const range = parameter(
@@ -91,7 +91,12 @@ const prot = parameter(
   ({ prot }) => prot,
 );
 const advice = parameter(
-  (line) => ({ advice: line.oneOf(ADVICE) }),
+  (line) => {
+    const advice = line.oneOf(ADVICE);
+    if ((advice === 'huge' || advice === 'nohuge') && line.arena < HUGE_ARENA_PAGES)
+      throw line.wrong('huge pages need more room: expected "arena huge" before everything else');
+    return { advice };
+  },
   ({ advice }) => advice,
 );
 const mode = parameter(

@@ -48,6 +48,7 @@ function perform(program: string, script: Script): SideRun {
   const folder = onDisk ? mkdtempSync(join(diskFolder(), 'lockless-oracle-')) : null;
   try {
     const input = [
+      script.huge === true ? 'H' : 'A',
       folder !== null && swaps ? `S ${join(folder, 'swap')}` : 'N',
       `F ${script.files.length}`,
       ...script.files.map((file, i) => fileLine(file, i, folder)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { ARENA_PAGES, MAX_PROCESSES } from './script.js';
+import { MAX_PROCESSES } from './script.js';
 
 /** A script that cannot be read. `message` begins with `file:line:`. */
 export class ScriptError extends Error {
@@ -15,19 +15,17 @@ export class ScriptError extends Error {
   }
 }
 
-/** Words that one may expect here, and why there are none. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  huge: 'the arena is smaller than a huge page',
-};
-
 /** The words of a line of a script, taken one after the other. */
 export class Line {
   private readonly words: readonly string[];
   readonly wrong: (problem: string) => ScriptError;
+  /** Pages of the arena. */
+  readonly arena: number;
   private next = 0;
 
-  constructor(words: readonly string[], wrong: (problem: string) => ScriptError) {
+  constructor(words: readonly string[], arena: number, wrong: (problem: string) => ScriptError) {
     this.words = words;
+    this.arena = arena;
     this.wrong = wrong;
   }
 
@@ -44,8 +42,6 @@ export class Line {
     const word = this.word(choices.join(', '));
     const found = choices.find((choice) => choice === word);
     if (found !== undefined) return found;
-    const later = NOT_YET[word];
-    if (later !== undefined) throw this.wrong(`${word} is refused: ${later}`);
     throw this.wrong(`expected ${choices.join(', ')}, got "${word}"`);
   }
 
@@ -67,8 +63,8 @@ export class Line {
     const word = this.word('a range of pages such as 8+4');
     const match = /^(\d{1,4})\+(\d{1,4})$/.exec(word);
     const [at, pages] = [Number(match?.[1]), Number(match?.[2])];
-    if (match === null || pages < least || at + pages > ARENA_PAGES)
-      throw this.wrong(`expected a range of pages such as 8+4 within the ${ARENA_PAGES} that there are, got "${word}"`);
+    if (match === null || pages < least || at + pages > this.arena)
+      throw this.wrong(`expected a range of pages such as 8+4 within the ${this.arena} that there are, got "${word}"`);
     return { at, pages };
   }
 

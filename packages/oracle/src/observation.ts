@@ -36,7 +36,24 @@ export const SMAPS_FIELDS: readonly (keyof Smaps)[] = [
 ];
 
 /** Of VmFlags in smaps what both sides have, in the order in which the kernel prints them. */
-export const VM_FLAGS = ['rd', 'wr', 'ex', 'sh', 'mr', 'mw', 'me', 'ms', 'gd', 'lo', 'sr', 'rr', 'dc', 'ac'] as const;
+export const VM_FLAGS = [
+  'rd',
+  'wr',
+  'ex',
+  'sh',
+  'mr',
+  'mw',
+  'me',
+  'ms',
+  'gd',
+  'lo',
+  'sr',
+  'rr',
+  'dc',
+  'ac',
+  'hg',
+  'nh',
+] as const;
 export type VmFlag = (typeof VM_FLAGS)[number];
 
 /** Of kpageflags what both sides have and what does not depend on the moment. */

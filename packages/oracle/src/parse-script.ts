@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Context, OPERATIONS } from './grammar.js';
 import { Line, ScriptError } from './line.js';
-import { Living, MAX_FILE_PAGES, MAX_FILES, type Script, type ScriptFile, type Step } from './script.js';
+import { arenaPages, Living, MAX_FILE_PAGES, MAX_FILES, type Script, type ScriptFile, type Step } from './script.js';
 
-/** Reads a script: a line for each file and for each step; `#` begins a comment. Throws a {@link ScriptError}. */
+/** Reads a script: `arena huge` or nothing, a line for each file and for each step; `#` begins a comment. Throws a {@link ScriptError}. */
 export function parseScript(text: string, name: string): Script {
   const files: ScriptFile[] = [];
   const steps: Step[] = [];
   const living = new Living();
+  let huge = false;
   text.split('\n').forEach((raw, i) => {
     const words = raw.replace(/#.*/, '').trim().split(/\s+/);
     if (words[0] === '') return;
-    const line = new Line(words, (problem) => new ScriptError(name, i + 1, problem));
+    const line = new Line(words, arenaPages({ huge }), (problem) => new ScriptError(name, i + 1, problem));
+    if (words[0] === 'arena') {
+      if (steps.length > 0 || files.length > 0) throw line.wrong('the arena comes before everything else');
+      line.word('arena');
+      huge = line.oneOf(['huge'] as const) === 'huge';
+      line.end();
+      return;
+    }
     if (words[0] === 'file') {
       if (steps.length > 0) throw line.wrong('files come before the first step');
       files.push(parseFile(line, files.length));
@@ -21,7 +29,7 @@ export function parseScript(text: string, name: string): Script {
     living.follow(step);
     steps.push(step);
   });
-  return { files, steps };
+  return huge ? { huge, files, steps } : { files, steps };
 }
 
 function parseFile(line: Line, number: number): ScriptFile {

@@ -2,8 +2,10 @@
 
 /* What a script can say. Addresses and lengths are in pages; addresses count from the begin of the arena, where nothing is mapped at first. */
 
-/** Pages that scripts can use. As `c/oracle.h` has it. */
+/** Pages that scripts can use. */
 export const ARENA_PAGES = 64;
+/** The same of scripts with huge pages: three of them. As `c/oracle.h` has it. */
+export const HUGE_ARENA_PAGES = 1536;
 export const MAX_PROCESSES = 4;
 export const MAX_FILES = 4;
 /** Pages of a file. */
@@ -18,7 +20,18 @@ export interface ScriptFile {
 export const PROTS = ['none', 'r', 'w', 'rw'] as const;
 export type Prot = (typeof PROTS)[number];
 
-export const ADVICE = ['dontneed', 'dontfork', 'dofork', 'remove', 'normal', 'random', 'sequential', 'free'] as const;
+export const ADVICE = [
+  'dontneed',
+  'dontfork',
+  'dofork',
+  'remove',
+  'normal',
+  'random',
+  'sequential',
+  'free',
+  'huge',
+  'nohuge',
+] as const;
 export type Advice = (typeof ADVICE)[number];
 
 export const MSYNC_MODES = ['sync', 'async'] as const;
@@ -170,9 +183,13 @@ export type Step =
   | Poke;
 
 export interface Script {
+  /** `arena huge`: there may be huge pages, of areas that ask for them. */
+  readonly huge?: boolean;
   readonly files: readonly ScriptFile[];
   readonly steps: readonly Step[];
 }
+
+export const arenaPages = ({ huge }: Pick<Script, 'huge'>): number => (huge === true ? HUGE_ARENA_PAGES : ARENA_PAGES);
 
 /** The value that step number `index` writes. */
 export const tokenOf = (index: number): number => index + 1;

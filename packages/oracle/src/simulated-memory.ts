@@ -50,8 +50,8 @@ import {
 import { fadvise, fileOpen, filePut, inodeAlloc, POSIX_FADV_RANDOM, sysSwapon } from '@lockless/pagecache';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
 import {
-  ARENA_PAGES,
   type Contents,
+  HUGE_ARENA_PAGES,
   type Mmap,
   type Peek,
   type Poke,
@@ -96,7 +96,7 @@ interface Performed extends Seen {
 
 /** Areas that are in the arena; mremap may put some elsewhere. */
 export const arenaAreas = (mm: Ptr<MmStruct>): Area[] =>
-  areas(mm).filter(({ start, end }) => start >= ARENA_BASE && end <= ARENA_BASE + ARENA_PAGES);
+  areas(mm).filter(({ start, end }) => start >= ARENA_BASE && end <= ARENA_BASE + HUGE_ARENA_PAGES);
 
 /** The processes and files of a script on the simulated machine. */
 export class SimulatedMemory {

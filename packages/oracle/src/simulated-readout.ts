@@ -14,18 +14,20 @@ import {
   VM_DONTCOPY,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_HUGEPAGE,
   VM_LOCKED,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYSHARE,
   VM_MAYWRITE,
+  VM_NOHUGEPAGE,
   VM_RAND_READ,
   VM_READ,
   VM_SEQ_READ,
   VM_SHARED,
   VM_WRITE,
 } from '@lockless/mm-types';
-import { pageToPfn } from '@lockless/page';
+import { headOf, pageToPfn } from '@lockless/page';
 import {
   type AreaSeen,
   nothing,
@@ -58,6 +60,8 @@ const VM_FLAG_BITS: Readonly<Record<VmFlag, number>> = {
   rr: VM_RAND_READ,
   dc: VM_DONTCOPY,
   ac: VM_ACCOUNT,
+  hg: VM_HUGEPAGE,
+  nh: VM_NOHUGEPAGE,
 };
 
 /** Reads an address space out of the simulated machine's memory, by peeks. `core`: what mincore said. */
@@ -111,14 +115,17 @@ const rightsOf = (flags: number): string =>
 function asResident(page: ResidentPage): Resident[] {
   if (page.kind === 'zero') return [];
   const dirty = page.dirty || frameDirty(page);
-  const lazyFree = !dirty && page.kind === 'anon' && !pageBit(page, PG_SWAPBACKED);
-  return [{ mapcount: page.mapcount, dirty, anonymous: page.kind === 'anon', lazyFree }];
+  const lazyFree = !dirty && page.kind === 'anon' && !folioBit(page, PG_SWAPBACKED);
+  return [{ mapcount: page.mapcount, dirty, anonymous: page.kind === 'anon', lazyFree, huge: page.huge }];
 }
 
 /** PageDirty; of memory files PagePrivate, which stands for it (packages/mm/src/shmem.ts). */
-const frameDirty = (at: ResidentPage): boolean => pageBit(at, at.kind === 'shmem' ? PG_PRIVATE : PG_DIRTY);
+const frameDirty = (at: ResidentPage): boolean => folioBit(at, at.kind === 'shmem' ? PG_PRIVATE : PG_DIRTY);
 
 const pageBit = ({ page }: ResidentPage, bit: number): boolean => (peek(Page.flags(page)) & (1 << bit)) !== 0;
+
+/** Of a huge page most flags are those of its first page. */
+const folioBit = ({ page }: ResidentPage, bit: number): boolean => (peek(Page.flags(headOf(page))) & (1 << bit)) !== 0;
 
 /** A number for a place: areas and places in one. */
 const PLACES = 1 << 24;
@@ -152,13 +159,13 @@ function pageSeen(
 function hasFlag(at: ResidentPage, flag: PageFlag): boolean {
   switch (flag) {
     case 'uptodate':
-      return pageBit(at, PG_UPTODATE);
+      return folioBit(at, PG_UPTODATE);
     case 'mmap':
       return at.mapcount > 0;
     case 'anon':
       return at.kind === 'anon';
     case 'swapbacked':
-      return at.kind === 'anon' ? pageBit(at, PG_SWAPBACKED) : at.kind === 'shmem';
+      return at.kind === 'anon' ? folioBit(at, PG_SWAPBACKED) : at.kind === 'shmem';
     case 'head':
       return pageBit(at, PG_HEAD);
     case 'tail':

@@ -9,10 +9,12 @@ import { needsSwap, type Script, SWAP_PAGES, tokenOf } from './script.js';
 import { SimulatedMemory } from './simulated-memory.js';
 import { readProcess } from './simulated-readout.js';
 
-/** More than the scripts can use: 4 processes, 4 files, 64 pages each. */
-const MEMORY_PAGES = 768;
-const MIN_FREE_KB = 128;
+/** More memory than the scripts can use: 4 processes, 4 files, 64 pages each. */
+const ORDINARY = { memoryPages: 768, minFreeKbytes: 128 };
+/** 4 processes with 3 huge pages each, and copies. Of areas that ask for them, as most distributions have it. */
+const HUGE = { memoryPages: 16_384, minFreeKbytes: 1024, transparentHugePages: { mode: 'madvise', order: 9 } } as const;
 const HEAP_WORDS = 1 << 16;
+const HUGE_HEAP_WORDS = 1 << 19;
 const DISK_LATENCY_NS = 1_000;
 /** Accesses; the longest scripts take a few thousand a step. */
 const MAX_ACCESSES = 50_000_000;
@@ -28,13 +30,17 @@ export const simulatedSide = (mm: Partial<MmOptions> = {}): Side => ({
 });
 
 function simulate(script: Script, mm: Partial<MmOptions>): SideRun {
-  const machine = new Machine({ cpus: 1, model: 'sc', memoryWords: STATIC_WORDS + HEAP_WORDS, hooks: machineHooks });
+  const machine = new Machine({
+    cpus: 1,
+    model: 'sc',
+    memoryWords: STATIC_WORDS + (script.huge === true ? HUGE_HEAP_WORDS : HEAP_WORDS),
+    hooks: machineHooks,
+  });
   attachDisk(machine);
   machine.boot(
     boot({
       cpus: 1,
-      memoryPages: MEMORY_PAGES,
-      minFreeKbytes: MIN_FREE_KB,
+      ...(script.huge === true ? HUGE : ORDINARY),
       readahead: { model: '6.18' },
       swapPages: needsSwap(script) ? SWAP_PAGES : 0,
       mm,

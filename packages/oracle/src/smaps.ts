@@ -9,6 +9,8 @@ export interface Resident {
   readonly anonymous: boolean;
   /** MADV_FREE gave it up, and nobody has written to it since. */
   readonly lazyFree: boolean;
+  /** One entry maps it with the rest of a huge page. */
+  readonly huge: boolean;
 }
 
 const PAGE_KB = 4;
@@ -38,7 +40,7 @@ export function sumsOf(pages: readonly Resident[], locked: boolean): Omit<Smaps,
     anonymous: kilobytes(pages.filter(({ anonymous }) => anonymous)),
     locked: locked ? share(pages) : 0,
     lazyFree: kilobytes(pages.filter(({ lazyFree }) => lazyFree)),
-    anonHugePages: 0,
+    anonHugePages: kilobytes(pages.filter(({ huge }) => huge)),
   };
 }
 

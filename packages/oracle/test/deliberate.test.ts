@@ -25,6 +25,8 @@ interface Example {
   readonly elsewhere: readonly string[];
 }
 
+const HUGE = 'arena huge\nP0 mmap 0+512 rw private\nP0 madvise 0+512 huge\n';
+
 const EXAMPLES: Readonly<Record<string, Example>> = {
   'mremap-of-several-areas': {
     script: 'P0 mmap 0+2 rw private\nP0 mremap 1+2 8+2',
@@ -40,6 +42,52 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       'P0 mmap 0+1 rw private\nP0 write 0\nP0 fork P1\nP1 peek P0 0',
       'P0 mmap 0+1 rw private\nP0 write 0\nP0 fork P1\nP1 vm-write P0 0',
     ],
+  },
+  'unlocked-by-flag-alone': {
+    script: 'P0 mmap 0+2 rw private\nP0 mlock 0+2\nP0 mremap 0+1 7+1 dontunmap\nP0 swap-out 0+2',
+    shown: [difference('P0 page 1', 'kind', 'swap', 'anon')],
+    others: [
+      difference('P0 page 1', 'kind', 'anon', 'swap'),
+      difference('P0 page 1', 'kind', 'swap', 'none'),
+      difference('P0 page 1', 'flags', 'uptodate mmap anon', 'uptodate mmap anon swapbacked'),
+    ],
+    elsewhere: [
+      'P0 mmap 0+2 rw private\nP0 mremap 0+1 7+1 dontunmap\nP0 mlock 0+2\nP0 swap-out 0+2',
+      'P0 mmap 0+2 rw private\nP0 mlock 0+2\nP0 mremap 0+1 7+1\nP0 swap-out 0+2',
+      'P0 mmap 0+2 rw private\nP0 mlock 0+2\nP0 mremap 0+1 7+1 dontunmap\nP0 munlock 0+2',
+    ],
+  },
+  'zero-page-of-huge-size': {
+    script: `${HUGE}P0 read 0`,
+    shown: [difference('P0 page 0', 'kind', 'anon', 'zero')],
+    others: [difference('P0 page 0', 'kind', 'zero', 'anon'), difference('P0 page 0', 'frame', 'F1', 'zero')],
+    elsewhere: [`${HUGE}P0 write 0`, 'P0 mmap 0+1 rw private\nP0 read 0'],
+  },
+  'shared-huge-page-copied-in-part': {
+    script: `${HUGE}P0 write 0\nP0 fork P1\nP1 write 3`,
+    shown: [difference('P1 page 3', 'flags', 'uptodate tail thp', 'uptodate')],
+    others: [
+      difference('P1 page 3', 'flags', 'uptodate', 'uptodate tail thp'),
+      difference('P1 page 4', 'flags', 'uptodate tail thp', 'uptodate'),
+      difference('P0 page 3', 'flags', 'uptodate tail thp', 'uptodate'),
+    ],
+    elsewhere: [`${HUGE}P0 write 0\nP0 fork P1\nP1 read 3`],
+  },
+  'split-huge-page-drops-zeros': {
+    script: `${HUGE}P0 write 0\nP0 swap-out 0+512`,
+    shown: [difference('P0 page 1', 'kind', 'swap', 'zero')],
+    others: [difference('P0 page 1', 'kind', 'zero', 'swap'), difference('P0 page 1', 'kind', 'anon', 'zero')],
+    elsewhere: [`${HUGE}P0 write 0\nP0 munmap 0+1`, 'P0 mmap 0+1 rw private\nP0 swap-out 0+1'],
+  },
+  'huge-page-stays-in-one-piece': {
+    script: `${HUGE}P0 write 0\nP0 munmap 0+1`,
+    shown: [difference('P0 page 1', 'flags', 'uptodate', 'uptodate tail thp')],
+    others: [
+      difference('P0 page 1', 'flags', 'uptodate tail thp', 'uptodate'),
+      difference('P0 page 1', 'flags', 'uptodate', 'mmap tail thp'),
+      difference('P0 area 1+511', 'smaps.anonHugePages', '0 kB', '2048 kB'),
+    ],
+    elsewhere: ['P0 mmap 0+2 rw private\nP0 write 0\nP0 munmap 0+1'],
   },
   'areas-joined-otherwise': {
     script: 'P0 mmap 0+2 rw private\nP0 write 0\nP0 fork P1\nP1 mmap 2+2 rw private',

@@ -13,6 +13,11 @@ describe('a script as text', () => {
     );
   });
 
+  it('may have room for huge pages', () => {
+    const text = 'arena huge\nfile 0 disk 4\nP0 mmap 1024+512 rw private\nP0 madvise 1024+512 huge\n';
+    expect(formatScript(parseScript(text, 'text'))).toBe(text);
+  });
+
   it('may have comments and empty lines', () => {
     const { steps } = parseScript('# first\n\nP0 mmap 0+2 rw shared # anonymous\n  P0 read 1\n', 'text');
     expect(steps).toEqual([
@@ -38,7 +43,12 @@ describe('a script as text', () => {
     ['file 1 disk 16', 'text:1: expected the number of the next file, 0 to 0, got "1"'],
     ['P0 exit\nfile 0 disk 16', 'text:2: files come before the first step'],
     ['P0 exit now', 'text:1: expected nothing more, got "now"'],
-    ['P0 madvise 0+4 huge', 'text:1: huge is refused: the arena is smaller than a huge page'],
+    ['P0 madvise 0+4 huge', 'text:1: huge pages need more room: expected "arena huge" before everything else'],
+    ['P0 exit\narena huge', 'text:2: the arena comes before everything else'],
+    [
+      'arena huge\nP0 munmap 1530+9',
+      'text:2: expected a range of pages such as 8+4 within the 1536 that there are, got "1530+9"',
+    ],
     ['P0 mremap 0+4 8+4 kept', 'text:1: expected dontunmap, got "kept"'],
     ['P0 mremap 0+4 8+0', 'text:1: expected a range of pages such as 8+4 within the 64 that there are, got "8+0"'],
     [

@@ -4,6 +4,7 @@ import { forkScenarios } from './fork.js';
 import { freezeScenarios } from './freeze.js';
 import { gpCookieScenarios } from './gp-cookie.js';
 import { hugeMigrationScenarios } from './migration.js';
+import { hugeMremapScenarios } from './mremap.js';
 import { smapsScenarios } from './smaps.js';
 import { tailCountScenarios } from './tail-counts.js';
 import { tailReaderScenarios } from './tail-readers.js';
@@ -14,6 +15,7 @@ export const thpScenarios: readonly Scenario[] = [
   ...tailCountScenarios,
   ...tailReaderScenarios,
   ...forkScenarios,
+  ...hugeMremapScenarios,
   ...smapsScenarios,
   ...freezeScenarios,
   ...hugeMigrationScenarios,
