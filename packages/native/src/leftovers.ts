@@ -139,6 +139,22 @@ export class Leftovers {
     return this.oneTooMany(cpu, entry, holders, waiting);
   }
 
+  /** Whether a task is among the waiters of a mutex or rwsem. */
+  waits(entry: number, task: Ptr<NativeTask>): boolean {
+    const lock = entry & HELD_ADDRESS;
+    const mutex = (entry & HELD_MUTEX) !== 0;
+    const waitLock = mutex
+      ? Mutex.waitLock(lock as Ptr<MutexType>)
+      : RwSemaphore.waitLock(lock as Ptr<RwSemaphoreType>);
+    const list = mutex ? Mutex.waitList(lock as Ptr<MutexType>) : RwSemaphore.waitList(lock as Ptr<RwSemaphoreType>);
+    const waiter = TaskStruct.waiter(NativeTask.task(task));
+    spinLock(waitLock);
+    let at = this.words[ListHead.next(list)];
+    while (at !== list && at !== waiter) at = this.words[ListHead.next(at as Ptr<ListHead>)];
+    spinUnlock(waitLock);
+    return at === waiter;
+  }
+
   /** Takes a living task off the waiters of a lock. False: too late, it was granted the lock. */
   stopWaiting(entry: number, task: Ptr<NativeTask>): boolean {
     const { words } = this;

@@ -96,9 +96,6 @@ export class LockWaiting {
     const silentFor = this.threads.silentFor(holder);
     this.vain = NOT_IN_VAIN;
     if (silentFor < this.silentAfter) return;
-    throw new NativeError(
-      'ERR_OWNER_SILENT',
-      `${this.names.describeLock(lock)} is held by ${this.threads.nameOf(holder)} (CPU ${holder}), which has given no sign of life for ${silentFor} ms: it died unnoticed, or is stuck. If it is dead, say so by threadDied(${holder})`,
-    );
+    throw new NativeError('ERR_OWNER_SILENT', this.threads.silence(this.names.describeLock(lock), holder));
   }
 }

@@ -70,7 +70,7 @@ export class NativeMachine implements NativeEngine {
     this.slots = new Threads(words);
     this.threads = this.slots.limit;
     this.slab = new Slab(words);
-    this.tasks = new Tasks(words, this.slots, this.slab, mayBlock);
+    this.tasks = new Tasks(words, this.slots, this.slab, mayBlock, silentAfter);
     this.published = new PublishedLayout(words);
     this.names = new Names(this.slab, this.published);
     this.locks = new LockWaiting(words, this.slots, this.names, canSleep(), silentAfter);
@@ -78,7 +78,7 @@ export class NativeMachine implements NativeEngine {
       this.self.asCpu(cpu, call),
     );
     this.cpu = this.slots.claim(name);
-    this.self = new ThisThread(this, this.cpu, this.deaths, this.names);
+    this.self = new ThisThread(this, this.cpu, this.slots, this.deaths, this.names, silentAfter);
     installEngine(this, this.self.local);
     this.tasks.inherit();
     this.timer = everyNowAndThen(BEAT, () => this.slots.beat(this.cpu));
@@ -179,7 +179,7 @@ export class NativeMachine implements NativeEngine {
     this.asleep += 1;
     this.timer.keepAlive(true);
     try {
-      await this.tasks.sleepAsync(task);
+      await this.tasks.sleepAsync(task as unknown as Ptr<NativeTask>, this.self);
     } finally {
       this.asleep -= 1;
       if (this.asleep === 0) this.timer.keepAlive(false);
@@ -250,7 +250,7 @@ export class NativeMachine implements NativeEngine {
     return this.slab.reserve(size);
   }
   schedule(): void {
-    this.tasks.sleep((task) => this.self.stopWaiting(task));
+    this.tasks.sleep(this.self);
   }
   wake(task: number, mask: number): boolean {
     return this.tasks.wake(task as Ptr<TaskStruct>, mask);

@@ -16,6 +16,14 @@ type WaitAsync = (
   timeout: number,
 ) => { readonly async: boolean; readonly value: unknown };
 
+/** How a thread looks after a task of its own that sleeps. */
+export interface Sleeper {
+  /** Takes the task off what it waits for; false: too late, it was granted. */
+  stopWaiting(task: Ptr<NativeTask>): boolean;
+  /** The task has slept for long without being woken: throws when it waits for somebody who seems to be gone. */
+  refuseSilent(task: Ptr<NativeTask>): void;
+}
+
 /** Sleeping and waking: what schedule() and wake_up_process() are on threads. */
 export class Tasks {
   private readonly words: Int32Array;
@@ -24,24 +32,28 @@ export class Tasks {
   private readonly idle: Ptr<NativeTask>[] = [];
   /** Whether this thread may be blocked. */
   mayBlock: boolean;
+  private readonly silentAfter: number;
 
-  constructor(words: Int32Array, threads: Threads, slab: Slab, mayBlock: boolean) {
+  constructor(words: Int32Array, threads: Threads, slab: Slab, mayBlock: boolean, silentAfter: number) {
     this.words = words;
     this.threads = threads;
     this.slab = slab;
     this.mayBlock = mayBlock;
+    this.silentAfter = silentAfter;
   }
 
   /** schedule(): sleeps while the state of the current task is not TASK_RUNNING. */
-  sleep(stopWaiting: (task: Ptr<NativeTask>) => boolean): void {
-    const state = TaskStruct.state(thisCpu.current as Ptr<Task>);
+  sleep(sleeper: Sleeper): void {
+    const task = thisCpu.current as unknown as Ptr<NativeTask>;
+    const state = TaskStruct.state(NativeTask.task(task));
     // The barrier that schedule() is.
     Atomics.add(this.words, thisCpu.fence, 0);
-    for (;;) {
+    for (let slept = 0; ; slept += BEAT) {
       const value = Atomics.load(this.words, state);
       if (value === TASK_RUNNING) return;
-      if (!this.mayBlock) return this.refuse(stopWaiting);
+      if (!this.mayBlock) return this.refuse(sleeper, task);
       this.threads.beat(thisCpu.id);
+      if (slept >= this.silentAfter) sleeper.refuseSilent(task);
       Atomics.wait(this.words, state, value, BEAT);
     }
   }
@@ -61,12 +73,14 @@ export class Tasks {
   }
 
   /** Resolves when the state of that task, of this thread, is TASK_RUNNING. */
-  async sleepAsync(task: Ptr<Task>): Promise<void> {
-    const state = TaskStruct.state(task);
+  async sleepAsync(task: Ptr<NativeTask>, sleeper: Sleeper): Promise<void> {
+    const state = TaskStruct.state(NativeTask.task(task));
+    const begin = Date.now();
     const { waitAsync } = Atomics as unknown as { readonly waitAsync?: WaitAsync };
     for (;;) {
       const value = Atomics.load(this.words, state);
       if (value === TASK_RUNNING) return;
+      if (Date.now() - begin >= this.silentAfter) sleeper.refuseSilent(task);
       if (waitAsync === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
       else await waitAsync(this.words, state, value, BEAT).value;
     }
@@ -105,10 +119,8 @@ export class Tasks {
     for (let task = first; task !== 0; task = this.words[NativeTask.next(task)] as Ptr<NativeTask>) yield task;
   }
 
-  /** `stopWaiting` takes the task off what it waits for; false: too late, it was granted. */
-  private refuse(stopWaiting: (task: Ptr<NativeTask>) => boolean): void {
-    const task = thisCpu.current as unknown as Ptr<NativeTask>;
-    if (!stopWaiting(task)) return;
+  private refuse(sleeper: Sleeper, task: Ptr<NativeTask>): void {
+    if (!sleeper.stopWaiting(task)) return;
     Atomics.store(this.words, TaskStruct.state(NativeTask.task(task)), TASK_RUNNING);
     throw new NativeError(
       'ERR_MUST_NOT_BLOCK',

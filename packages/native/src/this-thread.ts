@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { CpuLocal, NativeEngine, Ptr, TaskStruct } from '@lockless/cpu/native';
+import type { CpuLocal, NativeEngine, Ptr, TaskStruct as Task } from '@lockless/cpu/native';
 import {
   HELD_ADDRESS,
   HELD_READ,
@@ -8,6 +8,8 @@ import {
   readUnlockWord,
   spinUnlockWord,
   strikeHeld,
+  TASK_RUNNING,
+  TaskStruct,
   thisCpu,
 } from '@lockless/cpu/native';
 import type { Deaths } from './deaths.js';
@@ -15,26 +17,32 @@ import { NativeError } from './errors.js';
 import { firstTaskOf, NativeTask, slotOf, ThreadSlot } from './layout.js';
 import { isSleeping } from './leftovers.js';
 import type { Names } from './names.js';
+import type { Sleeper } from './tasks.js';
+import type { Threads } from './threads.js';
 
 /** A depth of locks at which none is recorded any more. */
 const UNRECORDED = 1 << 20;
 
 /** Who this thread is to kernel-side code, and how it gets out of it when something goes wrong. */
-export class ThisThread {
+export class ThisThread implements Sleeper {
   readonly local: CpuLocal;
   private readonly engine: NativeEngine;
+  private readonly threads: Threads;
   private readonly deaths: Deaths;
   private readonly names: Names;
+  private readonly silentAfter: number;
 
-  constructor(engine: NativeEngine, cpu: number, deaths: Deaths, names: Names) {
+  constructor(engine: NativeEngine, cpu: number, threads: Threads, deaths: Deaths, names: Names, silentAfter: number) {
     this.engine = engine;
+    this.threads = threads;
     this.deaths = deaths;
     this.names = names;
+    this.silentAfter = silentAfter;
     this.local = localOf(cpu);
   }
 
   /** Runs something as another task of this thread. */
-  asTask<T>(task: Ptr<TaskStruct>, call: () => T): T {
+  asTask<T>(task: Ptr<Task>, call: () => T): T {
     const before = this.local.current;
     this.local.current = task;
     try {
@@ -103,6 +111,28 @@ export class ThisThread {
     if (!leftovers.stopWaiting(entry, task)) return false;
     strikeHeld(entry);
     return true;
+  }
+
+  /** Who holds what the task waits for is not known to be dead, or it would have been released; but it may be, where nobody watches it. */
+  refuseSilent(task: Ptr<NativeTask>): void {
+    const { leftovers } = this.deaths;
+    for (const entry of leftovers.recorded(this.local.id)) {
+      if (!isSleeping(entry) || (entry & HELD_UNSURE) === 0) continue;
+      const holder = this.silentHolder(entry & HELD_ADDRESS);
+      if (holder < 0 || !leftovers.waits(entry, task) || !leftovers.stopWaiting(entry, task)) continue;
+      strikeHeld(entry);
+      Atomics.store(this.engine.words, TaskStruct.state(NativeTask.task(task)), TASK_RUNNING);
+      throw new NativeError('ERR_OWNER_SILENT', this.threads.silence(this.names.describeLock(entry), holder));
+    }
+  }
+
+  /** A thread that surely holds a mutex or rwsem and gives no sign of life; -1: none. */
+  private silentHolder(lock: number): number {
+    const holds = (entry: number): boolean =>
+      isSleeping(entry) && (entry & HELD_ADDRESS) === lock && (entry & HELD_UNSURE) === 0;
+    for (const { cpu, silentFor } of this.threads.all())
+      if (silentFor >= this.silentAfter && this.deaths.leftovers.recorded(cpu).some(holds)) return cpu;
+    return -1;
   }
 }
 

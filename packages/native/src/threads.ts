@@ -101,6 +101,11 @@ export class Threads {
     return since > 0x30000000 ? 0 : since;
   }
 
+  /** What to say of a lock whose holder gives no sign of life. */
+  silence(lock: string, cpu: number): string {
+    return `${lock} is held by ${this.nameOf(cpu)} (CPU ${cpu}), which has given no sign of life for ${this.silentFor(cpu)} ms: it died unnoticed, or is stuck. If it is dead, say so by threadDied(${cpu})`;
+  }
+
   state(cpu: number): number {
     return Atomics.load(this.words, ThreadSlot.state(slotOf(cpu)));
   }

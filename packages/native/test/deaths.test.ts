@@ -20,7 +20,8 @@ import {
   writeUnlock,
 } from '@lockless/cpu/native';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type DeathReport, NativeMachine } from '../src/index.js';
+import { type AsyncTask, type DeathReport, NativeMachine } from '../src/index.js';
+import { firstTaskOf, NativeTask, slotOf, ThreadSlot } from '../src/layout.js';
 import type { jobs } from './threads/jobs.mjs';
 import * as words from './threads/words.mjs';
 import { effort, runJob, start } from './threads.js';
@@ -44,11 +45,23 @@ afterEach(() => machine.detach());
 
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+/** Waits until a thread holds something, or waits for something, and has done so for a while. */
+async function settled(cpu: number): Promise<void> {
+  const look = (): number =>
+    machine.words[ThreadSlot.held(slotOf(cpu), 0)] | machine.words[NativeTask.queue(firstTaskOf(cpu))];
+  for (let before = 0, same = 0; same < 5; ) {
+    await pause(10);
+    const now = look();
+    same = now !== 0 && now === before ? same + 1 : 0;
+    before = now;
+  }
+}
+
 /** Starts a thread that does something and goes no further, and kills it then. */
 async function killWhile(job: keyof typeof jobs): Promise<DeathReport> {
   const { worker, attached } = start(machine, job, { stay: true, options: { name: 'victim' } });
   const cpu = await attached;
-  await pause(50);
+  await settled(cpu);
   await worker.terminate();
   expect(machine.allThreads().map(({ name }) => name)).toEqual(['parent']);
   expect(deaths.map((report) => report.cpu)).toEqual([cpu]);
@@ -149,7 +162,7 @@ describe('a death that nobody watches', () => {
     // A thread whose exit is not reported: by another name of the machine's own, as if its worker had been started elsewhere.
     const { worker, attached } = start(machine, 'holdSpinLock', { stay: true, options: { name: 'lost' } });
     const cpu = await attached;
-    await pause(50);
+    await settled(cpu);
     worker.removeAllListeners('exit');
     await worker.terminate();
     expect(deaths).toEqual([]);
@@ -171,6 +184,28 @@ describe('a death that nobody watches', () => {
       spinUnlock(words.spin);
     }
     await busy.ended;
+  });
+
+  it.each([
+    ['mutex mutex', 'holdMutex', () => mutexLock(words.mutex), (task: AsyncTask) => task.mutexLock(words.mutex)],
+    ['rwsem sem (writing)', 'holdRead', () => downWrite(words.sem), (task: AsyncTask) => task.downWrite(words.sem)],
+  ] as const)('is noticed by who sleeps until %s is free', async (name, job, take, takeAsync) => {
+    const { worker, attached } = start(machine, job, { stay: true, options: { name: 'lost' } });
+    await settled(await attached);
+    worker.removeAllListeners('exit');
+    await worker.terminate();
+    const said = `ERR_OWNER_SILENT: ${name} is held by lost (CPU 1), which has given no sign of life for `;
+    expect(errorOf(take)).toContain(said);
+    const task = machine.task();
+    await expect(takeAsync(task)).rejects.toMatchObject({ code: 'ERR_OWNER_SILENT' });
+    // Nothing of those waits is left: when the death is known, the lock goes on.
+    machine.repairLock('mutex', () => true);
+    machine.threadDied(1);
+    machine.run(take);
+    machine.run(() => (job === 'holdMutex' ? mutexUnlock(words.mutex) : upWrite(words.sem)));
+    await takeAsync(task);
+    task.run(() => (job === 'holdMutex' ? mutexUnlock(words.mutex) : upWrite(words.sem)));
+    task.end();
   });
 
   it('of oneself cannot be declared', () => {
