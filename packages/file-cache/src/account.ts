@@ -64,6 +64,8 @@ export interface Verification {
   readonly dirty: number;
   /** Pins of all threads: views, and pages that waiting operations hold. */
   readonly pins: number;
+  /** Kernel objects in use, by their struct: `inode`, `file`, `bio`, `radix_tree_node`. */
+  readonly objects: Readonly<Record<string, number>>;
 }
 
 const allCpus = (): number[] => Array.from({ length: peek(maxThreads) }, (_, cpu) => cpu);
@@ -81,7 +83,7 @@ function wrongCounts(): string[] {
 }
 
 /** Counts everything. *Context*: all other threads are stopped. */
-export function verifyFrames(): Verification {
+export function verifyFrames(objects: Verification['objects']): Verification {
   const mappings = allMappings();
   const pages = mappings.flatMap((mapping) => cachedPages(mapping));
   const complaints = [frameInvariant(), lruInvariant(), zoneCounterInvariant(), pageCacheIsTidy(mappings)];
@@ -92,5 +94,6 @@ export function verifyFrames(): Verification {
     cached: pages.length,
     dirty: pages.filter(({ page }) => (peek(Page.flags(page)) & (1 << PG_DIRTY)) !== 0).length,
     pins: allCpus().reduce((sum, cpu) => sum + pinnedBy(cpu).length, 0),
+    objects,
   };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu/native';
 import { type AddressSpace, type File, PAGE_SIZE } from '@lockless/mm-types/native';
-import { pageUptodate } from '@lockless/page/native';
+import { markPageAccessed, pageUptodate } from '@lockless/page/native';
 import type { Device } from './device.js';
 import { FileCacheError } from './errors.js';
 import { extendSize, SeenSize } from './file-sizes.js';
@@ -9,7 +9,7 @@ import { closeFile, mappingOf, noteInodeSize, type OpenEntry, opensOf } from './
 import { bytesOf } from './frames.js';
 import { leaveKernel, tryEnterKernel } from './kernel-section.js';
 import type { Memory } from './memory.js';
-import { checkPosition, findPinned, noteUse, type PagedFile } from './pages.js';
+import { checkPosition, findPinned, type PagedFile } from './pages.js';
 import { type Pin, unpin } from './pins.js';
 import { pinSteps, readHot, readSteps } from './read.js';
 import { type FileRecord, recordAt } from './shared-words.js';
@@ -170,7 +170,7 @@ export class CachedFile implements PagedFile {
       const pin = findPinned(this.mapping, index);
       if (pin === undefined) return undefined;
       if (pageUptodate(pin.page)) {
-        noteUse(pin.page);
+        markPageAccessed(pin.page);
         return this.pageView(index, pin);
       }
       unpin(pin);

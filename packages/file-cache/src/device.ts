@@ -44,6 +44,8 @@ export class Device {
   private queue: Transfer[] = [];
   private readonly inFlight = new Map<Ptr<Page>, Transfer>();
   private readonly files: OpenStorageFiles;
+  /** Pages came into the cache that stand in this CPU's pagevec still. */
+  fresh = false;
   /** Requests since somebody looked. */
   submitted = 0;
   /** Records whose files were found shorter than they should be. */
@@ -80,6 +82,7 @@ export class Device {
     };
     this.queue.push(transfer);
     this.submitted++;
+    if (!write) this.fresh = true;
     this.inFlight.set(page, transfer);
   }
 

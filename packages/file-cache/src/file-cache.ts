@@ -184,8 +184,13 @@ export class FileCache {
     this.mustBeOpen();
     return await stopThreads(
       () => this.machine.allThreads().map(({ cpu }) => cpu),
-      () => verifyFrames(),
+      () => verifyFrames(this.liveObjects()),
     );
+  }
+
+  private liveObjects(): Record<string, number> {
+    const found = this.machine.cacheStatistics().filter(({ name }) => OBJECTS.includes(name));
+    return Object.fromEntries(found.map(({ name, live }) => [name, live]));
   }
 
   /**
@@ -241,6 +246,9 @@ export class FileCache {
     if (this.closed) throw new FileCacheError('ERR_FILE_CACHE_CLOSED', 'this thread has closed the cache');
   }
 }
+
+/** Structs that files and pages come with; others are of the cache as a whole. */
+const OBJECTS: readonly string[] = ['inode', 'file', 'bio', 'radix_tree_node'];
 
 const noDevice = (): never => {
   throw new Error('no such device');

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { NativeError } from '@lockless/native';
-import { urcuReclaim } from '@lockless/rcu/native';
+import { urcuTryReclaim } from '@lockless/rcu/native';
 import { FileCacheError } from './errors.js';
 import type { PagedFile } from './pages.js';
 import { pause, type Steps } from './waiting.js';
@@ -17,14 +16,8 @@ const MAX_TRIES = 17;
 /** Dirty pages of one file that are written for want of frames. */
 const PAGES = 128;
 
-/** Frees the nodes of radix trees whose grace period is over. Not when somebody else is at it, and we must not wait. *Context*: inside kernel code. */
-export function reclaimNodes(): void {
-  try {
-    urcuReclaim();
-  } catch (error) {
-    if (!(error instanceof NativeError) || error.code !== 'ERR_MUST_NOT_BLOCK') throw error;
-  }
-}
+/** Frees the nodes of radix trees whose grace period is over. Not when somebody else is at it. *Context*: inside kernel code. */
+export const reclaimNodes = (): boolean => urcuTryReclaim();
 
 /** Writes what is dirty in files of this thread, then waits for others to give frames back. */
 export function memoryOf(files: () => Iterable<PagedFile>): Memory {

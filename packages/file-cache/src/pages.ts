@@ -6,11 +6,7 @@ import {
   countVmEvent,
   FILEMAP_HIT,
   FILEMAP_MISS,
-  lruAddDrain,
-  markPageAccessed,
-  pageLru,
   pageReadahead,
-  pageReferenced,
   pageUptodate,
   putPage,
   setPageUptodate,
@@ -62,20 +58,17 @@ export function findPinned(mapping: Ptr<AddressSpace>, index: number): Pin | und
   return page === NULL ? undefined : recordPin(page);
 }
 
-/** Notes a use of a page. A page that is not on the lists yet, as it stands in this CPU's pagevec, is put there when it is used again: only then it can be active. */
-export function noteUse(page: Ptr<Page>): void {
-  if (pageReferenced(page) && !pageLru(page)) lruAddDrain();
-  markPageAccessed(page);
-}
-
 /** A new page at an index, locked and pinned, not uptodate. undefined: somebody else was faster. Throws ENOMEM when no frame is to be had. */
-function* addPage({ mapping, memory }: PagedFile, index: number): Steps<Pin | undefined> {
+function* addPage({ mapping, memory, device }: PagedFile, index: number): Steps<Pin | undefined> {
   for (let tries = 0; ; tries++) {
     const gfp = mappingGfpMask(mapping);
     const page = allocPage(gfp);
     if (page !== NULL) {
       const error = addToPageCacheLru(page, mapping, index, gfp);
-      if (error === 0) return recordPin(page);
+      if (error === 0) {
+        device.fresh = true;
+        return recordPin(page);
+      }
       putPage(page);
       if (error === -EEXIST) return undefined;
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, poke } from '@lockless/cpu/native';
 import { File, FileRaState, PAGE_SIZE, type Page, PG_LOCKED } from '@lockless/mm-types/native';
-import { trylockPage, unlockPage } from '@lockless/page/native';
+import { markPageAccessed, trylockPage, unlockPage } from '@lockless/page/native';
 import { sizeOf } from './file-sizes.js';
 import { bytesChanged, copyBytes, stableBytes } from './frames.js';
-import { noteUse, type PagedFile, uptodatePage } from './pages.js';
+import { type PagedFile, uptodatePage } from './pages.js';
 import { peekCopy } from './peek.js';
 import { type Pin, unpin } from './pins.js';
 import { refreshSize } from './truncate.js';
@@ -95,7 +95,7 @@ export function* readSteps(
 }
 
 function used({ file }: PagedFile, { page }: Pin, index: number): void {
-  noteUse(page);
+  markPageAccessed(page);
   poke(FileRaState.prevIndex(File.ra(file)), index);
 }
 

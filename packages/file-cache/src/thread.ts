@@ -2,7 +2,7 @@
 import { finishWait, type Ptr, schedule } from '@lockless/cpu/native';
 import type { Page } from '@lockless/mm-types/native';
 import type { AsyncTask } from '@lockless/native';
-import { pageWaitqueue, prepareToWaitOnPageBit } from '@lockless/page/native';
+import { lruAddDrain, pageWaitqueue, prepareToWaitOnPageBit } from '@lockless/page/native';
 import { Device, type OpenStorageFiles } from './device.js';
 import { FileCacheError } from './errors.js';
 import { transferrer } from './frames.js';
@@ -37,7 +37,7 @@ export class Runner {
       let step: IteratorResult<Wait, T>;
       try {
         step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
-        this.reclaimSometimes();
+        this.settle();
       } finally {
         leaveKernel();
         this.device.unplug();
@@ -67,7 +67,7 @@ export class Runner {
       try {
         step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
         this.device.unplugBlocking();
-        this.reclaimSometimes();
+        this.settle();
       } finally {
         leaveKernel();
       }
@@ -81,8 +81,15 @@ export class Runner {
     }
   }
 
-  /** Pages that come into the cache push others out, and these nodes of trees. */
-  private reclaimSometimes(): void {
+  /**
+   * Pages that came into the cache go to the lists, which other threads look at, and not only when this one has 14 of them. And they push others out, and these nodes of
+   * trees. *Context*: inside kernel code.
+   */
+  private settle(): void {
+    if (this.device.fresh) {
+      this.device.fresh = false;
+      lruAddDrain();
+    }
     if (this.device.submitted < RECLAIM_AFTER) return;
     this.device.submitted = 0;
     reclaimNodes();

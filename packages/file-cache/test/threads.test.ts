@@ -70,6 +70,25 @@ it.each([false, true])(
   },
 );
 
+it('copies without a reference are of one write, however hot the page', async () => {
+  const path = temporary(new Uint8Array(8192));
+  const cache = newCache({ mayBlock: false });
+  const run = async (write: boolean): Promise<{ done: number; torn: number; missed: number }> => {
+    const worker = new Worker(new URL('./modules/hot.mjs', import.meta.url), {
+      execArgv: [],
+      workerData: { shared: cache.share(), path, write, milliseconds: 500 },
+    });
+    await once(worker, 'message');
+    return (await once(worker, 'message'))[0];
+  };
+  const [written, ...readers] = await Promise.all([run(true), run(false), run(false)]);
+  expect(written.done).toBeGreaterThan(50);
+  for (const { done, torn, missed } of readers) {
+    expect(torn).toBe(0);
+    expect(done).toBeGreaterThan(2 * missed);
+  }
+});
+
 it('workers that are killed at any point leave nothing behind, and spoil nothing', async () => {
   const blocks = 300;
   const path = temporary(numbered(blocks));
@@ -86,7 +105,12 @@ it('workers that are killed at any point leave nothing behind, and spoil nothing
   }
   await end(survivor);
   await cache.settled();
-  expect(await cache.verify()).toMatchObject({ problems: [], pins: 0, dirty: 0 });
+  expect(await cache.verify()).toMatchObject({
+    problems: [],
+    pins: 0,
+    dirty: 0,
+    objects: { inode: 1, file: 0, bio: 0 },
+  });
   expect(cache.statistics().repairs).toBeGreaterThan(0);
   expect(cache.statistics().threads).toBe(1);
   checkBlocks(path, blocks);
