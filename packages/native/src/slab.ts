@@ -109,6 +109,13 @@ export class Slab {
     return null;
   }
 
+  /** The objects of a cache that are in use, by ascending address: for who looks for what the dead have left. Exact while nobody allocates. */
+  *objects(id: number): Generator<number> {
+    const end = (Atomics.load(this.words, Machine.top(machineWords)) - this.heap) / CACHE_LINE_WORDS;
+    for (let line = 1; line < end; line++)
+      if (this.words[this.links + line] === -(id + 1)) yield this.heap + line * CACHE_LINE_WORDS;
+  }
+
   statistics(id: number): CacheStatistics {
     const { control, type } = this.cacheOf(id);
     return {

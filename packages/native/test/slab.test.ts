@@ -124,3 +124,10 @@ describe('the slab allocator', () => {
     for (const cache of machine.cacheStatistics()) expect(cache.made).toBeLessThan(20_000);
   });
 });
+
+it('the objects of a cache that are in use can be listed', () => {
+  const objects = Array.from({ length: 5 }, () => allocate(smallCache));
+  allocate(largeCache);
+  kmemCacheFree(smallCache, objects[1]);
+  expect([...machine.objectsOf(smallCache)]).toEqual([objects[0], ...objects.slice(2)].sort((a, b) => a - b));
+});

@@ -42,7 +42,8 @@ import { endPageWriteback, inoOf } from './filemap.js';
  * Requests of one page. A request must always be had, or memory could not be cleaned to make more of it: behind the slab stands a reserve,
  * filled at boot, whose waiters are served as requests complete (the kernel's mempool fs_bio_set).
  */
-const bioCachep: KmemCache<Bio> = kmemCacheCreate(Bio);
+/** Exported for who looks for requests that nobody ends any more. */
+export const bioCachep: KmemCache<Bio> = kmemCacheCreate(Bio);
 
 const RESERVE = 16;
 interface BioPool {
