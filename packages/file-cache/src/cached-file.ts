@@ -5,7 +5,7 @@ import { markPageAccessed, pageUptodate } from '@lockless/page/native';
 import type { Device } from './device.js';
 import { FileCacheError } from './errors.js';
 import { extendSize, SeenSize } from './file-sizes.js';
-import { closeFile, mappingOf, noteInodeSize, type OpenEntry, opensOf } from './file-table.js';
+import { closeFile, mappingOf, noteInodeSize, type OpenEntry } from './file-table.js';
 import { bytesOf } from './frames.js';
 import { leaveKernel, tryEnterKernel } from './kernel-section.js';
 import type { Memory } from './memory.js';
@@ -246,8 +246,8 @@ export class CachedFile implements PagedFile {
   }
 
   /**
-   * Closes the file. The last one of all threads that closes it writes its dirty pages to the storage first; pages stay in the cache. Rejects when that fails, and with views of
-   * it that are not released.
+   * Closes the file. One that is open for writing has its dirty pages written to the storage first; pages stay in the cache. Rejects when that fails, and with views of it that are
+   * not released.
    */
   async close(): Promise<void> {
     if (this.state !== 'open') return;
@@ -272,8 +272,9 @@ export class CachedFile implements PagedFile {
     await this.close();
   }
 
+  /** Whoever wrote a page has the file open to write, and closes it after that: so nothing dirty is left when nobody has. */
   private *writeLast(): Steps<void> {
-    if (opensOf(this.record) > 1 || !hasDirt(this.mapping)) return;
+    if (!hasDirt(this.mapping)) return;
     yield* writeBack(this);
     yield* refreshVersion(this, this.storage);
   }

@@ -2,6 +2,7 @@
 import { NULL, type Ptr, peek, poke, words } from '@lockless/cpu/native';
 import type { File } from '@lockless/mm-types/native';
 import type { NativeMachine } from '@lockless/native';
+import { bioCachep } from '@lockless/pagecache/native';
 import { rcuThreadDied } from '@lockless/rcu/native';
 import { openedBy } from './account.js';
 import { repairCpuPages, repairLocks } from './lock-repairs.js';
@@ -57,7 +58,7 @@ export class Deaths {
           () => {
             if (Atomics.exchange(words, sweepWanted, 0) === 0) return;
             poke(repairs, peek(repairs) + 1);
-            sweep(this.files.splice(0));
+            sweep(this.files.splice(0), this.machine.objectsOf(bioCachep));
           },
         );
       }

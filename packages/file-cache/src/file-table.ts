@@ -13,8 +13,16 @@ import {
   thisCpu,
   words,
 } from '@lockless/cpu/native';
-import { AddressSpace, type File, FMODE_READ, FMODE_WRITE, Inode } from '@lockless/mm-types/native';
+import {
+  AddressSpace,
+  type File,
+  FMODE_READ,
+  FMODE_WRITE,
+  Inode,
+  PAGECACHE_TAG_DIRTY,
+} from '@lockless/mm-types/native';
 import { fileOpen, filePut, inodeAlloc, inodePut } from '@lockless/pagecache/native';
+import { radixTreeTagged } from '@lockless/radix-tree/native';
 import { FILE_CACHE_AOPS } from './address-space-operations.js';
 import { FileCacheError } from './errors.js';
 import { setSize, setStoredSize, sizeOf } from './file-sizes.js';
@@ -65,6 +73,10 @@ function isFile(record: Ptr<FileRecord>, { device, inode }: StorageStat): boolea
   );
 }
 
+/** What a dead thread wrote is dirty still. */
+const isDirty = (mapping: Ptr<AddressSpace>): boolean =>
+  radixTreeTagged(AddressSpace.pageTree(mapping), PAGECACHE_TAG_DIRTY);
+
 /** What opening a file found. `revalidate`: nobody had it open, and it is another version than the one in the cache. `evict`: first make this record free. */
 export type Opened = { readonly number: number; readonly revalidate: boolean } | { readonly evict: number };
 
@@ -79,7 +91,7 @@ export function openRecord(stat: StorageStat, path: string): Opened {
         if (free < 0) free = number;
       } else if (isFile(record, stat)) {
         return { number, revalidate: countOpen(record, stat) };
-      } else if (idle < 0 && peek(FileRecord.opens(record)) === 0) idle = number;
+      } else if (idle < 0 && peek(FileRecord.opens(record)) === 0 && !isDirty(mappingOf(record))) idle = number;
     }
     if (free < 0) {
       if (idle >= 0) return { evict: idle };

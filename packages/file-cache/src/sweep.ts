@@ -61,9 +61,7 @@ const clear = (page: Ptr<Page>, bit: number): void => poke(Page.flags(page), pee
 function endTransfer(page: Ptr<Page>): void {
   if (transferrer(page) > 0) return;
   if (transferrer(page) === DEAD) {
-    const bio = peek(Page.private(page)) as unknown as Ptr<Bio>;
     poke(Page.private(page), 0);
-    if ((bio as number) !== 0) bioFree(bio);
     setTransferrer(page, 0);
   }
   // Odd: the bytes are no page's.
@@ -171,12 +169,21 @@ function recountOpens(): void {
   for (const number of usedRecords()) poke(FileRecord.opens(recordAt(number)) as Ref<number>, opens.get(number) ?? 0);
 }
 
-/** Puts the cache in order after deaths; `files` are what the dead had open. *Returns* how many frames were lost, and are free again. */
-export function sweep(files: readonly Ptr<File>[]): number {
+/** Requests of the dead, which it found or had not marked yet; those of the living are known by the pages that they transfer. */
+function freeRequests(bios: Iterable<Ptr<Bio>>): void {
+  const known = new Set<number>();
+  for (let pfn = 1; pfn < memMapPages(); pfn++)
+    if (transferrer(pfnToPage(pfn)) > 0) known.add(peek(Page.private(pfnToPage(pfn))));
+  for (const bio of [...bios]) if (!known.has(bio)) bioFree(bio);
+}
+
+/** Puts the cache in order after deaths; `files` are what the dead had open, `bios` all requests. *Returns* how many frames were lost, and are free again. */
+export function sweep(files: readonly Ptr<File>[], bios: Iterable<Ptr<Bio>>): number {
   for (const file of files) filePut(file);
   recountOpens();
   for (let cpu = 0; cpu < peek(maxThreads); cpu++) repairCpuPages(cpu);
   for (let pfn = 1; pfn < memMapPages(); pfn++) endTransfer(pfnToPage(pfn));
+  freeRequests(bios);
   for (const mapping of allMappings()) sweepMapping(mapping);
   emptyPagevecs();
   const lost = recount();

@@ -7,7 +7,7 @@ import type { FileCache } from '../src/node.js';
 import { newCache, temporary } from './temporary.js';
 
 const BLOCK = 4096;
-const rounds = process.env.LOCKLESS_LONG === undefined ? 4 : 40;
+const rounds = process.env.LOCKLESS_LONG === undefined ? 3 : 40;
 
 /** A file whose block `i` holds the number i, 1024 times. */
 const numbered = (blocks: number): Uint8Array =>
@@ -62,7 +62,7 @@ it.each([false, true])(
     const busy = await Promise.all(
       [1, 2, 3].map((seed) => startBusy(cache, path, { seed, write: seed !== 3, blocking })),
     );
-    await sleep(700);
+    await sleep(400);
     const done = await Promise.all(busy.map(end));
     for (const count of done) expect(count).toBeGreaterThan(10);
     expect(await cache.verify()).toMatchObject({ problems: [], pins: 0, dirty: 0 });
@@ -76,7 +76,7 @@ it('copies without a reference are of one write, however hot the page', async ()
   const run = async (write: boolean): Promise<{ done: number; torn: number; missed: number }> => {
     const worker = new Worker(new URL('./modules/hot.mjs', import.meta.url), {
       execArgv: [],
-      workerData: { shared: cache.share(), path, write, milliseconds: 500 },
+      workerData: { shared: cache.share(), path, write, milliseconds: 400 },
     });
     await once(worker, 'message');
     return (await once(worker, 'message'))[0];
