@@ -28,6 +28,11 @@ const steps = [
   { name: 'manifests', run: ['npm', 'run', '--silent', 'manifests'], minutes: 1 },
   { name: 'unused code', run: ['npm', 'run', '--silent', 'knip'], minutes: 1 },
   { name: 'every claim of every scenario', run: ['npm', 'run', '--silent', 'scenarios'], minutes: 6 },
+  {
+    name: 'torture of the file cache',
+    run: ['npm', 'run', '--silent', 'torture', '--', '--seconds', '60'],
+    minutes: 4,
+  },
   { name: 'publishable packages', run: ['npm', 'run', '--silent', 'publishable'], minutes: 2 },
 ];
 
