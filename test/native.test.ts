@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { difference, Numbers, runSimulated } from './native/compare.js';
-import { NativeSide, removePrograms, stripProgram, withoutStore } from './native/native-side.js';
+import { NativeSide, removePrograms, storesOf, stripProgram, withoutStore } from './native/native-side.js';
 import type { Program, Step } from './native/program.js';
 
 const long = process.env.LOCKLESS_LONG !== undefined;
@@ -20,7 +20,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(step, { minLength: 8, maxLength: 60
 afterAll(removePrograms);
 
 describe('the stripped and the simulated build do the same, step for step', () => {
-  const runs = { fast: long ? 300 : 30, strict: long ? 100 : 8 };
+  const runs = { fast: long ? 150 : 30, strict: long ? 50 : 8 };
   const tables = ['fast', 'strict'] as const;
   test.each(Object.keys(programs).flatMap((name) => tables.map((table) => ({ name, table }))))(
     '$name, $table primitives',
@@ -45,8 +45,7 @@ describe('the stripped and the simulated build do the same, step for step', () =
   );
 });
 
-/** The first statement of a file that does nothing but store. */
-const mutants: readonly (readonly [program: string, file: string])[] = [
+const files: readonly (readonly [program: string, file: string])[] = [
   ['rcu', 'urcu-mb.js'],
   ['rcu', 'urcu-call-rcu.js'],
   ['page', 'page-buddy.js'],
@@ -57,20 +56,37 @@ const mutants: readonly (readonly [program: string, file: string])[] = [
   ['pagecache', 'bio.js'],
 ];
 
-describe('a native build that lacks one store is noticed', () => {
-  test.each(mutants)('%s: %s', async (name, file) => {
-    const program = await programs[name]();
-    const { dropped, path } = withoutStore(name, file);
-    const native = new NativeSide(path);
+/** What a thread alone does not come to: repairs after a death, and the end of reclaim. */
+const notReached = [
+  'smpStoreRelease(urcuReader(cpu), 0);',
+  'smpStoreRelease(UrcuGp.lock(gp), 0);',
+  'store(RcuHead.next(at), NULL);',
+  'store(Zone.pagesScanned(zone), 0);',
+];
+
+/** Whether a native build without that store does something else somewhere. */
+async function noticed(name: string, file: string, nth: number): Promise<boolean> {
+  const program = await programs[name]();
+  const native = new NativeSide(withoutStore(name, file, nth));
+  try {
     const loaded = await native.loaded;
     const numbers = new Numbers(loaded);
-    const found: string[] = [];
-    for (const chosen of fc.sample(steps, { numRuns: 20, seed: 1 })) {
-      const where = difference(runSimulated(program, chosen, loaded), await native.run(chosen), numbers);
-      if (where !== null) found.push(where);
-      if (found.length > 0) break;
-    }
+    for (const chosen of fc.sample(steps, { numRuns: 25, seed: 1 }))
+      if (difference(runSimulated(program, chosen, loaded), await native.run(chosen), numbers) !== null) return true;
+    return false;
+  } finally {
     await native.end();
-    expect(found, dropped).toHaveLength(1);
+  }
+}
+
+describe('a native build that lacks one store is noticed', () => {
+  test.each(files)('%s: %s', async (name, file) => {
+    const stores = storesOf(name, file);
+    expect(stores).not.toEqual([]);
+    const missed: string[] = [];
+    // The long form: without any of them. The page cache's programs take too long for that.
+    for (const [nth, statement] of stores.slice(0, long && name !== 'pagecache' ? stores.length : 1).entries())
+      if (!(await noticed(name, file, nth)) && !notReached.includes(statement)) missed.push(`${file}: ${statement}`);
+    expect(missed).toEqual([]);
   });
 });

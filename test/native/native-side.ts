@@ -51,21 +51,28 @@ export function stripProgram(name: string, folder: string = folderOfProcess): st
 export const removePrograms = (): void => rmSync(folderOfProcess, { recursive: true, force: true });
 
 const STORE =
-  /^ *(?:store|writeOnce|rcuAssignPointer|smpStoreRelease|atomic\w+|(?:nonAtomic)?(?:set|clear)\w+)\(.*\);$/m;
+  /^ *(?:store|writeOnce|rcuAssignPointer|smpStoreRelease|atomic\w+|(?:nonAtomic)?(?:set|clear)\w+)\(.*\);$/gm;
 
-/** A program with a copy of the package of its name in which the first store of a file is missing. */
-export function withoutStore(name: string, file: string): { readonly dropped: string; readonly path: string } {
-  const folder = join(folderOfProcess, `${name}-${file}`);
+/** The statements of a file of a native build that do nothing but store. */
+export function storesOf(name: string, file: string): string[] {
+  const text = readFileSync(join(repositoryRoot, 'packages', name, 'dist/native', file), 'utf8');
+  return [...text.matchAll(STORE)].map(([statement]) => statement.trim());
+}
+
+/** A program with a copy of the package of its name in which one of these statements is missing. */
+export function withoutStore(name: string, file: string, nth: number): string {
+  const folder = join(folderOfProcess, `${name}-${file}-${nth}`);
   const copy = join(folder, 'node_modules/@lockless', name);
   const original = join(repositoryRoot, 'packages', name);
   cpSync(join(original, 'package.json'), join(copy, 'package.json'));
   cpSync(join(original, 'dist/native'), join(copy, 'dist/native'), { recursive: true });
   const target = join(copy, 'dist/native', file);
-  const text = readFileSync(target, 'utf8');
-  const dropped = STORE.exec(text)?.[0];
-  if (dropped === undefined) throw new Error(`${name}/dist/native/${file} has no statement that only stores`);
-  writeFileSync(target, text.replace(dropped, ';'));
-  return { dropped: dropped.trim(), path: stripProgram(name, folder) };
+  let at = 0;
+  writeFileSync(
+    target,
+    readFileSync(target, 'utf8').replace(STORE, (statement) => (at++ === nth ? ';' : statement)),
+  );
+  return stripProgram(name, folder);
 }
 
 /** A thread with the native packages, that runs one program. */

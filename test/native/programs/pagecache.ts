@@ -94,7 +94,7 @@ function* remove(index: number): Op<number[]> {
 }
 
 export function* step([kind, a, b]: Step): Op<number[]> {
-  const index = a % 80;
+  const index = a % 24;
   switch (kind % 10) {
     case 0:
     case 1:

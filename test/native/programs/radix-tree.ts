@@ -21,8 +21,9 @@ import type { Step } from '../program.js';
 
 const tree: Ptr<RadixTreeRoot> = defineStatic(RadixTreeRoot, 'tree_of_the_test');
 
-/** Small and large indices, so that the tree grows and shrinks. */
-const indexOf = (a: number): number => (a % 4 === 0 ? (a * 64) | 0 : a % 4 === 1 ? (a * 4096) & 0x3fffffff : a % 150);
+/** On both sides of where a node ends and a tree grows, and far away. */
+const INDICES = [0, 1, 2, 62, 63, 64, 65, 130, 4095, 4096, 70_000, 262_144, 300_000_000];
+const indexOf = (a: number): number => INDICES[a % INDICES.length];
 const itemOf = (index: number, b: number): number => ((index * 16 + (b % 8)) * 4 + 4) & 0x7ffffffc;
 
 export function* boot(): Op<void> {
