@@ -4,7 +4,7 @@ import { PAGE_SIZE, Page, RadixTreeNode } from '@lockless/mm-types/native';
 import { type MachineHandle, MIN_WORDS, NativeMachine } from '@lockless/native';
 import { freeAreaInit } from '@lockless/page/native';
 import { pagecacheInit } from '@lockless/pagecache/native';
-import { bootUrcu } from '@lockless/rcu/native';
+import { bootUrcu, rcuBooted } from '@lockless/rcu/native';
 import { FileCacheError } from './errors.js';
 import {
   FileRecord,
@@ -26,6 +26,8 @@ export interface FileCacheThreadOptions {
   readonly mayBlock?: boolean;
   /** For error messages. */
   readonly name?: string;
+  /** A machine of `@lockless/native` that this thread takes part in already, with a SharedMap say: `mayBlock`, `name` and `threads` are its own then. */
+  readonly machine?: NativeMachine;
 }
 
 export interface FileCacheOptions extends FileCacheThreadOptions {
@@ -67,6 +69,8 @@ const NODE_WORDS: number = Math.ceil(RadixTreeNode.$size / 16) * 16;
 export interface Booted {
   readonly machine: NativeMachine;
   readonly frames: SharedArrayBuffer;
+  /** The machine was made, or attached to, for the cache. */
+  readonly own: boolean;
 }
 
 function checkBudget(budget: number): number {
@@ -80,38 +84,52 @@ function checkBudget(budget: number): number {
 
 const table = <V>(word: Ref<V>, words: number): void => poke(word as Ref<number>, bootReserve(words));
 
+/** The words that a cache needs of a machine: for who makes the machine himself. */
+export const wordsOfCache = ({
+  budget,
+  threads = 16,
+  maxFiles: files = 256,
+  maxViews: views = 1024,
+}: FileCacheOptions): number => wordsFor(checkBudget(budget) + 1, threads, files, views);
+
 /** Makes the memory of a cache; this thread takes part in its machine. */
 export function bootCache(options: FileCacheOptions): Booted {
   const pages = checkBudget(options.budget);
-  const { threads = 16, maxFiles: files = 256, maxViews: views = 1024, readAhead = 131_072 } = options;
-  // Frame 0 is the zero page.
-  const frames = pages + 1;
-  const machine = NativeMachine.create({
-    words: wordsFor(frames, threads, files, views),
-    threads,
-    ...machineOptions(options),
-  });
-  try {
-    bootUrcu(threads);
-    // The reserve is for who frees memory by allocating some: nobody here does.
-    freeAreaInit({ pages: frames, nrCpus: threads, minFreeKbytes: 16 });
-    const maxDirty = Math.max(1, Math.floor((options.maxDirty ?? options.budget / 4) / PAGE_SIZE));
-    pagecacheInit({
-      readahead: { model: '2.6.27', raPages: Math.floor(readAhead / PAGE_SIZE) },
-      writeback: { backgroundThresholdPages: maxDirty, dirtyThresholdPages: maxDirty },
+  const own = options.machine === undefined;
+  const machine =
+    options.machine ??
+    NativeMachine.create({
+      words: wordsOfCache(options),
+      threads: options.threads ?? 16,
+      ...machineOptions(options),
     });
-    poke(maxThreads, threads);
-    poke(maxFiles, files);
-    poke(maxPins, views);
-    table(fileRecords, files);
-    for (let file = 0; file < files; file++) poke((peek(fileRecords) + file) as Ref<number>, newRecord());
-    table(pinTable, threads * views);
-    table(openTable, threads * files);
+  try {
+    if (peek(maxFiles) !== 0) throw new FileCacheError('EINVAL', 'this machine has a cache already');
+    bootKernel(options, machine.threads, pages);
   } catch (error) {
-    machine.detach();
+    if (own) machine.detach();
     throw error;
   }
-  return { machine, frames: new SharedArrayBuffer(frames * PAGE_SIZE) };
+  return { machine, own, frames: new SharedArrayBuffer((pages + 1) * PAGE_SIZE) };
+}
+
+function bootKernel(options: FileCacheOptions, threads: number, pages: number): void {
+  const { maxFiles: files = 256, maxViews: views = 1024, readAhead = 131_072 } = options;
+  if (!rcuBooted()) bootUrcu(threads);
+  // Frame 0 is the zero page. The reserve is for who frees memory by allocating some: nobody here does.
+  freeAreaInit({ pages: pages + 1, nrCpus: threads, minFreeKbytes: 16 });
+  const maxDirty = Math.max(1, Math.floor((options.maxDirty ?? options.budget / 4) / PAGE_SIZE));
+  pagecacheInit({
+    readahead: { model: '2.6.27', raPages: Math.floor(readAhead / PAGE_SIZE) },
+    writeback: { backgroundThresholdPages: maxDirty, dirtyThresholdPages: maxDirty },
+  });
+  poke(maxThreads, threads);
+  poke(maxPins, views);
+  table(fileRecords, files);
+  for (let file = 0; file < files; file++) poke((peek(fileRecords) + file) as Ref<number>, newRecord());
+  table(pinTable, threads * views);
+  table(openTable, threads * files);
+  poke(maxFiles, files);
 }
 
 function newRecord(): Ptr<FileRecord> {
@@ -142,5 +160,6 @@ export function openCache(shared: SharedFileCache, options: FileCacheThreadOptio
       'ERR_FILE_CACHE_NOT_SHARED',
       'the memory of the cache is not a SharedArrayBuffer: it was copied on its way (JSON, another process), or this page is not cross-origin isolated',
     );
-  return { machine: NativeMachine.attach(machine, machineOptions(options)), frames };
+  const own = options.machine === undefined;
+  return { machine: options.machine ?? NativeMachine.attach(machine, machineOptions(options)), own, frames };
 }

@@ -46,6 +46,7 @@ import { hasDirt } from './writeback.js';
 export class FileCache {
   private readonly machine: NativeMachine;
   private readonly frames: SharedArrayBuffer;
+  private readonly ownMachine: boolean;
   private readonly storage: Storage;
   private readonly runner: Runner;
   private readonly files: StorageFiles;
@@ -53,21 +54,23 @@ export class FileCache {
   private readonly deaths: Deaths;
   private closed = false;
 
-  private constructor({ machine, frames }: Booted, options: FileCacheThreadOptions) {
+  private constructor({ machine, frames, own }: Booted, options: FileCacheThreadOptions) {
     this.machine = machine;
     this.frames = frames;
+    this.ownMachine = own;
     this.storage = options.storage ?? defaultStorage();
     this.files = new StorageFiles(this.storage);
     this.runner = new Runner(this.files, () => machine.task(), options.mayBlock ?? this.storage.mayBlock);
     this.memory = memoryOf(() => this.files.open());
-    for (let device = 0; device < DISK_DEVICE; device++) machine.addDevice(noDevice);
-    machine.addDevice((bio) => this.runner.device.submit(bio as Parameters<Runner['device']['submit']>[0]));
+    addDisk(machine, (bio) => this.runner.device.submit(bio as Parameters<Runner['device']['submit']>[0]));
     attachFrames(frames);
     attachSections(true);
     attachPeeks();
     initPins();
     initOpens();
-    this.deaths = new Deaths(machine, () => this.writeOrphans());
+    this.deaths = new Deaths(machine, async () => {
+      if (!this.closed) await this.writeOrphans();
+    });
   }
 
   /** Makes a cache; this thread takes part in it. Throws when the budget is too small, or this thread takes part in a cache already. */
@@ -210,7 +213,7 @@ export class FileCache {
       reclaimNodes();
     });
     attachSections(false);
-    this.machine.detach();
+    if (this.ownMachine) this.machine.detach();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -253,6 +256,16 @@ const OBJECTS: readonly string[] = ['inode', 'file', 'bio', 'radix_tree_node'];
 const noDevice = (): never => {
   throw new Error('no such device');
 };
+
+/** The disk has the number that the page cache gives it. */
+function addDisk(machine: NativeMachine, disk: (bio: number) => void): void {
+  for (;;) {
+    const number = machine.addDevice((bio) => (number === DISK_DEVICE ? disk(bio) : noDevice()));
+    if (number === DISK_DEVICE) return;
+    if (number > DISK_DEVICE)
+      throw new FileCacheError('EINVAL', 'others have added devices to this machine before the cache');
+  }
+}
 
 let storageByDefault: Storage | undefined;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export type { Verification } from './account.js';
 export { type BlobLike, blobStorage } from './blob-storage.js';
-export type { FileCacheOptions, FileCacheThreadOptions, SharedFileCache } from './boot.js';
+export { type FileCacheOptions, type FileCacheThreadOptions, type SharedFileCache, wordsOfCache } from './boot.js';
 export type { CachedFile, ChunkOptions } from './cached-file.js';
 export { FileCacheError, type FileCacheErrorCode } from './errors.js';
 export { FileCache } from './file-cache.js';

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
+import { NativeMachine } from '@lockless/native';
 import { describe, expect, it } from 'vitest';
-import { createReadStream } from '../src/node.js';
+import { createReadStream, FileCache, wordsOfCache } from '../src/node.js';
 import { newCache, patterned, temporary } from './temporary.js';
 
 const PAGE = 4096;
@@ -103,6 +104,17 @@ describe('one file, opened several times', () => {
     for (let k = 0; k < 40; k++) expect(new Set(found.subarray(10 + 500 * k, 510 + 500 * k)).size).toBe(1);
     expect(found.filter((byte) => byte === 5).length).toBeGreaterThanOrEqual(20 * 500);
   });
+});
+
+it('a cache on a machine that is there already, which goes on after it', async () => {
+  const options = { budget: 1 << 20 };
+  const machine = NativeMachine.create({ words: wordsOfCache(options), threads: 4, mayBlock: true });
+  const cache = FileCache.create({ ...options, machine });
+  const file = await cache.open(temporary(patterned(1000)));
+  same((await file.read(new Uint8Array(1000))).buffer, patterned(1000));
+  await cache.close();
+  expect(() => FileCache.create({ ...options, machine })).toThrow('has a cache already');
+  machine.detach();
 });
 
 it('a hot page is read without a reference', async () => {
