@@ -6,7 +6,7 @@ export { formatScript } from './format-script.js';
 export { scripts } from './generate.js';
 export { kernelSide } from './kernel.js';
 export { ScriptError } from './line.js';
-export { OracleError, type OracleFailure, reasonAgainstKernel } from './machine.js';
+export { kernelHasHugePages, OracleError, type OracleFailure, reasonAgainstKernel } from './machine.js';
 export * from './observation.js';
 export { parseScript } from './parse-script.js';
 export * from './script.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MADV_PAGEOUT } from '@lockless/mm';
 import { buildPerformer } from './build.js';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
-import { checkKernel, diskFolder } from './machine.js';
+import { checkHugePages, checkKernel, diskFolder } from './machine.js';
 import {
   type AreaSeen,
   nothing,
@@ -43,6 +43,7 @@ export function kernelSide(): Side {
 }
 
 function perform(program: string, script: Script): SideRun {
+  if (script.huge === true) checkHugePages();
   const swaps = needsSwap(script);
   const onDisk = swaps || script.files.some(({ kind }) => kind === 'disk');
   const folder = onDisk ? mkdtempSync(join(diskFolder(), 'lockless-oracle-')) : null;

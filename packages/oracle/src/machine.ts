@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 
 /** Why this machine's kernel cannot be compared with. */
@@ -10,6 +10,7 @@ export type OracleFailure =
   | 'no-gcc'
   | 'no-interfaces'
   | 'no-disk'
+  | 'no-huge-pages'
   | 'build-failed';
 
 /** This machine's kernel cannot be compared with. The message says what is missing; `failure` is for programs. */
@@ -48,6 +49,18 @@ export function checkKernel(): void {
   if (spawnSync('gcc', ['--version']).status !== 0) {
     throw new OracleError('no-gcc', 'the oracle needs gcc, which builds the program that performs the steps');
   }
+}
+
+const HUGE_PAGES = '/sys/kernel/mm/transparent_hugepage/enabled';
+
+/** Whether areas that ask for huge pages get them. */
+export const kernelHasHugePages = (): boolean =>
+  existsSync(HUGE_PAGES) && !readFileSync(HUGE_PAGES, 'utf8').includes('[never]');
+
+/** Throws an OracleError when there are none. */
+export function checkHugePages(): void {
+  if (kernelHasHugePages()) return;
+  throw new OracleError('no-huge-pages', `a script with huge pages needs "madvise" in ${HUGE_PAGES}`);
 }
 
 /** Why this machine's kernel cannot be compared with, or null. */
