@@ -12,7 +12,7 @@ import {
   VM_PFNMAP,
   VmAreaStruct,
 } from '@lockless/mm-types';
-import { copyVma, findVma, vmaAdjust } from '@lockless/rmap';
+import { anonVmaUnlink, type CopiedVma, copyVma, findVma, vmaAdjust } from '@lockless/rmap';
 import { makePagesPresent } from './mlock.js';
 import { mmOption } from './mm-options.js';
 import { type Move, movePageTables } from './move-page-tables.js';
@@ -183,19 +183,25 @@ function* moveVma(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, move: VmaMove): Op<
   }
   yield* store(MmStruct.totalVm(mm), (yield* load(MmStruct.totalVm(mm))) + move.pages);
   if (locked) yield* store(MmStruct.lockedVm(mm), (yield* load(MmStruct.lockedVm(mm))) + move.pages);
-  if (move.stays && result >= 0) yield* unlockArea(mm, copied.source);
+  if (move.stays && result >= 0) yield* leaveArea(mm, copied, move);
   const error = leave.pages === 0 ? 0 : yield* doMunmap(mm, leave.address, leave.pages);
   return error === 0 ? result : error;
 }
 
 /**
- * The area that was moved from is locked no more, nor is what it has besides. *Source*: `dontunmap_complete`, mm/mremap.c, 6.17. *Differs*: locked_vm
- * goes with it, which there is left as it was.
+ * The area that was moved from is locked no more, nor is what it has besides; if all of it was moved, it is as new, without an anon_vma.
+ *
+ * *Source*: `dontunmap_complete`, mm/mremap.c, 6.17. *Differs*: locked_vm goes with it, which there is left as it was.
  */
-function* unlockArea(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<void> {
-  const flags = yield* load(VmAreaStruct.vmFlags(vma));
-  if ((flags & VM_LOCKED) === 0) return;
-  const pages = (yield* load(VmAreaStruct.vmEnd(vma))) - (yield* load(VmAreaStruct.vmStart(vma)));
-  yield* store(VmAreaStruct.vmFlags(vma), flags & ~VM_LOCKED);
-  yield* store(MmStruct.lockedVm(mm), (yield* load(MmStruct.lockedVm(mm))) - pages);
+function* leaveArea(mm: Ptr<MmStruct>, { copy, source }: CopiedVma, { from, kept }: Move): Op<void> {
+  const start = yield* load(VmAreaStruct.vmStart(source));
+  const end = yield* load(VmAreaStruct.vmEnd(source));
+  const flags = yield* load(VmAreaStruct.vmFlags(source));
+  if ((flags & VM_LOCKED) !== 0) {
+    yield* store(VmAreaStruct.vmFlags(source), flags & ~VM_LOCKED);
+    yield* store(MmStruct.lockedVm(mm), (yield* load(MmStruct.lockedVm(mm))) - (end - start));
+  }
+  if (copy === source || start !== from || end !== from + kept) return;
+  yield* anonVmaUnlink(source);
+  yield* store(VmAreaStruct.anonVma(source), NULL);
 }
