@@ -101,16 +101,17 @@ export interface Pair {
   readonly counts: readonly Readonly<Record<string, number>>[];
 }
 
-/** Each round: the one alone, the other alone (the control), both together. */
+/** Each round: the one alone, the other alone (the control), both together. *Returns* null when a subject cannot run here. */
 export async function measurePair(
   session: Session,
   experiment: string,
   sources: readonly [NamedSource, NamedSource],
-): Promise<Pair> {
+): Promise<Pair | null> {
   const { rounds, burstNs } = session.effort;
   const threads = await startAll(session, experiment, sources);
   try {
     const [first, second] = [...threads.values()];
+    if (second === undefined) return null;
     const pair: Pair = { scaling: [], kept: [], alone: [[], []], together: [[], []], overlap: [], counts: [] };
     for (let round = 0; round < rounds; round++) {
       session.step(experiment, `${sources[0].name}, round ${round + 1} of ${rounds}`);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { accesses } from './experiments/accesses.js';
+import { files } from './experiments/files.js';
 import { lookup, webAssembly, workingSet } from './experiments/lookup.js';
 import { besideWriter, twoThreads } from './experiments/two-threads.js';
 import { type Effort, Interrupted, type Session } from './measure.js';
@@ -13,6 +14,7 @@ const EXPERIMENTS: Readonly<Record<string, (session: Session) => Promise<void>>>
   'working set': workingSet,
   'two threads': twoThreads,
   'beside a writer': besideWriter,
+  files,
 };
 export const NATIVE_EXPERIMENTS: readonly string[] = Object.keys(EXPERIMENTS);
 

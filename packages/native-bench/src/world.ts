@@ -12,7 +12,7 @@ import {
   pagecacheInit,
 } from '@lockless/pagecache/native';
 import { bootUrcu } from '@lockless/rcu/native';
-import { contentOf } from './harness/keys.js';
+import { contentOf, DEFAULT_KEYS } from './harness/keys.js';
 import { type WasmMemory, wasmMemory } from './wasm/web-assembly.js';
 
 /** Words for everything but mem_map: static data, the engine, nodes of trees. */
@@ -38,8 +38,6 @@ export interface World {
   readonly lists: readonly [number, number];
 }
 
-const LIST_WORDS = 1 << 14;
-
 /** Boots a machine in this thread, which takes no part in it afterwards, and reads a file into its cache. */
 export function makeWorld({ generation, pages, spare = 4096 }: WorldOptions): World {
   const frames = pages + spare;
@@ -52,10 +50,10 @@ export function makeWorld({ generation, pages, spare = 4096 }: WorldOptions): Wo
   const { buffer, ...kind } = machine.share();
   machine.detach();
   // The same words in memory that WebAssembly made: a machine is nothing but its words.
-  const memory = wasmMemory(buffer.byteLength + 2 * LIST_WORDS * Int32Array.BYTES_PER_ELEMENT);
+  const memory = wasmMemory(buffer.byteLength + 2 * DEFAULT_KEYS * Int32Array.BYTES_PER_ELEMENT);
   new Int32Array(memory.buffer).set(new Int32Array(buffer));
   const end = buffer.byteLength / Int32Array.BYTES_PER_ELEMENT;
-  return { handle: { ...kind, buffer: memory.buffer }, memory, mapping, pages, lists: [end, end + LIST_WORDS] };
+  return { handle: { ...kind, buffer: memory.buffer }, memory, mapping, pages, lists: [end, end + DEFAULT_KEYS] };
 }
 
 /** A file of which the first pages are cached, as if somebody had read them. */

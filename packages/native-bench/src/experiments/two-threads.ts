@@ -61,6 +61,7 @@ export async function twoThreads(session: Session): Promise<void> {
       { name: subject, ...first },
       { name: `${subject}, second thread`, ...second },
     ]);
+    if (pair === null) continue;
     const figure = { experiment: 'two threads', subject };
     add(session, { ...figure, measure: 'two threads, × one' }, pair.scaling);
     add(session, { ...figure, measure: 'ns alone' }, [...pair.alone[0], ...pair.alone[1]]);
@@ -82,6 +83,7 @@ export async function besideWriter(session: Session): Promise<void> {
         { name: subject, ...nativeLookups(world, peek)(keys) },
         { name: `${subject}, writer`, module: 'writer', options: { world, first: pages, pages: spare } },
       ]);
+      if (pair === null) continue;
       const figure = { experiment: 'beside a writer', subject };
       add(session, { ...figure, measure: 'rate kept' }, pair.kept);
       add(session, { ...figure, measure: 'ns alone' }, pair.alone[0]);

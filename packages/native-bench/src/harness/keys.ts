@@ -8,13 +8,14 @@ export interface KeyOptions {
   /** `uniform`: any page of the part. `zipf`: the n-th in popularity 1/n times as often as the first. `one`: always the first one. */
   readonly pattern: 'uniform' | 'zipf' | 'one';
   readonly seed: number;
+  /** Keys until they come again, a power of two. Default: more than a branch predictor learns by heart. */
+  readonly length?: number;
 }
 
 /** What the page with that index holds, so that a lookup that finds another page is noticed. */
 export const contentOf = (index: number): number => Math.imul(index, 0x9e3779b1) | 1;
 
-/** Number of keys: a power of two, and more than a branch predictor learns by heart. */
-const LENGTH = 1 << 14;
+export const DEFAULT_KEYS: number = 1 << 14;
 
 /** A random number generator that two threads can have each for itself (mulberry32). */
 export function randomNumbers(seed: number): () => number {
@@ -65,14 +66,16 @@ function pageNumbers({ pages, pattern }: KeyOptions, random: () => number): () =
 
 export class Keys {
   readonly keys: Int32Array;
-  readonly mask: number = LENGTH - 1;
+  readonly mask: number;
   /** sums[i]: of the contents of the first i keys. */
   private readonly sums: Int32Array;
 
   constructor(options: KeyOptions) {
+    const { length = DEFAULT_KEYS } = options;
+    this.mask = length - 1;
     const next = pageNumbers(options, randomNumbers(options.seed));
-    this.keys = Int32Array.from({ length: LENGTH }, () => options.first + next());
-    this.sums = new Int32Array(LENGTH + 1);
+    this.keys = Int32Array.from({ length }, () => options.first + next());
+    this.sums = new Int32Array(length + 1);
     this.keys.forEach((key, i) => {
       this.sums[i + 1] = this.sums[i] + contentOf(key);
     });
@@ -81,7 +84,7 @@ export class Keys {
   /** The sum of the contents of the keys with the numbers `first` to `first + n - 1`. */
   sum(first: number, n: number): number {
     const upTo = (end: number): number =>
-      (Math.imul(Math.floor(end / LENGTH), this.sums[LENGTH]) + this.sums[end & this.mask]) | 0;
+      (Math.imul(Math.floor(end / (this.mask + 1)), this.sums[this.mask + 1]) + this.sums[end & this.mask]) | 0;
     return (upTo(first + n) - upTo(first)) | 0;
   }
 }

@@ -6,7 +6,7 @@ export interface Subject {
   run(first: number, n: number): number;
   /** The sum that those operations must find. Absent: `run` itself sees to it that they are right. */
   expected?(first: number, n: number): number;
-  /** What it counted, when it is over. */
+  /** What it has counted so far. Of the result nobody sees but how much it grew while it was measured. */
   counts?(): Readonly<Record<string, number>>;
   close?(): void | Promise<void>;
 }
@@ -16,6 +16,7 @@ export type SubjectModule =
   | 'access'
   | 'arithmetic'
   | 'by-hand'
+  | 'file-reader'
   | 'lmdb'
   | 'map'
   | 'native'

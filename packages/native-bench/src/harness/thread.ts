@@ -37,6 +37,7 @@ const SUBJECTS: Readonly<Record<SubjectModule, () => Promise<object>>> = {
   access: () => import('../subjects/access.js'),
   arithmetic: () => import('../subjects/arithmetic.js'),
   'by-hand': () => import('../subjects/by-hand.js'),
+  'file-reader': () => import('../subjects/file-reader.js'),
   lmdb: () => import('../subjects/lmdb.js'),
   map: () => import('../subjects/map.js'),
   native: () => import('../subjects/native.js'),
@@ -114,14 +115,15 @@ try {
   const { start } = (await SUBJECTS[source.module]()) as { start: StartSubject<unknown> };
   const subject = await start(source.options);
   chunk = calibrate(subject);
+  const before = subject.counts?.() ?? {};
   port.on('message', async (message: ThreadOrder) => {
     if (message.kind === 'burst') {
       send({ kind: 'burst', burst: burst(subject, message.order) });
       return;
     }
-    const counts = subject.counts?.() ?? {};
+    const counts = Object.entries(subject.counts?.() ?? {}).map(([name, value]) => [name, value - (before[name] ?? 0)]);
     await subject.close?.();
-    send({ kind: 'closed', counts });
+    send({ kind: 'closed', counts: Object.fromEntries(counts) });
     port.close();
   });
   send({ kind: 'ready' });
