@@ -11,8 +11,10 @@ const figureText = ({ median, low, high }: NativeFigure): string =>
 
 /** Tables for a terminal, one for each experiment: medians, and in brackets the 10th and the 90th percentile. */
 export function formatNativeResults({ machine, figures, skipped, complete }: NativeResults): string {
-  const { processor, processors, system, node, v8 } = machine;
-  const lines = [`${processors} × ${processor}, ${system}, Node.js ${node}, V8 ${v8}`];
+  const { processor, processors, system, node, v8, load } = machine;
+  const lines = [
+    `${processors} × ${processor}, ${system}, Node.js ${node}, V8 ${v8}, load average ${three(load)} before`,
+  ];
   lines.push('medians of all rounds, in brackets the 10th and 90th percentile');
   for (const experiment of new Set(figures.map((figure) => figure.experiment))) {
     const own = figures.filter((figure) => figure.experiment === experiment);

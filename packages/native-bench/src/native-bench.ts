@@ -44,6 +44,7 @@ export async function runNativeBench(options: NativeBenchOptions = {}): Promise<
   const { experiments = NATIVE_EXPERIMENTS, pages = 1 << 14, onProgress, signal } = options;
   const unknown = experiments.find((name) => !Object.hasOwn(EXPERIMENTS, name));
   if (unknown !== undefined) throw new RangeError(`${unknown} is none of ${NATIVE_EXPERIMENTS.join(', ')}`);
+  const machine = describeMachine();
   const figures: NativeFigure[] = [];
   const skipped: Skipped[] = [];
   let done = 0;
@@ -67,5 +68,5 @@ export async function runNativeBench(options: NativeBenchOptions = {}): Promise<
     if (!(error instanceof Interrupted)) throw error;
     complete = false;
   }
-  return { machine: describeMachine(), figures, skipped, complete };
+  return { machine, figures, skipped, complete };
 }

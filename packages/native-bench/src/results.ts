@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { cpus, release, type } from 'node:os';
+import { cpus, loadavg, release, type } from 'node:os';
 import type { Spread } from './harness/statistics.js';
 
 /** One thing that was measured of one subject. */
@@ -26,6 +26,8 @@ export interface MachineDescription {
   readonly system: string;
   readonly node: string;
   readonly v8: string;
+  /** Mean number of threads that wanted to run in the minute before: what others did. */
+  readonly load: number;
 }
 
 export interface NativeResults {
@@ -42,4 +44,5 @@ export const describeMachine = (): MachineDescription => ({
   system: `${type()} ${release()}`,
   node: process.versions.node,
   v8: process.versions.v8,
+  load: loadavg()[0] ?? Number.NaN,
 });

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+
+export { type Bar, type BarChart, barChartSvg } from './bar-chart-svg.js';
 export { shellWords } from './command-line.js';
 export type { ExecutionGraph } from './execution-graph.js';
 export { executionDot } from './execution-graph-dot.js';
