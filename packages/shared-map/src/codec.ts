@@ -9,6 +9,7 @@ import {
   VALUE_INTEGER,
   VALUE_STRING,
   type Value,
+  valueInteger,
   valueKind,
   valueLength,
   valueRead,
@@ -97,12 +98,12 @@ export function decode(entry: number): SharedValue | undefined {
   if (entry === 0) return undefined;
   if (isImmediate(entry)) return immediateValue(entry);
   const value = entry as Ptr<Value>;
-  const length = valueLength(value);
   const kind = valueKind(value);
-  // Bytes are the caller's from here on; the rest needs them for a moment only.
+  if (kind === VALUE_INTEGER) return valueInteger(value);
+  const length = valueLength(value);
+  // Bytes are the caller's from here on; a string needs them for a moment only.
   const words = kind === VALUE_BYTES || length > scratch.byteLength ? new Int32Array(wordsFor(length)) : scratch;
   valueRead(value, words);
-  if (kind === VALUE_INTEGER) return words[0];
   const bytes = new Uint8Array(words.buffer, 0, length);
   return kind === VALUE_STRING ? decoder.decode(bytes) : bytes;
 }

@@ -49,7 +49,10 @@ function perform(model: Model, c: typeof command extends fc.Arbitrary<infer T> ?
     for (const tags of model.tags) tags.delete(c.key);
   } else if (c.do === 'update') {
     const seen: unknown[] = [];
-    map.update(c.key, (had) => (seen.push(had), c.value));
+    map.update(c.key, (had) => {
+      seen.push(had);
+      return c.value;
+    });
     expect(seen).toEqual([old]);
     model.values.set(c.key, c.value);
   } else if (c.do === 'compare') {

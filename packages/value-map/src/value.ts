@@ -134,6 +134,11 @@ export function* valueLength(value: Ptr<Value>): Op<number> {
   return yield* load(Value.length(value));
 }
 
+/** The integer that a VALUE_INTEGER is. *Context*: as {@link valueKind}. */
+export function* valueInteger(value: Ptr<Value>): Op<number> {
+  return yield* load(Value.words(value, 0));
+}
+
 /** Copies a value's words into `words`. *Context*: as {@link valueKind}. */
 export function* valueRead(value: Ptr<Value>, words: Int32Array): Op<void> {
   const total = wordsFor(yield* load(Value.length(value)));

@@ -14,6 +14,7 @@ import {
   type Value,
   type ValueMap,
   valueCaches,
+  valueInteger,
   valueKind,
   valueLength,
   valueMapAlloc,
@@ -50,14 +51,14 @@ export function* put(map: Ptr<ValueMap>, index: number, plain: Plain | undefined
 }
 
 /** The value of an entry. Throws when its bytes are of two values. Inside a reader. */
-export function* decode(entry: number): Op<Plain | undefined> {
+function* decode(entry: number): Op<Plain | undefined> {
   if (entry === NULL) return undefined;
   if (isImmediate(entry)) return immediateValue(entry);
   const value = entry as Ptr<Value>;
   const bytes = yield* valueLength(value);
   const words = new Int32Array(wordsFor(bytes));
   yield* valueRead(value, words);
-  if ((yield* valueKind(value)) === VALUE_INTEGER) return words[0];
+  if ((yield* valueKind(value)) === VALUE_INTEGER) return yield* valueInteger(value);
   if (words.some((word) => word !== words[0])) throw new Error(`a torn value: ${words}`);
   return { bytes, fill: bytes === 0 ? 0 : words[0] & 0xff };
 }

@@ -36,6 +36,7 @@ export async function lookup(session: Session): Promise<void> {
   const keys = zipf(pages);
   const others: NamedSource[] = [
     { name: 'Map.get', module: 'map', options: { entries: pages, keys } },
+    { name: 'SharedMap.get', module: 'shared-map', options: { entries: pages, keys } },
     { name: 'lmdb', module: 'lmdb', options: { entries: pages, keys } },
     { name: 'sharedmap', module: 'sharedmap', options: { entries: pages, keys } },
     { name: 'objectbuffer, array', module: 'object-buffer', options: { entries: pages, keys, collection: 'array' } },

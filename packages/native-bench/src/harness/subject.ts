@@ -21,6 +21,7 @@ export type SubjectModule =
   | 'map'
   | 'native'
   | 'object-buffer'
+  | 'shared-map'
   | 'sharedmap'
   | 'wasm'
   | 'writer';

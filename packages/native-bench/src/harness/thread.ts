@@ -42,6 +42,7 @@ const SUBJECTS: Readonly<Record<SubjectModule, () => Promise<object>>> = {
   map: () => import('../subjects/map.js'),
   native: () => import('../subjects/native.js'),
   'object-buffer': () => import('../subjects/object-buffer.js'),
+  'shared-map': () => import('../subjects/shared-map.js'),
   sharedmap: () => import('../subjects/sharedmap.js'),
   wasm: () => import('../subjects/wasm.js'),
   writer: () => import('../subjects/writer.js'),
