@@ -20,7 +20,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(step, { minLength: 8, maxLength: 60
 afterAll(removePrograms);
 
 describe('the stripped and the simulated build do the same, step for step', () => {
-  const runs = { fast: long ? 150 : 30, strict: long ? 50 : 8 };
+  const runs = { fast: long ? 150 : 20, strict: long ? 50 : 8 };
   const tables = ['fast', 'strict'] as const;
   test.each(Object.keys(programs).flatMap((name) => tables.map((table) => ({ name, table }))))(
     '$name, $table primitives',

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -42,8 +42,7 @@ function tarballsFor(name: string, found: Record<string, string> = {}): Record<s
 /** Installs one workspace's tarball into an empty folder and returns the folder. */
 async function install({ id, path, manifest }: Workspace): Promise<string> {
   if (!packed.has(manifest.name)) throw new Error(`${path} is not built: npm run build`);
-  const dir = join(folder, id);
-  mkdirSync(dir);
+  const dir = mkdtempSync(join(folder, `${id}-`));
   const user = { name: 'user', private: true, type: 'module', dependencies: tarballsFor(manifest.name) };
   writeFileSync(join(dir, 'package.json'), JSON.stringify(user));
   const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts'];

@@ -9,7 +9,7 @@ import type { StripOptions } from './options.js';
 import { strip } from './strip.js';
 import { StripError } from './strip-error.js';
 
-const USAGE = `usage: lockless-strip FILE|FOLDER... --out FOLDER [options]
+const USAGE = `Usage: lockless-strip FILE|FOLDER... --out FOLDER [options]
        lockless-strip --package [FOLDER]
 
 Translates operations written as generators into plain functions, with source maps.

@@ -163,7 +163,7 @@ test('the command: exit codes and messages', async () => {
   expect(await main([join(folder, 'b.ts'), '--out', out])).toBe(3);
   expect(said.pop()).toMatch(/b\.ts:2:34: a bare yield has no native form: expected yield\*/);
   expect(await main([join(folder, 'a.ts')])).toBe(2);
-  expect(said.pop()).toMatch(/^lockless-strip: expected --out FOLDER\nusage:/);
+  expect(said.pop()).toMatch(/^lockless-strip: expected --out FOLDER\nUsage:/);
   expect(await main([join(folder, 'missing.ts'), '--out', out])).toBe(2);
   expect(await main(['--frob'])).toBe(2);
   expect(await main(['--package', folder])).toBe(2);
