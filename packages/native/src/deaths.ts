@@ -138,22 +138,24 @@ export class Deaths {
       const queue = this.leftovers.leaveQueue(task);
       if (queue !== 0) queues.push(this.names.describeStruct(queue));
     }
-    const cleared = this.clearTransient(cpu);
+    const cleared = this.transient(cpu, true).map(({ name }) => name);
     const first = ThreadSlot.held(slotOf(cpu), 0);
     this.words.fill(0, first, first + recorded.length + 1);
     return { locks: [...spinning, ...sleeping], queues, cleared };
   }
 
-  /** Words that are to be 0 when their CPU is gone. */
-  clearTransient(cpu: number): string[] {
-    const cleared: string[] = [];
+  /** Words that are to be 0 when their CPU is gone: those that are not. */
+  transient(cpu: number, clear: boolean): { readonly name: string; readonly value: number }[] {
+    const found: { name: string; value: number }[] = [];
     for (const { rows } of this.published.all())
       for (const [name, start, , transient] of rows) {
         const word = start + cpu * CACHE_LINE_WORDS;
-        if (transient === 0 || Atomics.exchange(this.words, word, 0) === 0) continue;
-        cleared.push(cpu === 0 ? name : `${name}[${cpu}]`);
+        const value = transient === 0 ? 0 : Atomics.load(this.words, word);
+        if (value === 0) continue;
+        if (clear) Atomics.store(this.words, word, 0);
+        found.push({ name: cpu === 0 ? name : `${name}[${cpu}]`, value });
       }
-    return cleared;
+    return found;
   }
 
   /** The thread that left this lock spoilt, or null. */

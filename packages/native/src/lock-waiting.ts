@@ -12,6 +12,9 @@ const SPINS = 200;
 const LOOK_AFTER = 50;
 /** Milliseconds of one pause of cpu_relax(). */
 const PAUSE = 0.05;
+/** In a loop around cpu_relax(): milliseconds between two looks at whom it may wait for, and between two that are of different loops. */
+const BETWEEN_LOOKS = 10;
+const SAME_LOOP = 200;
 /** cpu_relax() without a pause in between. */
 const TURNS = 128;
 
@@ -29,15 +32,26 @@ export class LockWaiting {
   private readonly canSleep: boolean;
   private readonly silentAfter: number;
   private turns = 0;
+  private looked = 0;
+  /** Looks whether a loop waits for a thread that is gone; true: another loop than the last time. */
+  private readonly watchLoop: (another: boolean) => void;
   /** The lock on which this thread slept last without being woken, its word, and since when. */
   private vain = NOT_IN_VAIN;
 
-  constructor(words: Int32Array, threads: Threads, names: Names, canSleep: boolean, silentAfter: number) {
+  constructor(
+    words: Int32Array,
+    threads: Threads,
+    names: Names,
+    canSleep: boolean,
+    silentAfter: number,
+    watchLoop: (another: boolean) => void,
+  ) {
     this.words = words;
     this.threads = threads;
     this.names = names;
     this.canSleep = canSleep;
     this.silentAfter = silentAfter;
+    this.watchLoop = watchLoop;
   }
 
   take(lock: number): void {
@@ -77,6 +91,11 @@ export class LockWaiting {
     this.turns += 1;
     if (this.turns % TURNS !== 0) return;
     this.threads.beat(thisCpu.id);
+    const now = Date.now();
+    if (now - this.looked >= BETWEEN_LOOKS) {
+      this.watchLoop(now - this.looked > SAME_LOOP);
+      this.looked = now;
+    }
     if (this.canSleep) Atomics.wait(this.words, Machine.idle(machineWords), 0, PAUSE);
   }
 

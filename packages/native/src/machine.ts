@@ -55,6 +55,7 @@ export class NativeMachine implements NativeEngine {
   private readonly deaths: Deaths;
   private readonly self: ThisThread;
   private readonly listeners: ((report: DeathReport) => void)[] = [];
+  private readonly abandoned: ((cpu: number) => void)[] = [];
   private readonly devices: Device[] = [];
   private readonly timer: ReturnType<typeof everyNowAndThen>;
   private readonly stopWatching: () => void;
@@ -73,7 +74,9 @@ export class NativeMachine implements NativeEngine {
     this.tasks = new Tasks(words, this.slots, this.slab, mayBlock, silentAfter);
     this.published = new PublishedLayout(words);
     this.names = new Names(this.slab, this.published);
-    this.locks = new LockWaiting(words, this.slots, this.names, canSleep(), silentAfter);
+    this.locks = new LockWaiting(words, this.slots, this.names, canSleep(), silentAfter, (another) =>
+      this.self.watchLoop(another),
+    );
     this.deaths = new Deaths(words, this.slots, this.tasks, this.names, this.published, (cpu, call) =>
       this.self.asCpu(cpu, call),
     );
@@ -85,7 +88,7 @@ export class NativeMachine implements NativeEngine {
     this.stopWatching = onWorkerStart((worker) => this.watch(worker));
   }
 
-  /** Makes a machine; this thread takes part in it, as CPU 0. Boot code of kernel packages comes next, then {@link NativeMachine.share}. */
+  /** Makes a machine, with this thread as CPU 0. Boot code of kernel packages comes next, then {@link NativeMachine.share}. */
   static create(options: MachineOptions = {}): NativeMachine {
     return NativeMachine.begin(formatMemory(options), options);
   }
@@ -101,7 +104,7 @@ export class NativeMachine implements NativeEngine {
   private static begin(words: Int32Array, options: ThreadOptions): NativeMachine {
     const machine = new NativeMachine(words, options);
     try {
-      machine.deaths.clearTransient(machine.cpu);
+      machine.deaths.transient(machine.cpu, true);
       machine.published.agree();
     } catch (error) {
       machine.detach();
@@ -128,7 +131,7 @@ export class NativeMachine implements NativeEngine {
         `${this.slots.nameOf(this.cpu)} cannot detach while it holds or waits for ${names}`,
       );
     }
-    this.deaths.clearTransient(this.cpu);
+    this.deaths.transient(this.cpu, true);
     this.timer.stop();
     this.stopWatching();
     installEngine(null);
@@ -209,6 +212,7 @@ export class NativeMachine implements NativeEngine {
   threadDied(cpu: number): DeathReport | null {
     if (cpu === this.cpu) throw new RangeError('threadDied() of the thread that calls it');
     return this.deaths.declare(cpu, (report) => {
+      for (const listener of this.abandoned) this.self.asCpu(cpu, () => listener(cpu));
       for (const listener of this.listeners) this.self.asCpu(cpu, () => listener(report));
     });
   }
@@ -216,6 +220,14 @@ export class NativeMachine implements NativeEngine {
   /** Called for each dead thread that this thread clears away, as its CPU and before anybody gets its slot: to pass on what is per CPU. */
   onThreadDeath(listener: (report: DeathReport) => void): void {
     this.listeners.push(listener);
+  }
+
+  /**
+   * Called when a thread goes no further in what it was doing, as its CPU: it died, or it is this one, and an error ended it ({@link NativeMachine.run}). For what
+   * packages keep of a CPU's doings: `machine.onAbandoned((cpu) => rcuThreadDied(cpu))`.
+   */
+  onAbandoned(listener: (cpu: number) => void): void {
+    this.abandoned.push(listener);
   }
 
   /** Says how to put in order what locks of that name protect (`<struct>.<field>`, or the name of a static lock) when their holder died. */
@@ -231,7 +243,7 @@ export class NativeMachine implements NativeEngine {
     try {
       return call();
     } catch (error) {
-      this.self.recover();
+      if (this.self.recover()) for (const listener of this.abandoned) listener(this.cpu);
       throw error;
     }
   }

@@ -31,6 +31,8 @@ export class ThisThread implements Sleeper {
   private readonly deaths: Deaths;
   private readonly names: Names;
   private readonly silentAfter: number;
+  /** By thread: what its transient words said, and since when. */
+  private readonly unchanged = new Map<number, { readonly said: string; readonly since: number }>();
 
   constructor(engine: NativeEngine, cpu: number, threads: Threads, deaths: Deaths, names: Names, silentAfter: number) {
     this.engine = engine;
@@ -63,16 +65,17 @@ export class ThisThread implements Sleeper {
     }
   }
 
-  /** Puts this thread in order after an error in the middle of kernel-side code. */
-  recover(): void {
+  /** Puts this thread in order after an error in the middle of kernel-side code; false: it does not take part any more. */
+  recover(): boolean {
     const { local } = this;
-    if (thisCpu !== local) return;
+    if (thisCpu !== local) return false;
     local.preemptCount = 0;
     local.irqsDisabled = false;
     local.rcuReaders = 0;
     if (local.heldDepth > 0) this.asCpu(local.id, () => this.deaths.clearAway(local.id));
-    else this.deaths.clearTransient(local.id);
+    else this.deaths.transient(local.id, true);
     local.heldDepth = 0;
+    return true;
   }
 
   /** The lock that was just taken is released again, with an error, if its last holder left it spoilt. */
@@ -123,6 +126,24 @@ export class ThisThread implements Sleeper {
       strikeHeld(entry);
       Atomics.store(this.engine.words, TaskStruct.state(NativeTask.task(task)), TASK_RUNNING);
       throw new NativeError('ERR_OWNER_SILENT', this.threads.silence(this.names.describeLock(entry), holder));
+    }
+  }
+
+  /**
+   * A loop around cpu_relax() goes on, and may wait for a thread that is gone: one that gives no sign of life, and whose transient words have been the same, and
+   * not 0, for long. (One that is only busy gives no sign of life either, but its words change.) `another`: the loop before was another one.
+   */
+  watchLoop(another: boolean): void {
+    if (another) this.unchanged.clear();
+    const now = Date.now();
+    for (const { cpu, silentFor } of this.threads.all()) {
+      if (cpu === this.local.id || silentFor < this.silentAfter) continue;
+      const words = this.deaths.transient(cpu, false);
+      const said = words.map(({ name, value }) => `${name}=${value}`).join();
+      const before = this.unchanged.get(cpu);
+      if (said === '' || before?.said !== said) this.unchanged.set(cpu, { said, since: now });
+      else if (now - before.since >= this.silentAfter)
+        throw new NativeError('ERR_OWNER_SILENT', this.threads.silence(words.map(({ name }) => name).join(', '), cpu));
     }
   }
 

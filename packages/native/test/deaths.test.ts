@@ -226,7 +226,7 @@ describe('threads are killed anywhere', () => {
     poke(words.stop, 0);
     const steady = start(machine, job, { self: 0 });
     await steady.attached;
-    for (let kill = 0; kill < 8 * effort; kill++) {
+    for (let kill = 0; kill < 5 * effort; kill++) {
       const victim = start(machine, job, { self: 1 });
       await victim.attached;
       await pause((kill * 7) % 23);
@@ -235,7 +235,7 @@ describe('threads are killed anywhere', () => {
     poke(words.stop, 1);
     await steady.ended;
     expect(machine.allThreads().length).toBe(1);
-    expect(deaths.length).toBe(8 * effort);
+    expect(deaths.length).toBe(5 * effort);
     if (job === 'churnObjects') await runJob(machine, 'objects', 2, 1000);
   });
 });

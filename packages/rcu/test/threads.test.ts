@@ -13,8 +13,8 @@ vi.setConfig({ testTimeout: 60_000 * effort });
 
 let machine: NativeMachine;
 beforeEach(() => {
-  machine = NativeMachine.create({ threads: 6, mayBlock: true });
-  machine.onThreadDeath(({ cpu }) => rcuThreadDied(cpu));
+  machine = NativeMachine.create({ threads: 6, mayBlock: true, silentAfter: 500 });
+  machine.onAbandoned(rcuThreadDied);
   machine.repairLock('urcu_callbacks.reclaim', () => true);
   bootUrcu(machine.threads);
   replaceItem(0);
@@ -68,6 +68,18 @@ describe('on real threads', () => {
     await updater.ended;
     expect(peek(torn)).toBe(0);
     expect(live()).toBe(1);
+  });
+
+  it('a reader whose death nobody has noticed is an error for who waits for a grace period, and the next one is none', async () => {
+    const { worker } = await start('readForEver');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    worker.removeAllListeners('exit');
+    await worker.terminate();
+    expect(() => machine.run(() => synchronizeRcu())).toThrow(
+      /^urcu_reader\[1\] is held by thread 1 \(CPU 1\), which has given no sign of life for \d+ ms: it died unnoticed, or is stuck/,
+    );
+    expect(machine.threadDied(1)?.cleared).toEqual(['urcu_reader[1]']);
+    machine.run(() => synchronizeRcu());
   });
 
   it('an updater that is killed holds up nobody', async () => {

@@ -58,6 +58,10 @@ export const jobs = {
   read() {
     for (let i = 0; readOnce(stop) === 0; i++) look(1 + (i % 40));
   },
+  readForEver() {
+    rcuReadLock();
+    for (;;) look(1);
+  },
   /** The updater waits for each grace period itself. */
   synchronize(n) {
     for (let i = 1; i <= n; i++) {
