@@ -11,6 +11,7 @@ const programs: Record<string, () => Promise<Program>> = {
   rcu: () => import('./native/programs/rcu.js'),
   page: () => import('./native/programs/page.js'),
   'radix-tree': () => import('./native/programs/radix-tree.js'),
+  'value-map': () => import('./native/programs/value-map.js'),
   pagecache: () => import('./native/programs/pagecache.js'),
 };
 

@@ -31,7 +31,7 @@ export const TASK: number = 1 << 18;
 
 const folderOfProcess = join(repositoryRoot, 'node_modules/.cache/lockless/native-programs', `${process.pid}`);
 const modules = Object.fromEntries(
-  ['cpu', 'mm-types', 'rcu', 'page', 'radix-tree', 'pagecache'].map((id) => [
+  ['cpu', 'mm-types', 'rcu', 'page', 'radix-tree', 'value-map', 'pagecache'].map((id) => [
     `@lockless/${id}`,
     `@lockless/${id}/native`,
   ]),
