@@ -28,6 +28,7 @@ export {
 export { poisonMigrationPtes } from './hwpoison-ptes.js';
 export * from './i-mmap.js';
 export * from './invariants.js';
+export { discardLazyfree } from './lazyfree.js';
 export { leavesMigrationEntries, removeMigrationPtes } from './migration-ptes.js';
 export * from './mm.js';
 export * from './mmlist.js';

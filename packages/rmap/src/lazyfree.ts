@@ -17,6 +17,11 @@ const looksAtCount = defineGuard(
   'a page that MADV_FREE gave up is dropped although somebody else holds a reference, and may write through it',
 );
 
+const countBeforeDirty = defineGuard(
+  'discardLazyfree.rmb',
+  'whether a page that MADV_FREE gave up is dirty is looked at before its count',
+);
+
 /**
  * Takes away an entry of a page that MADV_FREE gave up, with nothing in its place: the next touch finds zeros. If the page was written to since, or
  * somebody else has a reference and may write, the entry stays; a page that was written to is like any other again.
@@ -33,7 +38,7 @@ export function* discardLazyfree(page: Ptr<Page>, mm: Ptr<MmStruct>, address: nu
   if (pteDirty(pte)) yield* dirtyPageOfPte(page);
   yield* smpMb(); // 2
   const held = looksAtCount() && (yield* pageCount(page)) !== (yield* pageMapcount(page)) + 1; // 3
-  yield* smpRmb(); // 4
+  if (countBeforeDirty()) yield* smpRmb(); // 4
   const written = looksAtDirty() && (yield* pageDirty(page)); // 5
   if (written) yield* setPageSwapBacked(page);
   if (written || held) yield* setPteAt(mm, address, ptep, pte);

@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario.js';
 import { dirtyScenarios } from './dirty.js';
 import { gupScenarios } from './gup.js';
+import { lazyfreeScenarios } from './lazyfree.js';
 import { nonlinearScenarios } from './nonlinear.js';
 import { truncateScenarios } from './truncate.js';
 
@@ -11,4 +12,5 @@ export const faultScenarios: readonly Scenario[] = [
   ...nonlinearScenarios,
   ...dirtyScenarios,
   ...gupScenarios,
+  ...lazyfreeScenarios,
 ];
