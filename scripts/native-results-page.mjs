@@ -52,6 +52,12 @@ function aims(results) {
       value('lookup', '× by hand', 'native'),
       (x) => x <= 1.3,
     ],
+    [
+      'the same code in one module, as a bundler makes it',
+      'at most 1.3',
+      value('lookup', '× by hand', 'native, bundled'),
+      (x) => x <= 1.3,
+    ],
     ...['lmdb', 'sharedmap', 'objectbuffer, array', 'objectbuffer, object'].flatMap((other) => [
       /** @type {[string, string, NativeFigure | undefined, (value: number) => boolean]} */ ([
         `time of a read of ${other}, times find and put`,
@@ -133,7 +139,7 @@ ${table(results, 'lookup', { ns: 'ns', '× by hand': '× by hand', '× native': 
 
 \`native\` is \`find_get_page\`, a look at the page, and \`put_page\`: the kernel's code as it is checked, stripped. \`by hand\` is the same protocol over the same words by somebody who has a typed
 array and no abstractions: as many \`Atomics\`, the same counters, no assertions
-([hand-written.ts](../../packages/native-bench/src/hand-written.ts), held word for word to the kernel code by a test). \`peek\` reads what the page holds without a reference and then looks at the slot
+([hand-written.ts](../../packages/native-bench/src/hand-written.ts), held word for word to the kernel code by a test). \`bundled\` is the same code in one module. \`peek\` reads what the page holds without a reference and then looks at the slot
 again. \`Map.get\` is of a map that belongs to one thread. lmdb and sharedmap keep more than a number for a number, and do more; who needs that does not compare them.
 
 ${picture('working-set', 'Cost of a lookup by the number of pages')}

@@ -8,11 +8,19 @@ import { tryCompile } from './wasm-binary.js';
 /** The subjects that others are compared with. */
 const BY_HAND = 'by hand';
 const NATIVE = 'native';
+const BUNDLED = 'native, bundled';
 const NATIVE_PEEK = 'native, peek';
 
 const native = (world: World, keys: KeyOptions, peek = false): NamedSource => ({
   name: peek ? NATIVE_PEEK : NATIVE,
   module: 'native',
+  options: { world, keys, peek },
+});
+
+/** The same code as `native`, of one module. */
+const bundled = (world: World, keys: KeyOptions, peek = false): NamedSource => ({
+  name: peek ? `${BUNDLED}, peek` : BUNDLED,
+  module: 'bundled',
   options: { world, keys, peek },
 });
 
@@ -45,14 +53,16 @@ export async function lookup(session: Session): Promise<void> {
   const binary = await tryCompile(session, 'lookup');
   const ns = await measureAlone(session, 'lookup', [
     native(world, keys),
+    bundled(world, keys),
     byHand(world, keys),
     ...(binary === null ? [] : [wasm(world, keys, binary, 'read')]),
     native(world, keys, true),
+    bundled(world, keys, true),
     byHand(world, keys, true),
     ...(binary === null ? [] : [wasm(world, keys, binary, 'peek')]),
     ...others,
   ]);
-  addCosts(session, 'lookup', ns, [NATIVE, BY_HAND, NATIVE_PEEK]);
+  addCosts(session, 'lookup', ns, [NATIVE, BUNDLED, BY_HAND, NATIVE_PEEK]);
 }
 
 /** The same with more and more pages, all equally likely: when the caches of the processor are too small, all pay for that. */

@@ -15,6 +15,7 @@ export interface Subject {
 export type SubjectModule =
   | 'access'
   | 'arithmetic'
+  | 'bundled'
   | 'by-hand'
   | 'file-reader'
   | 'lmdb'

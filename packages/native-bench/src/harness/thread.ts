@@ -32,10 +32,14 @@ export type ThreadMessage =
 
 export type ThreadOrder = { readonly kind: 'burst'; readonly order: BurstOrder } | { readonly kind: 'close' };
 
+/** `native` with all that it imports in one module; the build makes it (scripts/bundle.mjs). */
+const BUNDLED: string = '../subjects/bundled.js';
+
 /** Each thread loads the one that it measures. */
 const SUBJECTS: Readonly<Record<SubjectModule, () => Promise<object>>> = {
   access: () => import('../subjects/access.js'),
   arithmetic: () => import('../subjects/arithmetic.js'),
+  bundled: () => import(BUNDLED),
   'by-hand': () => import('../subjects/by-hand.js'),
   'file-reader': () => import('../subjects/file-reader.js'),
   lmdb: () => import('../subjects/lmdb.js'),
