@@ -13,6 +13,9 @@ beforeEach(() => {
 });
 afterEach(() => map.detach());
 
+/** What the slowest of three threads has done. */
+const least = (): number => Math.min(...[1, 2, 3].map((thread) => Atomics.load(control, thread)));
+
 /** All threads end, and then nothing is left in the map, and nothing anywhere else. */
 async function finish(threads: readonly Thread[]): Promise<void> {
   Atomics.store(control, 0, 1);
@@ -33,22 +36,20 @@ describe('several threads', () => {
   it('never see a torn value, nor one of another key, while others set, replace and delete', async () => {
     const threads = [start(map, 'read', control, 0), start(map, 'write', control, 1), start(map, 'write', control, 2)];
     await Promise.all(threads.map((thread) => thread.message()));
-    await pause(700 * effort);
+    for (const end = Date.now() + 700 * effort; Date.now() < end || least() < 1000; ) await pause(10);
     await finish(threads);
-    for (const thread of [1, 2, 3]) expect(control[thread]).toBeGreaterThan(100);
   });
 
   it('count to the sum of what each has counted', async () => {
     const threads = [start(map, 'count', control, 0), start(map, 'count', control, 1)];
     await Promise.all(threads.map((thread) => thread.message()));
-    for (const end = Date.now() + 300 * effort; Date.now() < end; await pause(1)) {
+    for (const end = Date.now() + 300 * effort; Date.now() < end || least() < 100; await pause(1)) {
       map.add(COUNTER, 1);
       Atomics.add(control, 3, 1);
     }
     Atomics.store(control, 0, 1);
     await Promise.all(threads.map(({ ended }) => ended));
     expect(map.get(COUNTER)).toBe(control[1] + control[2] + control[3]);
-    expect(Math.min(control[1], control[2], control[3])).toBeGreaterThan(10);
     await finish([]);
   });
 });

@@ -19,6 +19,7 @@ export const jobs = {
         verify(key, value);
         found++;
       }
+      Atomics.store(control, 1 + self, found);
       let last = -1;
       if (round % 10 !== 0) continue;
       for (const [key, value] of map.entries()) {
@@ -27,7 +28,6 @@ export const jobs = {
         if (key < KEYS) verify(key, value);
       }
     }
-    Atomics.store(control, 1 + self, found);
   },
   /** Sets, replaces and deletes until told to stop; counts changes. */
   write(map, control, self) {
@@ -39,8 +39,8 @@ export const jobs = {
       else if (what < 0.7) map.set(key, key + 1000 * ((Math.random() * 2e6) | 0));
       else if (what < 0.9) map.delete(key);
       else map.update(key, (old) => (typeof old === 'number' ? makeValue(key, old) : key));
+      Atomics.store(control, 1 + self, changes);
     }
-    Atomics.store(control, 1 + self, changes);
   },
   /** Counts a counter up; says how often. */
   count(map, control, self) {
