@@ -209,10 +209,15 @@ export class CachedFile implements PagedFile {
     await this.run(() => truncateSteps(this, size));
   }
 
-  /** {@link truncate}, blocking. */
+  /** {@link truncate}, blocking. Not while this thread itself transfers pages of the file asynchronously. */
   truncateSync(size = 0): void {
     this.mustBeWritable();
     checkPosition(size, 0);
+    if (this.device.isBusyWith(this.number))
+      throw new FileCacheError(
+        'EDEADLK',
+        'this thread itself transfers pages of the file asynchronously: truncate() waits for them',
+      );
     this.runBlocking(truncateSteps(this, size));
   }
 

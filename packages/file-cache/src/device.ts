@@ -29,6 +29,8 @@ export interface Transfer {
   settle: () => void;
   /** What the storage threw. */
   error: unknown;
+  /** Of a read: what it brings is out of date by now. The page stays not uptodate, and who wants it reads it again. */
+  stale: boolean;
 }
 
 /** At most so many pages in one call of the storage. */
@@ -79,6 +81,7 @@ export class Device {
       over,
       settle,
       error: undefined,
+      stale: false,
     };
     this.queue.push(transfer);
     this.submitted++;
@@ -91,9 +94,10 @@ export class Device {
     return this.inFlight.get(page);
   }
 
-  /** Number of transfers that are not over. */
-  get busy(): number {
-    return this.inFlight.size;
+  /** Whether this thread transfers pages of a file. */
+  isBusyWith(file: number): boolean {
+    for (const transfer of this.inFlight.values()) if (transfer.file === file) return true;
+    return false;
   }
 
   /** Resolves when all transfers are over. */
@@ -215,7 +219,7 @@ export class Device {
     poke(Page.private(page), 0);
     setTransferrer(page, 0);
     this.inFlight.delete(page);
-    poke(Bio.error(bio), error === undefined ? 0 : isNoSpace(error) ? -ENOSPC : -EIO);
+    poke(Bio.error(bio), error !== undefined || transfer.stale ? (isNoSpace(error) ? -ENOSPC : -EIO) : 0);
     bioEndIo(bio);
     transfer.settle();
   }

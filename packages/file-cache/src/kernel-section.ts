@@ -63,14 +63,9 @@ export function insideOrLater(work: () => void): void {
 
 const REPAIR_MS = 100;
 
-/** {@link tryEnterKernel}, waiting for the end of a repair without blocking. */
+/** {@link tryEnterKernel}, waiting for the end of a repair without blocking: it takes milliseconds. */
 export async function enterKernel(): Promise<void> {
-  while (!tryEnterKernel()) {
-    const stopped = peek(stopWord);
-    if (stopped === 0) continue;
-    const wait = Atomics.waitAsync(words, stopWord, stopped, REPAIR_MS);
-    if (wait.async) await Promise.race([wait.value, new Promise((resolve) => setTimeout(resolve, REPAIR_MS))]);
-  }
+  while (!tryEnterKernel()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** {@link tryEnterKernel}, asleep until the repair is over. */

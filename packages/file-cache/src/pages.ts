@@ -127,7 +127,7 @@ function bringMore({ mapping, file, record }: PagedFile, first: number, end: num
  * Throws what the storage throws.
  * *Source*: `do_generic_file_read`, mm/filemap.c, 2.6.27.
  */
-export function* uptodatePage(file: PagedFile, index: number, request: number): Steps<Pin> {
+function* uptodatePage(file: PagedFile, index: number, request: number): Steps<Pin> {
   for (;;) {
     const pin = yield* cachedPage(file, index, request);
     if (pin === undefined) continue;
@@ -138,6 +138,42 @@ export function* uptodatePage(file: PagedFile, index: number, request: number): 
       if (!kept) unpin(pin);
     }
     if (kept) return pin;
+  }
+}
+
+/**
+ * {@link uptodatePage}, for a blocking operation too that meets a page which this thread itself is reading asynchronously, as read-ahead does: that read could end only after
+ * the operation, so it gets a frame of its own, outside the cache. What it reads is what the page will hold: a page that is being read is locked, and not dirty.
+ */
+export function* readablePage(file: PagedFile, index: number, request: number): Steps<Pin> {
+  try {
+    return yield* uptodatePage(file, index, request);
+  } catch (error) {
+    if (!(error instanceof FileCacheError) || error.code !== 'EDEADLK') throw error;
+    return yield* privatePage(file, index);
+  }
+}
+
+function* privatePage({ mapping, memory, storage }: PagedFile, index: number): Steps<Pin> {
+  for (let tries = 0; ; tries++) {
+    const page = allocPage(mappingGfpMask(mapping));
+    if (page === NULL) {
+      yield* memory.waitForFrames(tries);
+      continue;
+    }
+    const pin = recordPin(page);
+    try {
+      beginBytes(page);
+      const bytes = bytesOf(page);
+      const read = storage.blocking?.read([bytes], index * PAGE_SIZE) ?? 0;
+      bytes.fill(0, read);
+      endBytes(page);
+      return pin;
+    } catch (error) {
+      endBytes(page);
+      unpin(pin);
+      throw error;
+    }
   }
 }
 

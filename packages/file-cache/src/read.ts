@@ -4,7 +4,7 @@ import { File, FileRaState, PAGE_SIZE, type Page, PG_LOCKED } from '@lockless/mm
 import { markPageAccessed, trylockPage, unlockPage } from '@lockless/page/native';
 import { sizeOf } from './file-sizes.js';
 import { bytesChanged, copyBytes, stableBytes } from './frames.js';
-import { type PagedFile, uptodatePage } from './pages.js';
+import { type PagedFile, readablePage } from './pages.js';
 import { peekCopy } from './peek.js';
 import { type Pin, unpin } from './pins.js';
 import { refreshSize } from './truncate.js';
@@ -78,7 +78,7 @@ export function* readSteps(
       continue;
     }
     const { index } = pieceAt(position + done, length - done);
-    const pin = yield* uptodatePage(file, index, lastIndex - index);
+    const pin = yield* readablePage(file, index, lastIndex - index);
     try {
       if (file.device.shrunk.delete(file.number)) yield* refreshSize(file);
       // The size is looked at when the page is known to be uptodate: an older one could lead beyond what the file ever held (kernel-facts C6).
@@ -102,7 +102,7 @@ function used({ file }: PagedFile, { page }: Pin, index: number): void {
 /** A page of a file, uptodate and pinned, for a view of it. undefined: beyond the end of the file. */
 export function* pinSteps(file: PagedFile, index: number, request: number): Steps<Pin | undefined> {
   if (index * PAGE_SIZE >= sizeOf(file.record)) return undefined;
-  const pin = yield* uptodatePage(file, index, request);
+  const pin = yield* readablePage(file, index, request);
   if (file.device.shrunk.delete(file.number)) {
     yield* refreshSize(file);
     if (index * PAGE_SIZE >= sizeOf(file.record)) {

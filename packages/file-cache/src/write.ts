@@ -9,11 +9,12 @@ import {
   unlockPage,
 } from '@lockless/page/native';
 import { dirtyThreshold, setPageDirty } from '@lockless/pagecache/native';
-import { growSize, sizeOf } from './file-sizes.js';
+import { FileCacheError } from './errors.js';
+import { growSize, growStoredSize, sizeOf } from './file-sizes.js';
 import { noteInodeSize } from './file-table.js';
 import { beginBytes, bytesOf, endBytes } from './frames.js';
-import { type PagedFile, writablePage } from './pages.js';
-import { unpin } from './pins.js';
+import { findPinned, type PagedFile, writablePage } from './pages.js';
+import { type Pin, unpin } from './pins.js';
 import type { Steps } from './waiting.js';
 import { startWriteback, waitForWriteback } from './writeback.js';
 
@@ -45,7 +46,13 @@ export function* writeSteps(
 
 function* writePiece(file: PagedFile, bytes: Uint8Array, at: number, from: number): Steps<void> {
   const whole = from === 0 && (bytes.length === PAGE_SIZE || at + bytes.length >= sizeOf(file.record));
-  const pin = yield* writablePage(file, Math.floor(at / PAGE_SIZE), whole);
+  let pin: Pin;
+  try {
+    pin = yield* writablePage(file, Math.floor(at / PAGE_SIZE), whole);
+  } catch (error) {
+    if (!writeAround(file, bytes, at, error)) throw error;
+    return;
+  }
   try {
     const { page } = pin;
     beginBytes(page);
@@ -63,6 +70,30 @@ function* writePiece(file: PagedFile, bytes: Uint8Array, at: number, from: numbe
   } finally {
     unpin(pin);
   }
+}
+
+/**
+ * A blocking write meets a page that this thread itself is reading asynchronously, as read-ahead does: that read could end only after the write. So the bytes go to the storage, and
+ * what the read brings is not used. The page is not dirty, as it is being read.
+ */
+function writeAround(
+  { mapping, device, storage, record }: PagedFile,
+  bytes: Uint8Array,
+  at: number,
+  error: unknown,
+): boolean {
+  if (!(error instanceof FileCacheError) || error.code !== 'EDEADLK' || storage.blocking === undefined) return false;
+  const found = findPinned(mapping, Math.floor(at / PAGE_SIZE));
+  if (found === undefined) return false;
+  const transfer = device.transferOf(found.page);
+  unpin(found);
+  if (transfer === undefined || transfer.write) return false;
+  transfer.stale = true;
+  storage.blocking.write([bytes], at);
+  growSize(record, at + bytes.length);
+  growStoredSize(record, at + bytes.length);
+  noteInodeSize(record);
+  return true;
 }
 
 /** Holds a writer to the rate of the storage. *Source*: `balance_dirty_pages`, mm/page-writeback.c, 2.6.27. */
