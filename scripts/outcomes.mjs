@@ -1,111 +1,145 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
 // Writes the tables of docs/native/outcomes.md from runs on this machine. Needs a build, and a machine that does nothing else.
-//   node scripts/outcomes.mjs [--seconds N] [--kernel FOLDER]
-import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+//   node scripts/outcomes.mjs [--seconds N] [--only litmus|scenarios] [--kernel FOLDER]
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
+import { parseLitmus } from '@lockless/litmus';
+import {
+  calibrate,
+  calibrationLine,
+  guardsOf,
+  kindCounts,
+  NativeLitmus,
+  NotNative,
+  nativeScenarios,
+  runScenario,
+} from '@lockless/outcomes';
 import { Command } from 'commander';
 import { repositoryRoot } from './workspaces.mjs';
 
 const options = new Command('outcomes')
   .option('--seconds <n>', 'for each test', Number, 2)
   .option('--kernel <folder>', "the kernel's tools/memory-model/litmus-tests")
+  .option('--only <part>', 'litmus or scenarios')
   .parse()
   .opts();
+const { seconds } = options;
 const page = join(repositoryRoot, 'docs/native/outcomes.md');
-const program = join(repositoryRoot, 'apps/lockless/dist/cli.js');
-
-/** @param {string[]} args @returns {any} */
-function json(...args) {
-  console.error(`lockless ${args.join(' ')}`);
-  const { stdout, stderr, status } = spawnSync(process.execPath, [program, ...args, '--json'], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  });
-  if (status === null || status > 4) throw new Error(stderr);
-  return JSON.parse(stdout);
-}
 
 const counted = (/** @type {number} */ n) => n.toLocaleString('en-US');
 const sum = (/** @type {number[]} */ numbers) => numbers.reduce((a, b) => a + b, 0);
-const seconds = ['--seconds', String(options.seconds)];
 
-/** @param {string} folder @param {string} of @returns {{ rows: string[], shown: string[], stats: string }} */
-function litmus(folder, of) {
-  /** @type {string[]} */
-  const rows = [];
-  /** @type {Map<string, Map<string, any>>} */
-  const byTable = new Map();
-  let stats = '';
-  for (const table of ['fast', 'strict', 'plain']) {
-    const { calibration, tests } = json('litmus', '--native', folder, '--table', table, ...seconds);
-    const run = tests.filter((/** @type {any} */ test) => test.outcomes !== undefined);
-    byTable.set(table, new Map(run.map((/** @type {any} */ test) => [basename(test.file, '.litmus'), test])));
-    const kinds = (/** @type {string} */ kind) =>
-      sum(run.map((/** @type {any} */ test) => test.outcomes.filter((/** @type {any} */ o) => o.kind === kind).length));
-    const violated = run.filter((/** @type {any} */ test) => test.verdict === 'violated').length;
-    rows.push(
-      `| ${of} | ${table} | ${run.length} | ${counted(sum(run.map((/** @type {any} */ t) => t.instances)))} | ${kinds('sc') + kinds('surprising') + kinds('unseen')} | ${kinds('sc') + kinds('surprising')} | ${kinds('surprising')} | ${violated} |`,
-    );
-    stats = `Store buffering with plain accesses: ${counted(calibration.reordered)} of ${counted(calibration.instances)} instances.`;
-  }
-  /** @type {string[]} */
-  const shown = [];
-  for (const [name, plain] of byTable.get('plain') ?? []) {
-    const fast = byTable.get('fast')?.get(name);
-    for (const { state, count, kind } of plain.outcomes) {
-      const there = fast?.outcomes.find((/** @type {any} */ each) => each.state === state)?.count ?? 0;
-      const surprising = fast?.outcomes.some((/** @type {any} */ o) => o.state === state && o.kind === 'surprising');
-      if (kind === 'forbidden' || surprising)
-        shown.push(
-          `| ${name} | \`${state}\` | ${kind === 'forbidden' ? 'forbidden' : 'allowed'} | ${counted(count)} of ${counted(plain.instances)} | ${counted(there)} of ${counted(fast?.instances ?? 0)} |`,
-        );
+/** @typedef {import('@lockless/outcomes').NativeOutcome} NativeOutcome */
+
+/** Runs all tests of a folder with one table. @param {NativeLitmus} native @param {string} folder @param {'fast' | 'strict' | 'plain'} table */
+async function runFolder(native, folder, table) {
+  /** @type {Map<string, NativeOutcome>} */
+  const outcomes = new Map();
+  let skipped = 0;
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.litmus'));
+  for (const file of files.sort()) {
+    const path = join(folder, file);
+    try {
+      outcomes.set(
+        basename(file, '.litmus'),
+        await native.run(parseLitmus(readFileSync(path, 'utf8'), path), { table, seconds }),
+      );
+    } catch (error) {
+      if (!(error instanceof NotNative)) throw error;
+      skipped++;
     }
   }
-  return { rows, shown, stats };
+  return { outcomes, skipped };
 }
 
-function scenarios() {
+/** @param {string} of @param {string} table @param {Map<string, NativeOutcome>} outcomes @returns {string} */
+function summaryRow(of, table, outcomes) {
+  const all = [...outcomes.values()];
+  const { sc, surprising, unseen } = kindCounts(all.flatMap(({ rows }) => rows));
+  const violated = all.filter(({ holds }) => !holds).length;
+  const numbers = [
+    all.length,
+    sum(all.map(({ instances }) => instances)),
+    sc + surprising + unseen,
+    sc + surprising,
+    surprising,
+  ];
+  return `| ${[of, table, ...numbers.map(counted), violated].join(' | ')} |`;
+}
+
+/** What the machine does when nobody forbids it, and what the fast table lets it do. @param {Map<string, NativeOutcome>} fast @param {Map<string, NativeOutcome>} plain */
+function shownRows(fast, plain) {
+  return [...plain].flatMap(([name, { rows, instances }]) => {
+    const other = fast.get(name);
+    return rows.flatMap(({ state, count, kind }) => {
+      const same = other?.rows.find((row) => row.state === state);
+      if (kind !== 'forbidden' && kind !== 'surprising' && same?.kind !== 'surprising') return [];
+      const cells = [
+        `${counted(count)} of ${counted(instances)}`,
+        `${counted(same?.count ?? 0)} of ${counted(other?.instances ?? 0)}`,
+      ];
+      return [`| ${[name, `\`${state}\``, kind === 'forbidden' ? 'forbidden' : 'allowed', ...cells].join(' | ')} |`];
+    });
+  });
+}
+
+async function litmusPart() {
+  const native = new NativeLitmus();
+  const calibration = await calibrate(native, { seconds: 60 });
+  const folders = [['our corpus', join(repositoryRoot, 'packages/litmus/corpus')]];
+  if (options.kernel !== undefined) folders.push(["the kernel's", options.kernel]);
+  /** @type {string[]} */
+  const rows = [];
+  /** @type {string[]} */
+  const shown = [];
+  for (const [of = '', folder = ''] of folders) {
+    /** @type {Record<string, Map<string, NativeOutcome>>} */
+    const byTable = {};
+    for (const table of /** @type {const} */ (['fast', 'strict', 'plain'])) {
+      console.error(`${of}, ${table} table`);
+      const { outcomes, skipped } = await runFolder(native, folder, table);
+      byTable[table] = outcomes;
+      rows.push(summaryRow(`${of}${skipped > 0 ? ` (${skipped} not native)` : ''}`, table, outcomes));
+    }
+    shown.push(...shownRows(byTable.fast ?? new Map(), byTable.plain ?? new Map()));
+  }
+  await native.end();
+  return `
+${machine()}, ${seconds} s each; ${calibrationLine(calibration)}.
+
+| tests | table | run | instances | outcomes allowed | of those seen | not SC | tests with a forbidden one |
+|---|---|--:|--:|--:|--:|--:|--:|
+${rows.join('\n')}
+
+Outcomes that are not sequentially consistent and were seen; *forbidden* are those that this machine shows as soon as accesses are plain:
+
+| test | outcome | LKMM | plain | fast |
+|---|---|---|--:|--:|
+${shown.join('\n')}
+`;
+}
+
+async function scenarioPart() {
   /** @type {string[]} */
   const rows = [];
   /** @type {string[]} */
   const broken = [];
-  for (const { scenario, guards } of json('outcomes', '--list')) {
-    const [{ outcomes, instances, holds }] = json('outcomes', scenario, ...seconds);
-    const cells = outcomes.map((/** @type {any} */ { outcome, count }) => `${outcome}: ${counted(count)}`);
-    rows.push(`| ${scenario} | ${counted(instances)} | ${cells.join('; ')} | ${holds ? '0' : 'VIOLATED'} |`);
-    for (const guard of guards) {
-      const [without] = json('outcomes', scenario, '--without', guard, ...seconds);
-      const seen = without.outcomes.filter((/** @type {any} */ each) => each.violated);
-      const what = seen.map((/** @type {any} */ e) => `${e.outcome.replace(/^violated: /, '')}: ${counted(e.count)}`);
-      broken.push(
-        `| ${scenario} | ${guard} | ${counted(without.instances)} | ${what.length === 0 ? 'not seen' : what.join('; ')} |`,
-      );
+  for (const scenario of nativeScenarios()) {
+    console.error(scenario);
+    const { outcomes, instances, holds } = await runScenario(scenario, { seconds });
+    const cells = outcomes.map(({ outcome, count }) => `${outcome}: ${counted(count)}`);
+    rows.push(`| ${[scenario, counted(instances), cells.join('; '), holds ? '0' : 'VIOLATED'].join(' | ')} |`);
+    for (const guard of guardsOf(scenario)) {
+      const without = await runScenario(scenario, { seconds, without: [guard] });
+      const seen = without.outcomes.filter(({ violated }) => violated);
+      const what = seen.map(({ outcome, count }) => `${outcome.replace(/^violated: /, '')}: ${counted(count)}`);
+      broken.push(`| ${[scenario, guard, counted(without.instances), what.join('; ') || 'not seen'].join(' | ')} |`);
     }
   }
-  return { rows, broken };
-}
-
-const tables = [litmus('packages/litmus/corpus', 'our corpus')];
-if (options.kernel !== undefined) tables.push(litmus(options.kernel, "the kernel's"));
-const { rows, broken } = scenarios();
-const [processor] = cpus();
-const generated = `
-Node ${process.versions.node}, ${cpus().length} × ${processor?.model.trim() ?? 'unknown'}, ${options.seconds} s each. ${tables[0]?.stats}
-
-| tests | table | run | instances | outcomes allowed | of those seen | not SC | tests with a forbidden one |
-|---|---|--:|--:|--:|--:|--:|--:|
-${tables.flatMap((each) => each.rows).join('\n')}
-
-Outcomes that are not sequentially consistent and were seen by the fast table, and outcomes that LKMM forbids and this machine shows as soon as accesses are plain:
-
-| test | outcome | LKMM | plain | fast |
-|---|---|---|--:|--:|
-${tables.flatMap((each) => each.shown).join('\n')}
-
-### Programs of scenarios
+  return `
+${machine()}, ${seconds} s each.
 
 | scenario | instances | outcomes | claims broken |
 |---|--:|---|--:|
@@ -117,5 +151,22 @@ With a guard left out that the checker says is needed under total store order:
 |---|---|--:|---|
 ${broken.join('\n')}
 `;
-const text = readFileSync(page, 'utf8');
-writeFileSync(page, text.replace(/(<!-- generated: [^>]* -->\n)[\s\S]*(<!-- end -->)/, `$1${generated}\n$2`));
+}
+
+function machine() {
+  const [processor] = cpus();
+  return `Node ${process.versions.node}, ${cpus().length} × ${processor?.model.trim() || 'an unnamed processor'}`;
+}
+
+/** @type {Record<string, () => Promise<string>>} */
+const parts = { litmus: litmusPart, scenarios: scenarioPart };
+for (const [name, make] of Object.entries(parts)) {
+  if (options.only !== undefined && options.only !== name) continue;
+  const generated = await make();
+  const text = readFileSync(page, 'utf8');
+  const marked = new RegExp(`(<!-- generated: node scripts/outcomes.mjs --only ${name} -->\n)[sS]*?(<!-- end -->)`);
+  writeFileSync(
+    page,
+    text.replace(marked, (_, begin, end) => `${begin}${generated}\n${end}`),
+  );
+}

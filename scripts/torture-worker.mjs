@@ -2,10 +2,12 @@
 // @ts-check
 // One thread of the torture run: reads, writes, truncates, reclaims at random, until it is told to end, or dies. What it finds wrong is an error.
 import { parentPort, workerData } from 'node:worker_threads';
-import { FileCache } from '@lockless/file-cache';
 import { BLOCK, fillBlock, Journal, randomFrom, versionOf } from './torture-blocks.mjs';
 
-const { shared, paths, blocks, slot, slots, life, seed, journalWords } = workerData;
+const { shared, paths, blocks, slot, slots, life, seed, journalWords, without } = workerData;
+// Before the modules are loaded that define them.
+/** @type {any} */ (globalThis).locklessWithout = without;
+const { FileCache } = await import('@lockless/file-cache');
 const journal = new Journal(journalWords, blocks);
 const random = randomFrom(seed * 7919 + slot * 104_729 + life);
 const cache = FileCache.attach(shared, { name: `slot ${slot}, life ${life}` });
