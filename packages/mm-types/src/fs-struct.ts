@@ -69,6 +69,8 @@ export interface AddressSpaceOperations {
   readonly readpage: (file: Ptr<File> | Null, page: Ptr<Page>) => Op<number>;
   /** Starts writing a locked page whose dirty flag is cleared; unlocks it. 0, -errno or AOP_WRITEPAGE_ACTIVATE. */
   readonly writepage: (page: Ptr<Page>, forReclaim: boolean) => Op<number>;
+  /** Whether pages are read before anybody asks for them, if the program says that it will. Absent: yes. */
+  readonly readsAhead?: boolean;
   /** Whether a read fault maps the cached pages around it as well. Absent: yes. Special mappings (the vdso) have no `map_pages`. */
   readonly mapPages?: boolean;
   /** Marks dirty; true when it was clean. Absent: the generic one. */
@@ -77,6 +79,14 @@ export interface AddressSpaceOperations {
   readonly releasepage?: (page: Ptr<Page>, gfp: number) => Op<boolean>;
   /** Drops private data beyond `offset` bytes. */
   readonly invalidatepage?: (page: Ptr<Page>, offset: number) => Op<void>;
+  /** BDI_CAP_NO_ACCT_DIRTY when false: dirty pages have no tag and no part in any account, for nobody writes them to make room. Absent: true. */
+  readonly accountsDirty?: boolean;
+  /** The page that a write goes to: locked, held, uptodate; or -errno. Absent: the generic one. */
+  readonly writeBegin?: (file: Ptr<File>, index: number) => Op<Ptr<Page> | number>;
+  /** Frees what the file keeps of pages [first, end) elsewhere than in the cache. Absent: its blocks on the disk. *Context*: no page of them is mapped. */
+  readonly truncateRange?: (inode: Ptr<Inode>, first: number, end: number) => Op<void>;
+  /** The inode goes: what belongs to it. *Context*: nobody refers to it; its pages and blocks are gone. */
+  readonly evictInode?: (inode: Ptr<Inode>) => Op<void>;
 }
 
 /** struct inode, the part that memory management reads. */
@@ -97,10 +107,23 @@ export interface Inode {
   data: Embed<AddressSpace>;
   /** i_flags: S_* */
   flags: number;
+  /** What the file system keeps of it beside this: of a file in memory its shmem_inode_info. */
+  info: number;
 }
 export const Inode: StructOf<Inode> = struct<Inode>(
   'inode',
-  { ino: 1, size: 1, count: 1, nlink: 1, state: 1, list: ListHead, mutex: Mutex, data: AddressSpace, flags: 1 },
+  {
+    ino: 1,
+    size: 1,
+    count: 1,
+    nlink: 1,
+    state: 1,
+    list: ListHead,
+    mutex: Mutex,
+    data: AddressSpace,
+    flags: 1,
+    info: 1,
+  },
   16,
 );
 

@@ -12,7 +12,7 @@ import {
   PAGE_SIZE,
   S_SWAPFILE,
 } from '@lockless/mm-types';
-import { freeBlocks, iSizeWrite, truncateInodePagesRange } from '@lockless/pagecache';
+import { freeFileRange, iSizeWrite, truncateInodePagesRange } from '@lockless/pagecache';
 import { unmapMappingRange } from '@lockless/rmap';
 import { mmOption } from './mm-options.js';
 import { withinFileSizeLimit } from './rlimit.js';
@@ -35,7 +35,7 @@ export const FALLOC_FL_PUNCH_HOLE = 2;
  */
 export function* vmtruncateRange(inode: Ptr<Inode>, first: number, end: number, evenCows: boolean): Op<void> {
   yield* dropPages(inode, first, end, evenCows); // 1, 2
-  freeBlocks(yield* load(Inode.ino(inode)), first, end); // 3
+  yield* freeFileRange(inode, first, end); // 3
   yield* dropPages(inode, first, end, evenCows); // 4
 }
 

@@ -4,6 +4,7 @@ import { AddressSpace, MmStruct, Page, PG_LOCKED, PG_SWAPCACHE, PG_WRITEBACK } f
 import { pageToPfn } from '@lockless/page';
 import { cachedPages, swapAreas, swapPlaces, swapperSpace } from '@lockless/pagecache';
 import { isSwapPte, nonSwapEntry, pteToSwpEntry, type SwpEntry, swpOffset, swpType, walkMm } from '@lockless/rmap';
+import { shmemSwapped } from './shmem-unuse.js';
 
 /* What must hold of swap on a machine at rest. Each function says what is wrong, or null. */
 
@@ -31,10 +32,11 @@ function entriesOf(mms: readonly Ptr<MmStruct>[]): { entries: Map<SwpEntry, numb
   return { entries, wrong };
 }
 
-/** Each place has as many users as page-table entries name it, and one for the swap cache; and the account of free places is right. */
+/** Each place has as many users as page-table entries and files in memory name it, and one for the swap cache; and the account of free places is right. */
 export function swapMapAgrees(mms: readonly Ptr<MmStruct>[]): string | null {
   const { entries, wrong } = entriesOf(mms);
   if (wrong !== null) return wrong;
+  for (const { entry } of shmemSwapped()) entries.set(entry, (entries.get(entry) ?? 0) + 1);
   for (const { index } of cachedPages(swapperSpace))
     entries.set(index as SwpEntry, (entries.get(index as SwpEntry) ?? 0) + 1);
   const areas = swapAreas();

@@ -28,7 +28,7 @@ import {
   pfnToPage,
   zonePageState,
 } from '@lockless/page';
-import { cachedPages, pageCacheIsTidy, pagesLeftBusy, swapperSpace } from '@lockless/pagecache';
+import { accountsDirty, cachedPages, pageCacheIsTidy, pagesLeftBusy, swapperSpace } from '@lockless/pagecache';
 import { areasOf, ptePfn, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
 import { swapCacheIsTidy, swapMapAgrees } from './invariants-swap.js';
 
@@ -154,6 +154,13 @@ function noFrameLost(universe: Universe): string | null {
   return null;
 }
 
+/** Dirty, and neither in the swap cache nor of a file in memory. */
+function isCountedDirty(page: Ptr<Page>): boolean {
+  if ((peek(Page.flags(page)) & ((1 << PG_DIRTY) | (1 << PG_SWAPCACHE))) !== 1 << PG_DIRTY) return false;
+  const mapping = peek(Page.mapping(page));
+  return mapping === 0 || (mapping & PAGE_MAPPING_ANON) !== 0 || accountsDirty(mapping as Ptr<AddressSpace>);
+}
+
 /** The zone's counters of pages in use agree with the pages. */
 function countersAgree(universe: Universe): string | null {
   const state = zonePageState();
@@ -166,9 +173,7 @@ function countersAgree(universe: Universe): string | null {
       const isHead = (peek(Page.flags(page)) & (1 << PG_HEAD)) !== 0;
       counted[isHead ? 'nr_anon_transparent_hugepages' : anon ? 'nr_anon_pages' : 'nr_mapped'] += 1;
     }
-    // Pages in the swap cache are not counted as dirty.
-    const dirty = (peek(Page.flags(page)) & ((1 << PG_DIRTY) | (1 << PG_SWAPCACHE))) === 1 << PG_DIRTY;
-    if (cache > 0 && dirty) counted.nr_dirty += 1;
+    if (cache > 0 && isCountedDirty(page)) counted.nr_dirty += 1;
   }
   for (const name of Object.keys(counted) as (keyof typeof counted)[]) {
     if (state[name] !== counted[name]) return `${name} is ${state[name]}, counted ${counted[name]}`;

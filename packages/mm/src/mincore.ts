@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { current, downRead, load, NULL, type Op, type Ptr, upRead } from '@lockless/cpu';
-import { EINVAL, MmStruct, taskMm, VmAreaStruct } from '@lockless/mm-types';
+import { type AddressSpace, EINVAL, MmStruct, taskMm, VmAreaStruct } from '@lockless/mm-types';
 import { pageUptodate, putPage } from '@lockless/page';
 import { findGetPage, swapperSpace } from '@lockless/pagecache';
 import {
@@ -16,6 +16,8 @@ import {
   translationEntry,
   vmaMapping,
 } from '@lockless/rmap';
+import { shmemMapping } from './shmem.js';
+import { shmemPlaceOf } from './shmem-info.js';
 import { checkRange } from './unmapped-area.js';
 import { forEachPiece, type Piece } from './vma-range.js';
 
@@ -44,8 +46,8 @@ function* residency(mm: Ptr<MmStruct>, { vma, start, end }: Piece, resident: boo
     const pte = at === NULL ? PTE_NONE : yield* readPte(at);
     if (ptePresent(pte)) resident.push(true);
     else if (isSwapPte(pte)) resident.push(yield* swapResident(pteToSwpEntry(pte)));
-    else if (pteFile(pte)) resident.push(mapping !== NULL && (yield* cached(mapping, pteToPgoff(pte))));
-    else resident.push(mapping !== NULL && (yield* cached(mapping, address + shift)));
+    else if (pteFile(pte)) resident.push(mapping !== NULL && (yield* fileResident(mapping, pteToPgoff(pte))));
+    else resident.push(mapping !== NULL && (yield* fileResident(mapping, address + shift)));
   }
   return 0;
 }
@@ -53,6 +55,13 @@ function* residency(mm: Ptr<MmStruct>, { vma, start, end }: Piece, resident: boo
 /** A swapped page: in the swap cache and uptodate. One that is being migrated is in memory all the time. */
 function* swapResident(entry: SwpEntry): Op<boolean> {
   return nonSwapEntry(entry) || (yield* cached(swapperSpace, entry));
+}
+
+/** A page of a file; of one in memory it may be in the swap cache. */
+function* fileResident(mapping: Ptr<AddressSpace>, index: number): Op<boolean> {
+  if (yield* cached(mapping, index)) return true;
+  const entry = (yield* shmemMapping(mapping)) ? yield* shmemPlaceOf(mapping, index) : NULL;
+  return entry !== NULL && (yield* cached(swapperSpace, entry));
 }
 
 function* cached(mapping: Parameters<typeof findGetPage>[0], index: number): Op<boolean> {

@@ -2,6 +2,7 @@
 import { defineStatic, type Op, type Ptr, peek, type Ref, type StructOf, store, struct } from '@lockless/cpu';
 import { useLazyfree } from '@lockless/page';
 import { useTruncateCount } from '@lockless/rmap';
+import { shmemSwaplistInit } from './shmem-info.js';
 
 /**
  * What newer kernels do otherwise than 2.6.27. Written by boot before a second CPU runs and constant from then on
@@ -127,6 +128,7 @@ export const mmOption = (name: keyof MmOptions): number => peek(MmOptions[name](
 
 /** Sets the options. *Context*: boot, one CPU. */
 export function* mmOptionsInit(values: MmOptions): Op<void> {
+  yield* shmemSwaplistInit();
   if (values.truncateCountFaults !== 0) useTruncateCount();
   if (values.madvFree !== 0) useLazyfree();
   for (const name of Object.keys(values) as (keyof MmOptions)[]) yield* store(MmOptions[name](options), values[name]);

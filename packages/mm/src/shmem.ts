@@ -1,82 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
   atomicIncReturn,
+  bugOn,
   defineWord,
   type FunctionPointer,
   functionPointer,
-  GFP_HIGHUSER_MOVABLE,
   load,
   NULL,
   type Null,
   type Op,
   type Ptr,
   type Ref,
+  readOnce,
   store,
-  testAndClearBit,
-  testAndSetBit,
 } from '@lockless/cpu';
 import {
   AddressSpace,
   type AddressSpaceOperations,
-  AOP_WRITEPAGE_ACTIVATE,
-  type File,
+  EIO,
+  ENOMEM,
+  File,
   FMODE_READ,
   FMODE_WRITE,
   Inode,
   PAGE_SIZE,
-  Page,
-  PG_PRIVATE,
+  type Page,
 } from '@lockless/mm-types';
-import { getPage, pageUptodate, putPage, setPageUptodate, unlockPage } from '@lockless/page';
+import { putPage, unlockPage } from '@lockless/page';
 import {
   fileOpen,
-  findOrCreatePage,
   inodeAlloc,
   inodePut,
+  setPageDirtyNoWriteback,
   VM_FAULT_LOCKED,
+  VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
-  zeroPageContent,
 } from '@lockless/pagecache';
+import { shmemGetpage } from './shmem-getpage.js';
+import { shmemInfoAlloc, shmemInfoFree } from './shmem-info.js';
+import { shmemTruncateRange } from './shmem-truncate.js';
+import { shmemWritepage } from './shmem-writepage.js';
 
 /*
- * Files that live in memory alone: shared anonymous memory, memfd, tmpfs. There is no swap yet, so a page once written stays: it is
- * held through PG_private and a reference of its own, as buffers hold a page, until truncation drops it. (Linux keeps it by PG_dirty and a
- * writepage that refuses, ramfs; but dirty pages count against the limits of writeback here, and these can never be written.)
- * A page that was only read is zeros, and may be reclaimed.
+ * Files that live in memory alone: shared anonymous memory, memfd, tmpfs. A page once written stays dirty, for there is no disk to write it to, until it
+ * goes to swap (shmem-writepage.ts) or is truncated; one that was only read is zeros, and reclaim may drop it. Where the pages are that are in swap:
+ * shmem-info.ts.
  */
 
-/** Zeros. *Source*: `simple_readpage`, fs/libfs.c, 2.6.27. */
-function* readpage(_file: Ptr<File> | Null, page: Ptr<Page>): Op<number> {
-  yield* zeroPageContent(page);
-  yield* setPageUptodate(page);
-  yield* unlockPage(page);
-  return 0;
+/** Nobody reads ahead here: what is not in memory is in swap, or a hole. */
+function* readpage(): Op<number> {
+  bugOn(true, 'readpage of a file in memory');
+  return -EIO;
 }
 
-function* writepage(_page: Ptr<Page>, _forReclaim: boolean): Op<number> {
-  return AOP_WRITEPAGE_ACTIVATE;
-}
-
-/** The first write pins the page. *Context*: reference held. *Returns* true when it was not pinned before. */
-function* setPageDirty(page: Ptr<Page>): Op<boolean> {
-  yield* getPage(page);
-  if (!(yield* testAndSetBit(PG_PRIVATE, Page.flags(page)))) return true;
-  yield* putPage(page);
-  return false;
-}
-
-/** Truncation: the page may go. *Context*: page locked. */
-function* invalidatepage(page: Ptr<Page>, offset: number): Op<void> {
-  if (offset === 0 && (yield* testAndClearBit(PG_PRIVATE, Page.flags(page)))) yield* putPage(page);
+/** write_begin. *Source*: `shmem_write_begin`, mm/shmem.c, 2.6.27. */
+function* writeBegin(file: Ptr<File>, index: number): Op<Ptr<Page> | number> {
+  const { page, error } = yield* shmemGetpage(yield* readOnce(File.mapping(file)), index, 'write');
+  return page === NULL ? error : page;
 }
 
 export const shmemAops: FunctionPointer<AddressSpaceOperations> = functionPointer('shmem_aops', {
   name: 'shmem',
   readpage,
-  writepage,
-  setPageDirty,
-  invalidatepage,
+  readsAhead: false,
+  writepage: shmemWritepage,
+  setPageDirty: setPageDirtyNoWriteback,
+  accountsDirty: false,
+  writeBegin,
+  truncateRange: shmemTruncateRange,
+  evictInode: shmemInfoFree,
 });
 
 /** Inodes of files without a name: numbers that no disk has. */
@@ -101,8 +94,14 @@ export function* shmemFileSetup(pages: number): Op<Ptr<File> | Null> {
 /** An inode of a file system in memory. *Returns* it with one link and one reference; NULL: no memory. */
 export function* shmemInode(ino: number, bytes: number): Op<Ptr<Inode> | Null> {
   const inode = yield* inodeAlloc(ino, bytes);
-  if (inode !== NULL) yield* store(AddressSpace.aOps(Inode.data(inode)), shmemAops);
-  return inode;
+  if (inode === NULL) return NULL;
+  if (yield* shmemInfoAlloc(inode)) {
+    yield* store(AddressSpace.aOps(Inode.data(inode)), shmemAops);
+    return inode;
+  }
+  yield* store(Inode.nlink(inode), 0);
+  yield* inodePut(inode);
+  return NULL;
 }
 
 /** Whether a mapping's pages live in memory alone. */
@@ -111,24 +110,20 @@ export function* shmemMapping(mapping: Ptr<AddressSpace>): Op<boolean> {
 }
 
 /**
- * shmem_fault(): the page, made now if the file has a hole there.
+ * shmem_fault(): the page, from swap, or made now if the file has a hole there.
  *
- * *Context*: sleeps. *Returns* the page locked with a reference, or VM_FAULT_SIGBUS beyond the end, or VM_FAULT_OOM. Never a major fault.
+ * *Context*: sleeps. *Returns* the page locked with a reference, or VM_FAULT_SIGBUS beyond the end or when swap cannot be read, or VM_FAULT_OOM.
  * *Source*: `shmem_fault`, mm/shmem.c, 2.6.27.
  */
 export function* shmemFault(mapping: Ptr<AddressSpace>, pgoff: number): Op<{ page: Ptr<Page> | Null; fault: number }> {
   const inode = (yield* load(AddressSpace.host(mapping))) as Ptr<Inode>;
-  const page = yield* findOrCreatePage(mapping, pgoff, GFP_HIGHUSER_MOVABLE);
-  if (page === NULL) return { page: NULL, fault: VM_FAULT_OOM };
+  const { page, error, major } = yield* shmemGetpage(mapping, pgoff, 'cache');
+  if (page === NULL) return { page, fault: error === -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS };
   // Under the page lock: truncation has either not come to this page, or its size is visible.
   if (pgoff * PAGE_SIZE >= (yield* load(Inode.size(inode)))) {
     yield* unlockPage(page);
     yield* putPage(page);
     return { page: NULL, fault: VM_FAULT_SIGBUS };
   }
-  if (!(yield* pageUptodate(page))) {
-    yield* zeroPageContent(page);
-    yield* setPageUptodate(page);
-  }
-  return { page, fault: VM_FAULT_LOCKED };
+  return { page, fault: VM_FAULT_LOCKED | (major ? VM_FAULT_MAJOR : 0) };
 }

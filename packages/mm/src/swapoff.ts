@@ -41,6 +41,7 @@ import {
 } from '@lockless/pagecache';
 import { mayHaveAnon, nextOnMmlist, type SwpEntry, swpEntry } from '@lockless/rmap';
 import { mmput } from './exit.js';
+import { shmemUnuse } from './shmem-unuse.js';
 import { unuseVma } from './unuse-pte.js';
 
 /*
@@ -49,7 +50,7 @@ import { unuseVma } from './unuse-pte.js';
  *
  *   1. no place of the area is given out any more;
  *   2. for each place in use: its page, read if need be, and locked: nobody else maps it by the entry meanwhile;
- *   3. each address space that may have the entry is looked through; with the last entry gone
+ *   3. the files in memory, and each address space that may have the entry, are looked through; with the last entry gone
  *   4. the page leaves the swap cache, dirty, for it has no copy now; and from the start again, until no place is in use.
  */
 
@@ -111,7 +112,8 @@ function* unusePlace(entry: SwpEntry, page: Ptr<Page>): Op<number> {
   yield* lockPage(page); // 2
   yield* waitOnPageWriteback(page);
   let error = (yield* pageUptodate(page)) || (yield* usersOf(entry)) <= 1 ? 0 : -EIO;
-  if (error === 0) error = yield* unuseEverywhere(entry, page); // 3
+  if (error === 0 && (yield* usersOf(entry)) > 1) error = yield* shmemUnuse(entry, page); // 3
+  if (error === 0) error = yield* unuseEverywhere(entry, page);
   if (error === 0) yield* leaveSwapCache(entry, page); // 4
   yield* unlockPage(page);
   return error;

@@ -11,7 +11,7 @@ import {
   PAGE_SIZE,
   S_SWAPFILE,
 } from '@lockless/mm-types';
-import { freeBlocks, iSizeWrite, truncateInodePages } from '@lockless/pagecache';
+import { freeFileRange, iSizeWrite, truncateInodePages } from '@lockless/pagecache';
 import { unmapMappingRange } from '@lockless/rmap';
 import { withinFileSizeLimit } from './rlimit.js';
 
@@ -46,7 +46,7 @@ export function* vmtruncate(inode: Ptr<Inode>, bytes: number): Op<number> {
   if (((yield* load(Inode.flags(inode))) & S_SWAPFILE) !== 0) return -ETXTBSY;
   yield* iSizeWrite(inode, bytes); // 1
   yield* truncatePagecache(Inode.data(inode), bytes);
-  freeBlocks(yield* load(Inode.ino(inode)), Math.ceil(bytes / PAGE_SIZE));
+  yield* freeFileRange(inode, Math.ceil(bytes / PAGE_SIZE));
   return 0;
 }
 

@@ -26,6 +26,7 @@ import {
   PROT_WRITE,
   type Segment,
   settle,
+  shmemInode,
   sysMmap,
   type UserAccess,
   userAccess,
@@ -159,6 +160,18 @@ export class SequentialMachine {
     return this.run(
       (function* () {
         const inode = (yield* inodeAlloc(ino, bytes)) as Ptr<Inode>;
+        inodes.push(inode);
+        return { inode, file: (yield* fileOpen(inode, FMODE_READ | FMODE_WRITE)) as Ptr<File> };
+      })(),
+    );
+  }
+
+  /** As {@link file}, in memory. */
+  memoryFile(ino: number, bytes: number): { inode: Ptr<Inode>; file: Ptr<File> } {
+    const { inodes } = this;
+    return this.run(
+      (function* () {
+        const inode = (yield* shmemInode(ino, bytes)) as Ptr<Inode>;
         inodes.push(inode);
         return { inode, file: (yield* fileOpen(inode, FMODE_READ | FMODE_WRITE)) as Ptr<File> };
       })(),

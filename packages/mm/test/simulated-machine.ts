@@ -17,9 +17,11 @@ import {
   exitMm,
   machineHooks,
   type Segment,
+  shmemInode,
   shutdown,
   swapMapAgrees,
   swapoffAll,
+  sysPread,
 } from '../src/index.js';
 
 export interface SystemOptions extends MachineOptions, Partial<Omit<BootOptions, 'cpus'>> {
@@ -27,6 +29,8 @@ export interface SystemOptions extends MachineOptions, Partial<Omit<BootOptions,
   readonly files?: readonly number[];
   readonly processes?: number;
   readonly threads?: number;
+  /** The files are in memory, and go to swap. */
+  readonly inMemory?: boolean;
   /** The areas of each process. */
   readonly segments?: (files: readonly Ptr<File>[]) => readonly Segment[];
 }
@@ -93,6 +97,8 @@ export class System {
   hugePagesSplit = 0;
   /** Pages read from and written to the swap area. */
   swap: { ins: number; outs: number } = { ins: 0, outs: 0 };
+  /** Pages of each file in memory that are to be found as they were written when the programs are over. */
+  pagesToRead = 0;
   private swapsOff = false;
   private living: Process[] = [];
   private nextId = 1;
@@ -128,7 +134,7 @@ export class System {
   ): Op<void> {
     yield* boot({ memoryPages: 512, minFreeKbytes: 64, ...options, cpus: this.machine.config.cpus });
     for (const [i, pages] of files.entries()) {
-      const inode = yield* inodeAlloc(i + 3, pages * 4096);
+      const inode = yield* (options.inMemory === true ? shmemInode : inodeAlloc)(i + 3, pages * 4096);
       if (inode === NULL) throw new Error('no memory for an inode');
       this.inodes.push(inode);
       this.files.push((yield* fileOpen(inode, FMODE_READ | FMODE_WRITE)) as Ptr<File>);
@@ -163,6 +169,20 @@ export class System {
         const version = this.store.versionOf(i + 3, index);
         if (this.store.wasFreed(i + 3, index) ? version > writes : version !== writes)
           lost.push(`page ${index} of inode ${i + 3}: ${writes} writes, version ${version} on the disk`);
+      }
+    }
+    return lost;
+  }
+
+  /** As {@link lostWrites}, of files in memory of so many pages; where they are now they are read. For runs that cut nothing off. */
+  *lostInMemory(pages: number): Op<string[]> {
+    const lost: string[] = [];
+    for (const [i, file] of this.files.entries()) {
+      for (let index = 0; index < pages; index++) {
+        const writes = this.writes.get(contentOf(i + 3, index)) ?? 0;
+        yield* sysPread(file, index * 4096, 4096, null, ({ version }) => {
+          if (version !== writes) lost.push(`page ${index} of inode ${i + 3}: ${writes} writes, version ${version}`);
+        });
       }
     }
     return lost;
@@ -204,6 +224,7 @@ export class System {
     yield* smpMb();
     this.tasks -= 1;
     if (this.tasks !== 0) return;
+    if (!this.swapsOff && this.pagesToRead > 0) this.complaints.push(...(yield* this.lostInMemory(this.pagesToRead)));
     yield* shutdown(this.inodes);
     this.swap = { ins: vmEvents().pswpin, outs: vmEvents().pswpout };
     if (this.swapsOff) yield* this.endSwap();

@@ -1,7 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { condResched, mutexLock, mutexUnlock, NULL, readOnce, store, writeOnce } from '@lockless/cpu';
-import { AOP_TRUNCATED_PAGE, EIO, ENOMEM, File, Inode, PAGE_SHIFT, PAGE_SIZE, Page } from '@lockless/mm-types';
+import {
+  condResched,
+  load,
+  mutexLock,
+  mutexUnlock,
+  NULL,
+  pointedFunction,
+  readOnce,
+  store,
+  writeOnce,
+} from '@lockless/cpu';
+import {
+  AddressSpace,
+  AOP_TRUNCATED_PAGE,
+  EIO,
+  ENOMEM,
+  File,
+  Inode,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  Page,
+} from '@lockless/mm-types';
 import { lockPage, markPageAccessed, pageUptodate, putPage, setPageUptodate, unlockPage } from '@lockless/page';
 import { versionOnDisk } from './block-map.js';
 import { contentOf, contentWritten } from './content.js';
@@ -44,6 +64,8 @@ function* fillUnwritten(file: Ptr<File>, page: Ptr<Page>, index: number, whole: 
 /** write_begin: *returns* the page locked, held and fit to be written to, or -errno. *Source*: `block_write_begin`, 2.6.27. */
 function* writeBegin(file: Ptr<File>, index: number, whole: boolean): Op<Ptr<Page> | number> {
   const mapping = yield* readOnce(File.mapping(file));
+  const own = pointedFunction(yield* load(AddressSpace.aOps(mapping))).writeBegin;
+  if (own !== undefined) return yield* own(file, index);
   for (;;) {
     const page = yield* findOrCreatePage(mapping, index, yield* mappingGfpMask(mapping));
     if (page === NULL) return -ENOMEM;

@@ -9,6 +9,7 @@ import {
   load,
   NULL,
   peek,
+  pointedFunction,
   poke,
   readOnce,
   store,
@@ -63,6 +64,15 @@ export const inoOf = (mapping: Ptr<AddressSpace>): number => {
   const host = peek(AddressSpace.host(mapping));
   return host === NULL ? 0 : peek(Inode.ino(host));
 };
+
+/**
+ * mapping_cap_account_dirty(): dirty pages are counted, and tagged for who writes them. Constant while the mapping is in use, so reading it is no access.
+ * *Source*: include/linux/backing-dev.h, 2.6.27.
+ */
+export function accountsDirty(mapping: Ptr<AddressSpace>): boolean {
+  const operations = peek(AddressSpace.aOps(mapping));
+  return operations === NULL || pointedFunction(operations).accountsDirty !== false;
+}
 
 /** Counts for reports; words that nothing depends on, so they are kept without accesses. */
 const tally = (counter: ReturnType<typeof AddressSpace.hits>): void => poke(counter, peek(counter) + 1);
@@ -167,7 +177,7 @@ export function* removeFromPageCacheLocked(page: Ptr<Page>): Op<void> {
   yield* modZonePageState(NR_FILE_PAGES, -1);
   bugOn(yield* pageMapped(page), 'page removed from the page cache while mapped');
   // The owner forgets about the dirt (invalidate_complete_page2 of a page that became dirty again): the statistics must not.
-  if (yield* pageDirty(page)) yield* modZonePageState(NR_FILE_DIRTY, -1);
+  if (accountsDirty(mapping) && (yield* pageDirty(page))) yield* modZonePageState(NR_FILE_DIRTY, -1);
 }
 
 /**

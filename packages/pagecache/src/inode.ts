@@ -13,6 +13,7 @@ import {
   load,
   mutexInit,
   NULL,
+  pointedFunction,
   readOnce,
   store,
   writeOnce,
@@ -22,7 +23,7 @@ import { freeBlocks } from './block-map.js';
 import { defaultRaPages } from './config.js';
 import { DISK_AOPS } from './disk-aops.js';
 import { forgetInode, lockInodes, unlockInodes } from './inode-state.js';
-import { truncateInodePages } from './truncate.js';
+import { MAX_PAGE_INDEX, truncateInodePages } from './truncate.js';
 
 const inodeCachep: KmemCache<Inode> = kmemCacheCreate(Inode);
 const filp: KmemCache<File> = kmemCacheCreate(File);
@@ -90,8 +91,17 @@ export function* inodePut(inode: Ptr<Inode>): Op<void> {
   yield* unlockInodes();
   if (!gone) return;
   yield* truncateInodePages(Inode.data(inode), 0);
-  freeBlocks(yield* load(Inode.ino(inode)), 0);
+  yield* freeFileRange(inode, 0);
+  const { evictInode } = pointedFunction(yield* load(AddressSpace.aOps(Inode.data(inode))));
+  if (evictInode !== undefined) yield* evictInode(inode);
   yield* kmemCacheFree(inodeCachep, inode);
+}
+
+/** What a file keeps of pages [first, end) where they are not in memory, on its disk or in swap, is free. *Context*: sleeps; the pages left the cache. */
+export function* freeFileRange(inode: Ptr<Inode>, first: number, end: number = MAX_PAGE_INDEX): Op<void> {
+  const { truncateRange } = pointedFunction(yield* load(AddressSpace.aOps(Inode.data(inode))));
+  if (truncateRange !== undefined) yield* truncateRange(inode, first, end);
+  else freeBlocks(yield* load(Inode.ino(inode)), first, end);
 }
 
 /** file_ra_state_init(). *Source*: mm/readahead.c, 2.6.27. */

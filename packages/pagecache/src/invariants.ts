@@ -17,7 +17,7 @@ import {
   RadixTreeNode,
   RadixTreeRoot,
 } from '@lockless/mm-types';
-import { inoOf } from './filemap.js';
+import { accountsDirty, inoOf } from './filemap.js';
 
 /*
  * What must hold of the page cache, looked at from outside the machine. Each function says what is wrong, or null.
@@ -55,8 +55,10 @@ function* walk(node: Ptr<RadixTreeNode>, base: number): Generator<CachedPage> {
 const rootTags = (root: Ptr<RadixTreeRoot>): number => peek(RadixTreeRoot.gfpMask(root)) >>> 21;
 
 /** All pages of a mapping by ascending index. From outside: exact only when nobody changes the tree at the moment. */
-export function cachedPages(mapping: Ptr<AddressSpace>): CachedPage[] {
-  const root = AddressSpace.pageTree(mapping);
+export const cachedPages = (mapping: Ptr<AddressSpace>): CachedPage[] => treeItems(AddressSpace.pageTree(mapping));
+
+/** All items of a tree, as {@link cachedPages}. */
+export function treeItems(root: Ptr<RadixTreeRoot>): CachedPage[] {
   const rnode = peek(RadixTreeRoot.rnode(root));
   if (rnode === 0) return [];
   if ((rnode & 1) === 0) return [{ index: 0, page: rnode as Ptr<Page>, tags: rootTags(root) }];
@@ -99,19 +101,19 @@ export function pageCacheIsTidy(mappings: readonly Ptr<AddressSpace>[]): string 
     if (pages.length !== nrpages)
       return `inode ${inoOf(mapping)}: nrpages is ${nrpages}, pages in the tree ${pages.length}`;
     for (const cached of pages) {
-      const wrong = untidyPage(cached);
+      const wrong = untidyPage(cached, accountsDirty(mapping));
       if (wrong !== null) return `${name(mapping, cached.index)}: ${wrong}`;
     }
   }
   return pagesKnowTheirPlace(mappings);
 }
 
-function untidyPage({ page, tags }: CachedPage): string | null {
+function untidyPage({ page, tags }: CachedPage, tagged: boolean): string | null {
   const flags = peek(Page.flags(page));
   const flag = (bit: number): boolean => (flags & (1 << bit)) !== 0;
   const tag = (bit: number): boolean => (tags & (1 << bit)) !== 0;
   if (peek(Page._count(page)) < 1) return 'left frozen';
-  if (flag(PG_DIRTY) && !tag(PAGECACHE_TAG_DIRTY)) return 'dirty without the tag: writeback will not find it';
+  if (tagged && flag(PG_DIRTY) && !tag(PAGECACHE_TAG_DIRTY)) return 'dirty without the tag: writeback will not find it';
   if (flag(PG_DIRTY) && !flag(PG_UPTODATE)) return 'dirty and not uptodate';
   if (flag(PG_WRITEBACK) !== tag(PAGECACHE_TAG_WRITEBACK)) return 'PG_writeback and its tag differ';
   return null;

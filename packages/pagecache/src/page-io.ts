@@ -45,7 +45,7 @@ function* endSwapWrite(bio: Ptr<Bio>): Op<void> {
   const page = yield* readOnce(Bio.page(bio));
   if ((yield* readOnce(Bio.error(bio))) !== 0) {
     yield* setPageError(page);
-    yield* swapSetPageDirty(page);
+    yield* setPageDirtyNoWriteback(page);
     yield* clearPageReclaim(page);
   }
   yield* bioFree(bio);
@@ -82,10 +82,10 @@ export function* swapReadpage(_file: Ptr<File> | Null, page: Ptr<Page>): Op<numb
 }
 
 /**
- * set_page_dirty() of a page in the swap cache: nobody looks for such pages by tag, and they are not counted as dirty.
- * *Source*: swap_backing_dev_info in 2.6.27 takes them out of the count; the tag went later (3.6).
+ * set_page_dirty() of a page in the swap cache, or of a file in memory: nobody looks for such pages by tag, and they are not counted as dirty.
+ * *Source*: `__set_page_dirty_no_writeback`, mm/page-writeback.c, 2.6.27; the swap cache has tags there, which went later (3.6).
  */
-function* swapSetPageDirty(page: Ptr<Page>): Op<boolean> {
+export function* setPageDirtyNoWriteback(page: Ptr<Page>): Op<boolean> {
   return !(yield* pageDirty(page)) && !(yield* testSetPageDirty(page));
 }
 
@@ -94,6 +94,7 @@ const swapAops: AddressSpaceOperations = {
   name: 'swap',
   readpage: swapReadpage,
   writepage: swapWritepage,
-  setPageDirty: swapSetPageDirty,
+  setPageDirty: setPageDirtyNoWriteback,
+  accountsDirty: false,
 };
 export const SWAP_AOPS: FunctionPointer<AddressSpaceOperations> = functionPointer('swap_aops', swapAops);

@@ -19,6 +19,7 @@ import {
   waitOnPageWriteback,
 } from '@lockless/page';
 import { pageMkclean } from '@lockless/rmap';
+import { accountsDirty } from './filemap.js';
 import { findGetPagesTag, pageBelongsTo } from './filemap-lookup.js';
 import { setPageDirtyNobuffers } from './page-writeback-tags.js';
 import { swapperSpace } from './swapper-space.js';
@@ -53,7 +54,7 @@ export function* clearPageDirtyForIo(page: Ptr<Page>): Op<boolean> {
   bugOn(!(yield* pageLocked(page)), 'clear_page_dirty_for_io of an unlocked page');
   yield* clearPageReclaim(page);
   const mapping = yield* pageMapping(page);
-  if (mapping === NULL || mapping === swapperSpace) return yield* testClearPageDirty(page);
+  if (mapping === NULL || mapping === swapperSpace || !accountsDirty(mapping)) return yield* testClearPageDirty(page);
   if (yield* pageMkclean(page)) yield* setPageDirty(page);
   if (!(yield* testClearPageDirty(page))) return false;
   yield* modZonePageState(NR_FILE_DIRTY, -1);

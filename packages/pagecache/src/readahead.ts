@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { readOnce, writeOnce } from '@lockless/cpu';
+import { pointedFunction, readOnce, writeOnce } from '@lockless/cpu';
 import {
-  type AddressSpace,
+  AddressSpace,
   File,
   FileRaState,
   type Page,
@@ -68,6 +68,7 @@ export function* forcePageCacheReadahead(
   index: number,
   count: number,
 ): Op<void> {
+  if (pointedFunction(yield* readOnce(AddressSpace.aOps(mapping))).readsAhead === false) return;
   if (modernReadahead()) return yield* forcePageCacheRa(mapping, ra, file, index, count);
   for (let done = 0; done < count; done += 512) {
     yield* readPagesAhead(mapping, file, index + done, Math.min(512, count - done), 0);

@@ -23,7 +23,7 @@ import {
 } from '@lockless/page';
 import { unmapMappingRange } from '@lockless/rmap';
 import { deactivatesInvalidated } from './config.js';
-import { removeFromPageCache, removeFromPageCacheLocked } from './filemap.js';
+import { accountsDirty, removeFromPageCache, removeFromPageCacheLocked } from './filemap.js';
 import { findGetPages, findLockPage } from './filemap-lookup.js';
 import { removeMapping } from './remove-mapping.js';
 import { lockTreeIrq, unlockTreeIrq } from './tree-lock.js';
@@ -41,8 +41,8 @@ const holesOnce = defineGuard(
 );
 
 /** Forgets that a page is dirty: what it holds will never be written. *Source*: `cancel_dirty_page`, mm/truncate.c, 2.6.27. */
-export function* cancelDirtyPage(page: Ptr<Page>): Op<void> {
-  if (yield* testClearPageDirty(page)) yield* modZonePageState(NR_FILE_DIRTY, -1);
+export function* cancelDirtyPage(page: Ptr<Page>, mapping: Ptr<AddressSpace>): Op<void> {
+  if ((yield* testClearPageDirty(page)) && accountsDirty(mapping)) yield* modZonePageState(NR_FILE_DIRTY, -1);
 }
 
 function* dropPrivate(mapping: Ptr<AddressSpace>, page: Ptr<Page>, offset: number): Op<void> {
@@ -58,7 +58,7 @@ function* dropPrivate(mapping: Ptr<AddressSpace>, page: Ptr<Page>, offset: numbe
 export function* truncateCompletePage(mapping: Ptr<AddressSpace>, page: Ptr<Page>): Op<void> {
   if ((yield* readOnce(Page.mapping(page))) !== mapping) return;
   yield* dropPrivate(mapping, page, 0);
-  yield* cancelDirtyPage(page);
+  yield* cancelDirtyPage(page, mapping);
   yield* removeFromPageCache(page);
   yield* clearPageMappedToDisk(page);
   yield* putPage(page);

@@ -27,6 +27,7 @@ import {
   pageMapped,
   pageMapping,
   pagePrivate,
+  pageSwapBacked,
   pageSwapCache,
   pageWriteback,
   putPageTestzero,
@@ -143,9 +144,13 @@ function* shrinkPage(page: Ptr<Page>, sc: ScanControl, sync: boolean): Op<Fate> 
   return yield* freePage(page, sc);
 }
 
-/** Whether reclaim may write a page and wait for its writeback: the swap cache takes no lock of a file system. */
+/**
+ * Whether reclaim may write a page and wait for its writeback: the swap cache takes no lock of a file system, nor does a file in memory on its page's way
+ * there.
+ */
 function* mayWrite(page: Ptr<Page>, sc: ScanControl): Op<boolean> {
-  return mayEnterFs(sc) || ((sc.gfpMask & GFP_IO) !== 0 && (yield* pageSwapCache(page)));
+  if (mayEnterFs(sc)) return true;
+  return (sc.gfpMask & GFP_IO) !== 0 && ((yield* pageSwapCache(page)) || (yield* pageSwapBacked(page)));
 }
 
 /** Writes a dirty page; 'clean' when it is locked and clean at the end. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
 import { migrationScenarios } from './migration.js';
+import { shmemScenarios } from './shmem.js';
 import { swapCacheScenarios } from './swap-cache.js';
 import { swapInScenarios } from './swap-in.js';
 import { swapoffScenarios } from './swapoff.js';
@@ -11,4 +12,5 @@ export const swapScenarios: readonly Scenario[] = [
   ...swapInScenarios,
   ...swapoffScenarios,
   ...migrationScenarios,
+  ...shmemScenarios,
 ];
