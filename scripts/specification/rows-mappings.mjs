@@ -36,7 +36,11 @@ export const mappings = [
         simulated: 'random programs with remap_file_pages: `mm/test/remap-file-pages.test.ts`',
       },
       { names: 'sys_remap_file_pages', documents: '4', scenario: 'what it does to each page is install_page' },
-      { names: 'shmem_unuse', documents: '4', missing: 'shared memory is not swapped out here' },
+      {
+        names: 'shmem_unuse',
+        documents: '4',
+        simulated: 'random programs with files in memory and swapoff: `mm/test/shmem-swap.test.ts`',
+      },
       { names: 'lru_cache_add_active', documents: '4', scenario: 'a batch of its own CPU, as `up-pagevec`' },
       {
         names: 'ptep_clear_flush, flush_cache_page, page_test_and_clear_dirty',

@@ -11,7 +11,7 @@ import {
   spinLock,
   spinUnlock,
 } from '@lockless/cpu';
-import { type AddressSpace, Inode, type Page } from '@lockless/mm-types';
+import { Inode, type Page } from '@lockless/mm-types';
 import { pageSwapCache } from '@lockless/page';
 import { pageSwapEntry, swapFree, treeItems } from '@lockless/pagecache';
 import { radixTreeGangLookupSlot, radixTreeLookup } from '@lockless/radix-tree';
@@ -72,7 +72,7 @@ function* indexOf(info: Ptr<ShmemInodeInfo>, entry: SwpEntry): Op<number | null>
 
 /** A page of a file in memory that is in swap, looked at from outside. */
 export interface ShmemSwapped {
-  readonly mapping: Ptr<AddressSpace>;
+  readonly ino: number;
   readonly index: number;
   readonly entry: SwpEntry;
 }
@@ -83,9 +83,9 @@ export function shmemSwapped(): ShmemSwapped[] {
   let at = peek(ListHead.next(shmemSwaplist));
   for (; at !== 0 && at !== shmemSwaplist; at = peek(ListHead.next(at))) {
     const info = containerOf<ShmemInodeInfo>(at, ShmemInodeInfo, 'swaplist');
-    const mapping = Inode.data(peek(ShmemInodeInfo.inode(info)));
+    const ino = peek(Inode.ino(peek(ShmemInodeInfo.inode(info))));
     for (const { index, page } of treeItems(ShmemInodeInfo.places(info)))
-      swapped.push({ mapping, index, entry: placeOfItem(page) });
+      swapped.push({ ino, index, entry: placeOfItem(page) });
   }
   return swapped;
 }

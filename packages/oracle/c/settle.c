@@ -53,26 +53,13 @@ static void unmark(int fd)
 	munmap((void *)words, pages * PAGE);
 }
 
-static void bring_back(int fd)
-{
-	off_t at = 0;
-	char byte;
-
-	/* What is in swap is data, and holes stay holes. */
-	for (; (at = lseek(fd, at, SEEK_DATA)) >= 0; at += PAGE)
-		if (pread(fd, &byte, 1, at) != 1)
-			fail("a page of a file in memory");
-}
-
 /*
- * A file of the script by the script's descriptor: ext4 writes a file that was truncated to nothing when any descriptor of it is closed. Only shared
- * anonymous memory has none.
+ * A file of the script by the script's descriptor: ext4 writes a file that was truncated to nothing when any descriptor of it is closed.
  */
 static void settle_mapping(int folder, const char *name)
 {
 	unsigned long start, end;
 	struct stat stat;
-	int fd;
 
 	if (sscanf(name, "%lx-%lx", &start, &end) != 2 || start < ARENA_BASE || end > ARENA_BASE + arena_pages * PAGE)
 		return;
@@ -82,15 +69,8 @@ static void settle_mapping(int folder, const char *name)
 		if (files[i].inode == stat.st_ino && files[i].device == stat.st_dev) {
 			if (files[i].on_disk)
 				unmark(files[i].fd);
-			else
-				bring_back(files[i].fd);
 			return;
 		}
-	fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		fail(name);
-	bring_back(fd);
-	close(fd);
 }
 
 /*

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, peek } from '@lockless/cpu';
-import { type Area, type ResidentPage, residentPages, type SwappedPage, swappedPages } from '@lockless/mm';
+import {
+  type Area,
+  type ResidentPage,
+  residentPages,
+  type SwappedPage,
+  shmemSwapped,
+  swappedPages,
+} from '@lockless/mm';
 import {
   type MmStruct,
   Page,
   PG_DIRTY,
   PG_HEAD,
-  PG_PRIVATE,
   PG_SWAPBACKED,
   PG_TAIL,
   PG_UPTODATE,
@@ -102,9 +108,24 @@ function areaSeen(
     vmFlags: VM_FLAGS.filter((flag) => (area.flags & VM_FLAG_BITS[flag]) !== 0),
     smaps: {
       ...sumsOf(inside.flatMap(asResident), (area.flags & VM_LOCKED) !== 0),
-      ...swapSumsOf(outside.map(({ swapcount }) => swapcount)),
+      ...swapSumsOf(
+        outside.map(({ swapcount }) => swapcount),
+        fileSwapped(area, resident),
+      ),
     },
   };
+}
+
+/**
+ * Pages of a file in memory that are in swap, of those that an area shows: all of them, or, where the area has copies of its own, those that it has
+ * nothing else for. *Source*: `smap_gather_stats`, fs/proc/task_mmu.c, 6.18.
+ */
+function fileSwapped(area: Area, resident: ReadonlyMap<number, ResidentPage>): number {
+  const copies = (area.flags & VM_SHARED) === 0 && (area.flags & VM_WRITE) !== 0;
+  return shmemSwapped().filter(({ ino, index }) => {
+    const vpage = area.start + (index - area.pgoff);
+    return ino === area.ino && vpage >= area.start && vpage < area.end && !(copies && resident.has(vpage));
+  }).length;
 }
 
 /** VM_MAYSHARE, not VM_SHARED: what the program asked for. */
@@ -119,8 +140,8 @@ function asResident(page: ResidentPage): Resident[] {
   return [{ mapcount: page.mapcount, dirty, anonymous: page.kind === 'anon', lazyFree, huge: page.huge }];
 }
 
-/** PageDirty; of memory files PagePrivate, which stands for it (packages/mm/src/shmem.ts). */
-const frameDirty = (at: ResidentPage): boolean => folioBit(at, at.kind === 'shmem' ? PG_PRIVATE : PG_DIRTY);
+/** PageDirty. */
+const frameDirty = (at: ResidentPage): boolean => folioBit(at, PG_DIRTY);
 
 const pageBit = ({ page }: ResidentPage, bit: number): boolean => (peek(Page.flags(page)) & (1 << bit)) !== 0;
 

@@ -49,7 +49,7 @@ export function sumsOf(pages: readonly Resident[], locked: boolean): Omit<Smaps,
  *
  * *Source*: `smaps_pte_entry`, fs/proc/task_mmu.c, 6.18.
  */
-export function swapSumsOf(users: readonly number[]): Pick<Smaps, 'swap' | 'swapPss'> {
+export function swapSumsOf(users: readonly number[], ofFiles: number): Pick<Smaps, 'swap' | 'swapPss'> {
   const shares = users.reduce((sum, count) => sum + Math.floor(SHARE / Math.max(1, count)), 0);
-  return { swap: users.length * PAGE_KB, swapPss: Math.floor(shares / SHARE_PER_KB) };
+  return { swap: (users.length + ofFiles) * PAGE_KB, swapPss: Math.floor(shares / SHARE_PER_KB) };
 }

@@ -62,14 +62,17 @@ describe.skipIf(reason !== null)(
       ],
       ['a fault beside one of a memfd', 'file 0 memory 16', 'shared file 0 from 0', 'P0 pread 0 6\nP0 read 7'],
       ['one that a relative shares', '', 'shared', 'P0 fork P1\nP1 munmap 0+16\nP0 read 7\nP0 swapoff'],
-    ])('of dirty pages of files that were paged out no mark is left and nothing in swap: %s', (_, file, of, then) => {
-      const text = `${file}\nP0 mmap 0+16 rw ${of}\nP0 write 6\nP0 read 0\nP0 swap-out 0+16\n${then}`;
-      const script = parseScript(text, 'paged out');
-      for (let i = 0; i < 4; i++) {
-        const { difference } = compareScript(script, simulatedSide(), kernelSide());
-        expect(difference && formatDifference(script, difference)).toBeNull();
-      }
-    });
+    ])(
+      'dirty pages of files that were paged out leave no mark, and those of files in memory are in swap: %s',
+      (_, file, of, then) => {
+        const text = `${file}\nP0 mmap 0+16 rw ${of}\nP0 write 6\nP0 read 0\nP0 swap-out 0+16\n${then}`;
+        const script = parseScript(text, 'paged out');
+        for (let i = 0; i < 4; i++) {
+          const { difference } = compareScript(script, simulatedSide(), kernelSide());
+          expect(difference && formatDifference(script, difference)).toBeNull();
+        }
+      },
+    );
 
     it(`${SCRIPTS * SEEDS} generated scripts`, async () => {
       const { found } = await searchDifference({
