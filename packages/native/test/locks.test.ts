@@ -33,9 +33,11 @@ describe('three threads count under a lock, and nothing is lost', () => {
   );
 
   it('without a lock much is lost: the threads do run at the same time', async () => {
+    // On a busy machine they may run one after the other, once.
     const n = 2_000_000;
-    await runJob(machine, 'unlocked', 3, n);
-    expect(peek(words.count)).toBeLessThan(3 * n);
+    for (let round = 1; round <= 10 && peek(words.count) === 3 * n * (round - 1); round++)
+      await runJob(machine, 'unlocked', 3, n);
+    expect(peek(words.count) % (3 * n)).not.toBe(0);
   });
 });
 

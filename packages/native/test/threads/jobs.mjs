@@ -136,8 +136,12 @@ export const jobs = {
         upRead(sem);
       } else upWrite(sem);
     }),
-  /** What locks are for. */
-  unlocked: (n) => times(n, () => store(count, load(count) + 1)),
+  /** What locks are for. All begin together. */
+  unlocked: (n, _self, of) => {
+    atomicInc(other);
+    while (readOnce(other) % of !== 0) cpuRelax();
+    times(n, () => store(count, load(count) + 1));
+  },
   atomic: (n) => times(n, () => atomicInc(count)),
 
   /** Two threads hand a completion to and fro. */
