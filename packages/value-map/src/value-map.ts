@@ -128,11 +128,8 @@ export function valueMapWriteEnd(): void {
 }
 
 /** A value for {@link valueMapStore}. *Context*: between begin and end. *Returns* NULL when memory is used up. */
-export function* valueMapAlloc(kind: number, length: number, words: Int32Array): Op<Ptr<Value> | Null> {
-  const value = yield* valueAlloc(kind, length, words);
-  if (value !== NULL) yield* store(ValueIntent.added(valueIntents(smpProcessorId())), value);
-  return value;
-}
+export const valueMapAlloc = (kind: number, length: number, words: Int32Array): Op<Ptr<Value> | Null> =>
+  valueAlloc(kind, length, words, ValueIntent.added(valueIntents(smpProcessorId())));
 
 /** Frees what valueMapAlloc() gave and no map has. */
 function* discard(entry: number): Op<void> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Embed, FunctionPointer, KmemCache, Null, Op, Ptr, StructOf, Vec } from '@lockless/cpu';
+import type { Embed, FunctionPointer, KmemCache, Null, Op, Ptr, Ref, StructOf, Vec } from '@lockless/cpu';
 import {
   containerOf,
   functionPointer,
@@ -79,12 +79,13 @@ function classFor(words: number): number {
 export const wordsFor = (bytes: number): number => (bytes + 3) >>> 2;
 
 /**
- * A value of `length` bytes, filled from `words`.
+ * A value of `length` bytes, filled from `words`. Its address is in `note` as soon as there is a first chunk, and each chunk is linked before it is filled: so who
+ * dies in here leaves something that valueFree() can give back.
  *
  * *Context*: any. Nobody else sees it until it is stored in a map.
  * *Returns* its entry, or NULL when memory is used up.
  */
-export function* valueAlloc(kind: number, length: number, words: Int32Array): Op<Ptr<Value> | Null> {
+export function* valueAlloc(kind: number, length: number, words: Int32Array, note: Ref<number>): Op<Ptr<Value> | Null> {
   const total = wordsFor(length);
   let first: Ptr<Value> | Null = NULL;
   let last: Ptr<Value> | Null = NULL;
@@ -92,15 +93,18 @@ export function* valueAlloc(kind: number, length: number, words: Int32Array): Op
     const sizeClass = classFor(total - done);
     const chunk: Ptr<Value> | Null = yield* kmemCacheAlloc(valueCaches[sizeClass], GFP_KERNEL);
     if (chunk === NULL) {
+      yield* store(note, NULL);
       if (first !== NULL) yield* valueFree(first);
       return NULL;
     }
     const count = Math.min(total - done, capacity(sizeClass));
     yield* store(Value.form(chunk), (sizeClass << KIND_BITS) | kind);
+    if (last === NULL) {
+      first = chunk;
+      yield* store(note, chunk);
+    } else yield* store(Value.next(last), chunk);
     yield* store(Value.length(chunk), length);
     yield* storeWords(Value.words(chunk, 0), words, done, count);
-    if (last === NULL) first = chunk;
-    else yield* store(Value.next(last), chunk);
     last = chunk;
     done += count;
   }
