@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Results } from '@lockless/experiments';
+import type { NativeResults } from '@lockless/native-bench';
 import { expect, test } from 'vitest';
 import { main } from '../src/main.js';
 import { lockless, never, Screen } from './terminal.js';
@@ -68,4 +69,28 @@ test('or tables; an interrupt prints what was measured so far', async () => {
   };
   expect(await main(GANG, { stdout, stderr, onInterrupt: now })).toBe(130);
   expect(stdout.text).toMatch(/^caches of altix, seed 1\n/);
+});
+
+const ACCESSES = ['bench', 'native', '--experiment', 'accesses', '--rounds', '1'];
+
+test('bench native measures on real threads, and prints one JSON document', async () => {
+  const { code, stdout, stderr } = await lockless(...ACCESSES, '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const { figures, complete, machine } = JSON.parse(stdout) as NativeResults;
+  expect({ complete, node: machine.node }).toEqual({ complete: true, node: process.versions.node });
+  expect(figures.map(({ subject }) => subject)).toContain('Atomics.compareExchange');
+  for (const { median } of figures) expect(median).toBeGreaterThan(0);
+  const none = await lockless('bench', 'native', '--experiment', 'speed');
+  expect(none.code).toBe(2);
+  expect(none.stderr).toMatch(/^lockless: --experiment: speed is none of accesses, /);
+});
+
+test('an interrupt ends it, and prints what was measured so far', async () => {
+  const [stdout, stderr] = [new Screen(true), new Screen(true)];
+  const now = (listener: () => void) => {
+    setTimeout(listener, 0);
+    return () => {};
+  };
+  expect(await main(ACCESSES, { stdout, stderr, onInterrupt: now })).toBe(130);
+  expect(stdout.text).toMatch(/interrupted: not everything was measured\n$/);
 });
