@@ -19,8 +19,8 @@ const both = (
 ): Sources => [source(keys[0], 0), source(keys[1], 1)];
 
 const nativeLookups =
-  (world: World, peek: boolean) =>
-  (keys: KeyOptions): SubjectSource => ({ module: 'native', options: { world, keys, peek } });
+  (world: World, peek: boolean, module: 'native' | 'bundled' = 'native') =>
+  (keys: KeyOptions): SubjectSource => ({ module, options: { world, keys, peek } });
 
 /** How many lookups two threads do in the time in which one does one. */
 export async function twoThreads(session: Session): Promise<void> {
@@ -35,6 +35,8 @@ export async function twoThreads(session: Session): Promise<void> {
     ['this machine, computing', both(own, () => ({ module: 'arithmetic', options: {} }))],
     ['own pages, lockless', both(own, nativeLookups(lockless, false))],
     ['own pages, tree_lock', both(own, nativeLookups(locked, false))],
+    ['own pages, lockless, bundled', both(own, nativeLookups(lockless, false, 'bundled'))],
+    ['own pages, tree_lock, bundled', both(own, nativeLookups(locked, false, 'bundled'))],
     ['own pages, peek', both(own, nativeLookups(lockless, true))],
     [
       'own pages, by hand',
@@ -52,8 +54,10 @@ export async function twoThreads(session: Session): Promise<void> {
           ] as const,
         ]),
     ['one page, lockless', both(hot, nativeLookups(lockless, false))],
+    ['one page, lockless, bundled', both(hot, nativeLookups(lockless, false, 'bundled'))],
     ['one page, tree_lock', both(hot, nativeLookups(locked, false))],
     ['one page, peek', both(hot, nativeLookups(lockless, true))],
+    ['one page, peek, bundled', both(hot, nativeLookups(lockless, true, 'bundled'))],
     ['Map.get, a Map for each', both(own, (keys) => ({ module: 'map', options: { ...entries, keys } }))],
   ];
   for (const [subject, [first, second]] of subjects) {
