@@ -1,85 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Ptr } from '@lockless/cpu/native';
-import { type AddressSpace, type File, PAGE_SIZE } from '@lockless/mm-types/native';
+import { PAGE_SIZE } from '@lockless/mm-types/native';
 import { markPageAccessed, pageUptodate } from '@lockless/page/native';
-import type { Device } from './device.js';
 import { FileCacheError } from './errors.js';
-import { extendSize, SeenSize } from './file-sizes.js';
-import { closeFile, mappingOf, noteInodeSize, type OpenEntry } from './file-table.js';
 import { bytesOf } from './frames.js';
 import { leaveKernel, tryEnterKernel } from './kernel-section.js';
-import type { Memory } from './memory.js';
-import { checkPosition, findPinned, type PagedFile } from './pages.js';
+import { OpenFile } from './open-file.js';
+import { checkPosition, findPinned } from './pages.js';
 import { type Pin, unpin } from './pins.js';
 import { pinSteps, readHot, readSteps } from './read.js';
-import { type FileRecord, recordAt } from './shared-words.js';
-import type { OpenFlags, StorageFile } from './storage.js';
-import type { Runner } from './thread.js';
 import { truncateSteps } from './truncate.js';
 import { PageView, RangeView } from './view.js';
 import type { Steps } from './waiting.js';
 import { writeSteps } from './write.js';
-import { hasDirt, refreshVersion, syncSteps, writeBack } from './writeback.js';
-
-/** What a file is made of; for FileCache. */
-export interface CachedFileParts {
-  readonly path: string;
-  readonly flags: OpenFlags;
-  readonly number: number;
-  readonly open: OpenEntry;
-  readonly storage: StorageFile;
-  readonly runner: Runner;
-  readonly memory: Memory;
-  readonly onClose: (file: CachedFile) => void;
-}
+import { syncSteps } from './writeback.js';
 
 /** An open file of the cache, of this thread. Positions and lengths are bytes. */
-export class CachedFile implements PagedFile {
-  readonly path: string;
-  readonly number: number;
-  readonly record: Ptr<FileRecord>;
-  readonly mapping: Ptr<AddressSpace>;
-  readonly seenSize: SeenSize;
-  readonly file: Ptr<File>;
-  readonly device: Device;
-  readonly storage: StorageFile;
-  readonly memory: Memory;
-  /** Whether it may be written to. */
-  readonly writable: boolean;
-  private readonly parts: CachedFileParts;
-  private state: 'open' | 'closing' | 'closed' = 'open';
-  private operations = 0;
-  private views = 0;
-  /** Where reads and writes without a position go on. */
-  private position = 0;
-
-  constructor(parts: CachedFileParts) {
-    this.parts = parts;
-    this.path = parts.path;
-    this.number = parts.number;
-    this.record = recordAt(parts.number);
-    this.mapping = mappingOf(this.record);
-    this.seenSize = new SeenSize(this.record);
-    this.file = parts.open.file;
-    this.device = parts.runner.device;
-    this.storage = parts.storage;
-    this.memory = parts.memory;
-    this.writable = parts.flags.write;
-  }
-
-  /** Bytes that the file has, with what was written to the cache. */
-  get size(): number {
-    return this.seenSize.now();
-  }
-
-  /** Pages that the file has. */
-  get pages(): number {
-    return Math.ceil(this.size / PAGE_SIZE);
-  }
-
-  get isClosed(): boolean {
-    return this.state !== 'open';
-  }
+export class CachedFile extends OpenFile {
+  private readonly viewReleased = (): void => {
+    this.views--;
+  };
 
   /**
    * Reads into a buffer, as Node's `filehandle.read(buffer, offset, length, position)`; without a position, or with null, from where the last such read ended.
@@ -250,44 +189,6 @@ export class CachedFile implements PagedFile {
     });
   }
 
-  /**
-   * Closes the file. One that is open for writing has its dirty pages written to the storage first; pages stay in the cache. Rejects when that fails, and with views of it that are
-   * not released.
-   */
-  async close(): Promise<void> {
-    if (this.state !== 'open') return;
-    if (this.views > 0) throw new FileCacheError('EBUSY', `${this.views} views of ${this.path} are not released`);
-    this.state = 'closing';
-    while (this.operations > 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    let failure: { readonly error: unknown } | undefined;
-    try {
-      if (this.writable) await this.parts.runner.run(this.writeLast());
-    } catch (error) {
-      failure = { error };
-    }
-    await this.device.idle();
-    await this.parts.runner.run(this.closeSteps());
-    this.state = 'closed';
-    this.parts.onClose(this);
-    await this.storage.close();
-    if (failure !== undefined) throw failure.error;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  /** Whoever wrote a page has the file open to write, and closes it after that: so nothing dirty is left when nobody has. */
-  private *writeLast(): Steps<void> {
-    if (!hasDirt(this.mapping)) return;
-    yield* writeBack(this);
-    yield* refreshVersion(this, this.storage);
-  }
-
-  private *closeSteps(): Steps<void> {
-    closeFile(this.number, this.parts.open);
-  }
-
   private *pinRange(offset: number, length: number): Steps<Pin[]> {
     const pins: Pin[] = [];
     let complete = false;
@@ -323,73 +224,7 @@ export class CachedFile implements PagedFile {
     this.views++;
     return new PageView(index, pin, this.viewReleased);
   }
-
-  private readonly viewReleased = (): void => {
-    this.views--;
-  };
-
-  private async run<T>(steps: () => Steps<T>): Promise<T> {
-    this.mustBeOpen();
-    this.operations++;
-    try {
-      return await this.parts.runner.run(steps());
-    } finally {
-      this.operations--;
-    }
-  }
-
-  private runBlocking<T>(steps: Steps<T>): T {
-    this.mustBeOpen();
-    return this.parts.runner.runBlocking(steps);
-  }
-
-  private mustBeOpen(): void {
-    if (this.state !== 'open') throw new FileCacheError('EBADF', `${this.path} is closed`);
-  }
-
-  private mustBeWritable(): void {
-    this.mustBeOpen();
-    if (!this.writable) throw new FileCacheError('EBADF', `${this.path} is not open for writing`);
-  }
-
-  /** Checks what a read or write was asked for. *Returns* where it begins. */
-  private place(buffer: Uint8Array, offset: number, length: number, position: number | null): number {
-    this.mustBeOpen();
-    const at = position ?? this.position;
-    // A quick look first, as most are right.
-    if (
-      at < 2 ** 31 &&
-      at >= 0 &&
-      length >= 0 &&
-      offset >= 0 &&
-      offset + length <= buffer.length &&
-      isInt(at, length, offset)
-    )
-      return at;
-    checkPosition(at, length);
-    if (!Number.isInteger(offset) || offset < 0 || offset + length > buffer.byteLength)
-      throw new FileCacheError(
-        'EINVAL',
-        `${length} bytes from ${offset} on are not within a buffer of ${buffer.byteLength}`,
-      );
-    return at;
-  }
-
-  private writePlace(buffer: Uint8Array, offset: number, length: number, position: number | null): number {
-    this.mustBeWritable();
-    const at = this.place(buffer, offset, length, position);
-    if (!this.parts.flags.append) {
-      if (position === null) this.position = at + length;
-      return at;
-    }
-    const end = extendSize(this.record, length);
-    noteInodeSize(this.record);
-    return end;
-  }
 }
-
-const isInt = (at: number, length: number, offset: number): boolean =>
-  (at | 0) === at && (length | 0) === length && (offset | 0) === offset;
 
 /** What part of a file is streamed. */
 export interface ChunkOptions {

@@ -60,7 +60,7 @@ export class FileCache {
     this.ownMachine = own;
     this.storage = options.storage ?? defaultStorage();
     this.files = new StorageFiles(this.storage);
-    this.runner = new Runner(this.files, () => machine.task(), options.mayBlock ?? this.storage.mayBlock);
+    this.runner = new Runner(this.files, machine, options.mayBlock ?? this.storage.mayBlock);
     this.memory = memoryOf(() => this.files.open());
     addDisk(machine, (bio) => this.runner.device.submit(bio as Parameters<Runner['device']['submit']>[0]));
     attachFrames(frames);
@@ -129,7 +129,7 @@ export class FileCache {
       opened = openRecord(stat, path);
     }
     const { number, revalidate } = opened;
-    const file = new CachedFile({
+    const file: CachedFile = new CachedFile({
       path,
       flags,
       number,
@@ -137,7 +137,7 @@ export class FileCache {
       storage,
       runner: this.runner,
       memory: this.memory,
-      onClose: (closed) => this.files.remove(closed),
+      onClose: () => this.files.remove(file),
     });
     this.files.add(file);
     if (revalidate) yield* adoptVersion(file, stat);

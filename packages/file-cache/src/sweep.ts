@@ -126,7 +126,9 @@ function recount(): number {
     poke(Page._count(page), expected[pfn]);
     if (cached.has(page)) set(page, PG_LRU);
     else {
+      // On no list, so not on that of the active ones: who frees it looks.
       clear(page, PG_LRU);
+      clear(page, PG_ACTIVE);
       if (expected[pfn] === 0) lost.push(page);
     }
   }

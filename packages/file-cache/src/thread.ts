@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { finishWait, type Ptr, schedule } from '@lockless/cpu/native';
 import type { Page } from '@lockless/mm-types/native';
-import type { AsyncTask } from '@lockless/native';
+import type { AsyncTask, NativeMachine } from '@lockless/native';
 import { lruAddDrain, pageWaitqueue, prepareToWaitOnPageBit } from '@lockless/page/native';
 import { Device, type OpenStorageFiles } from './device.js';
 import { FileCacheError } from './errors.js';
@@ -19,11 +19,11 @@ const RECLAIM_AFTER = 256;
 /** One thread's way to run operations. */
 export class Runner {
   readonly device: Device;
-  private readonly newTask: () => AsyncTask;
+  private readonly machine: NativeMachine;
   private readonly mayBlock: boolean;
 
-  constructor(files: OpenStorageFiles, newTask: () => AsyncTask, mayBlock: boolean) {
-    this.newTask = newTask;
+  constructor(files: OpenStorageFiles, machine: NativeMachine, mayBlock: boolean) {
+    this.machine = machine;
     this.mayBlock = mayBlock;
     this.device = new Device(files);
   }
@@ -38,6 +38,8 @@ export class Runner {
       try {
         step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
         this.settle();
+      } catch (error) {
+        this.recover(error);
       } finally {
         leaveKernel();
         this.device.unplug();
@@ -68,6 +70,8 @@ export class Runner {
         step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
         this.device.unplugBlocking();
         this.settle();
+      } catch (error) {
+        this.recover(error);
       } finally {
         leaveKernel();
       }
@@ -79,6 +83,13 @@ export class Runner {
         failure = { error };
       }
     }
+  }
+
+  /** An error may come from the middle of kernel code: no lock is left held, and the thread may sleep again. */
+  private recover(error: unknown): never {
+    return this.machine.run(() => {
+      throw error;
+    });
   }
 
   /**
@@ -112,7 +123,7 @@ export class Runner {
   private async waitOnPage(page: Ptr<Page>, bit: number): Promise<void> {
     const own = this.device.transferOf(page);
     if (own !== undefined) return await own.over;
-    const task = this.newTask();
+    const task = this.machine.task();
     try {
       for (;;) {
         if (!tryEnterKernel()) await enterKernel();
@@ -165,7 +176,7 @@ export class Runner {
   /** As wait_on_page_bit(), asleep outside kernel code, so that a repair need not wait for us. */
   private waitOnPageBlocking(page: Ptr<Page>, bit: number): void {
     this.refuseOwnTransfer(page);
-    const task = this.newTask();
+    const task = this.machine.task();
     for (;;) {
       enterKernelBlocking();
       let waits: boolean;
