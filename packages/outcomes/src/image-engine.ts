@@ -33,13 +33,20 @@ const HEAP_WORDS = 1 << 15;
 /** Words of a memory. */
 export const IMAGE_WORDS: number = HEAP + HEAP_WORDS;
 
-/** Turns after which a thread that waits is stuck. */
-const TURNS = 4_000_000;
+/** Turns between two looks at the clock. */
+const TURNS = 4096;
+/** Milliseconds after which a thread that waits is stuck: whom it waits for may have no processor for a while. */
+const PATIENCE = 10_000;
+/** The same once a thread was stuck: the program does that, and the other instances need not take as long. */
+const IMPATIENCE = 20;
+let patience = PATIENCE;
+
 const FREED = 0x6b6b6b6b;
 
 class ImageEngine implements NativeEngine {
   readonly words: Int32Array;
   turns = 0;
+  private since = 0;
   private readonly idle: Int32Array = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(words: Int32Array) {
@@ -67,8 +74,15 @@ class ImageEngine implements NativeEngine {
   }
 
   relax(): void {
-    if (++this.turns > TURNS) throw new KernelBug('stuck', 'a thread waits for ever');
-    if (this.turns % 4096 === 0) Atomics.wait(this.idle, 0, 0, 0.05);
+    if (++this.turns % TURNS !== 0) return;
+    const now = performance.now();
+    if (this.turns === TURNS) this.since = now;
+    if (now - this.since > patience) {
+      patience = IMPATIENCE;
+      throw new KernelBug('stuck', 'a thread waits for ever');
+    }
+    // The processor is left to whoever is waited for.
+    Atomics.wait(this.idle, 0, 0, 0.05);
   }
 
   schedule(): void {
