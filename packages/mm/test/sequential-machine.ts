@@ -155,11 +155,11 @@ export class SequentialMachine {
   }
 
   /** An inode and a file open for reading and writing. */
-  file(ino: number, bytes: number): { inode: Ptr<Inode>; file: Ptr<File> } {
+  file(ino: number, bytes: number, alloc: typeof inodeAlloc = inodeAlloc): { inode: Ptr<Inode>; file: Ptr<File> } {
     const { inodes } = this;
     return this.run(
       (function* () {
-        const inode = (yield* inodeAlloc(ino, bytes)) as Ptr<Inode>;
+        const inode = (yield* alloc(ino, bytes)) as Ptr<Inode>;
         inodes.push(inode);
         return { inode, file: (yield* fileOpen(inode, FMODE_READ | FMODE_WRITE)) as Ptr<File> };
       })(),
@@ -168,14 +168,7 @@ export class SequentialMachine {
 
   /** As {@link file}, in memory. */
   memoryFile(ino: number, bytes: number): { inode: Ptr<Inode>; file: Ptr<File> } {
-    const { inodes } = this;
-    return this.run(
-      (function* () {
-        const inode = (yield* shmemInode(ino, bytes)) as Ptr<Inode>;
-        inodes.push(inode);
-        return { inode, file: (yield* fileOpen(inode, FMODE_READ | FMODE_WRITE)) as Ptr<File> };
-      })(),
-    );
+    return this.file(ino, bytes, shmemInode);
   }
 
   mmap(mm: Ptr<MmStruct>, request: MmapRequest): number {

@@ -41,7 +41,8 @@ function* deactivate(page: Ptr<Page>): Op<void> {
   yield* lruAddDrain();
 }
 
-function* isOnList(page: Ptr<Page>): Op<boolean> {
+/** Whether a page is among the first of the inactive list of files. */
+export function* isOnList(page: Ptr<Page>): Op<boolean> {
   const head = lruList(LRU_INACTIVE_FILE);
   let entry = yield* load(ListHead.next(head));
   for (let i = 0; i < 4 && entry !== head; i++, entry = yield* load(ListHead.next(entry)))

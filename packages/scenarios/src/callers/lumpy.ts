@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { ListHead, load, NULL } from '@lockless/cpu';
-import { Page } from '@lockless/mm-types';
-import { LRU_INACTIVE_FILE, lruAddDrain, lruCacheAdd, lruList, pageCount, pageLru, pageToPfn } from '@lockless/page';
+import { NULL } from '@lockless/cpu';
+import type { Page } from '@lockless/mm-types';
+import { LRU_INACTIVE_FILE, lruAddDrain, lruCacheAdd, pageCount, pageLru, pageToPfn } from '@lockless/page';
 import { findGetPage, isolateLruPages, isolationInit, putbackLruPages } from '@lockless/pagecache';
 import { assertThat } from '../assertion.js';
 import { always } from '../claims.js';
 import { truncate } from '../pagecache/orphan.js';
 import { assertCount, bootEmptyCache, cachePage, mapping, newPage } from '../pagecache/tiny-cache.js';
 import { type Scenario, scenario } from '../scenario.js';
+import { isOnList } from './deactivate.js';
 
 /*
  * Lumpy reclaim takes a page off the LRU because its neighbour is there, not because of what it is: from a frame number. What it finds may be looked up
@@ -45,14 +46,6 @@ function* lookUpAndTruncate(): Op<string> {
   const page = yield* findGetPage(mapping, 0);
   if (page === NULL) return 'absent';
   return (yield* truncate(page)) ? 'truncated' : 'locked by reclaim';
-}
-
-function* isOnList(page: Ptr<Page>): Op<boolean> {
-  const head = lruList(LRU_INACTIVE_FILE);
-  let entry = yield* load(ListHead.next(head));
-  for (let i = 0; i < 4 && entry !== head; i++, entry = yield* load(ListHead.next(entry)))
-    if (entry === Page.lru(page)) return true;
-  return false;
 }
 
 export const lumpyScenarios: readonly Scenario[] = [
