@@ -16,6 +16,8 @@ export interface Deliberate {
   readonly ends: 'step' | 'rest' | 'field';
 }
 
+const LEFT: readonly string[] = ['none', 'swap'];
+const PRESENT: readonly string[] = ['anon', 'file', 'shmem'];
 const isRead = ({ op }: Step): boolean => op === 'read' || op === 'contents';
 
 /** All of them. Everything that is not in this table is a bug of one side. */
@@ -49,7 +51,7 @@ export const deliberateDifferences: readonly Deliberate[] = [
       const step = steps[at];
       const moved = steps.slice(0, at).findLastIndex((before) => before.op === 'mremap' && before.stays);
       if (!steps.slice(0, Math.max(0, moved)).some(({ op }) => op === 'mlock')) return false;
-      if (step.op === 'swap-out') return field === 'kind' && simulated === 'swap' && real === 'anon';
+      if (step.op === 'swap-out') return field === 'kind' && LEFT.includes(simulated) && PRESENT.includes(real);
       return step.op === 'madvise' && step.advice === 'free' && field === 'flags' && real === `${simulated} swapbacked`;
     },
     ends: 'step',
