@@ -9,7 +9,13 @@ import { readmeExample } from '../scripts/readme-example.mjs';
 import { repositoryRoot } from './planted-repository.js';
 
 /** Programs of documents about native builds, run on what is built, as a user's would be. */
-const documents = ['docs/native/rcu.md', 'docs/native/shared-map.md', 'packages/shared-map/README.md'];
+const documents = [
+  'docs/native/rcu.md',
+  'docs/native/shared-map.md',
+  'packages/file-cache/README.md',
+  'packages/native/README.md',
+  'packages/shared-map/README.md',
+];
 
 const cache = join(repositoryRoot, 'node_modules/.cache');
 mkdirSync(cache, { recursive: true });
@@ -22,6 +28,6 @@ test.each(documents)('%s: its program prints what it says', async (document) => 
   const file = join(folder, `${document.replaceAll(/\W/g, '-')}.mjs`);
   const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
   writeFileSync(file, ts.transpileModule(example.program, { compilerOptions }).outputText);
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 60_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: folder, timeout: 60_000 });
   expect(stdout).toBe(example.output);
 });
