@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { Worker } from 'node:worker_threads';
-import type { Answer, Job, Task, ThreadData } from './protocol.js';
+import { BatchSum } from './batch-sum.js';
+import type { Answer, Counted, Job, Task, ThreadData } from './protocol.js';
 import { Control } from './rendezvous.js';
+import { Watch, type WatchOptions } from './watch.js';
 
 /** What a run has seen. */
 export interface Seen {
@@ -9,17 +11,17 @@ export interface Seen {
   readonly outcomes: ReadonlyMap<string, number>;
   /** Instances that were given up: a loop went on for too long. */
   readonly givenUp: number;
+  /**
+   * Null for a run that ended. Otherwise the threads that did not come back from an instance, by their numbers; none, if what loops stands before or
+   * behind the instances. Of that batch nothing is counted.
+   */
+  readonly stuck: readonly number[] | null;
   readonly seconds: number;
 }
 
-export interface RunOptions {
-  /** A run ends behind the batch in which its time is over, */
-  readonly seconds?: number;
-  /** or after so many batches. */
+export interface RunOptions extends WatchOptions {
+  /** A run ends after so many batches. */
   readonly batches?: number;
-  readonly signal?: AbortSignal;
-  /** Called a few times a second with the batches done so far. */
-  readonly onProgress?: (batches: number) => void;
 }
 
 /** As many instances as a batch may have. */
@@ -51,37 +53,32 @@ export class Crew {
     this.out = new SharedArrayBuffer(options.out);
   }
 
-  /** Runs a job, whose first `threads` parts a thread each takes. Rejects when a thread fails. */
+  /** Runs a job, whose first `threads` parts a thread each takes. Rejects when a thread fails. Threads that are stuck are ended: the next run gets new ones. */
   async run(task: Task, threads: number, options: RunOptions): Promise<Seen> {
     const { control } = this;
     control.reset();
-    let started = performance.now();
-    let begun = false;
-    const { seconds = Number.POSITIVE_INFINITY, batches = 2 ** 31, signal, onProgress } = options;
-    const stop = (): void => control.stop();
-    signal?.addEventListener('abort', stop);
-    if (signal?.aborted) stop();
-    const timer = setInterval(() => {
-      // What it takes to load and boot is not counted.
-      if (!begun && control.begun) {
-        begun = true;
-        started = performance.now();
-      }
-      if (begun && (performance.now() - started) / 1000 >= seconds) stop();
-      onProgress?.(control.batches);
-    }, 20);
+    const { batches = 2 ** 31, signal } = options;
+    const sum = new BatchSum(threads);
+    const watch = new Watch(control, options);
     try {
       await this.enlist(threads);
-      const answers = this.workers.slice(0, threads).map((worker) => answerOf(worker, control));
-      for (const worker of this.workers.slice(0, threads)) worker.postMessage({ ...task, batches } satisfies Job);
-      return summed(await Promise.all(answers), (performance.now() - started) / 1000);
+      const workers = this.workers.slice(0, threads);
+      const answers = workers.map((worker) => answerOf(worker, control, (counted) => sum.add(counted)));
+      for (const worker of workers) worker.postMessage({ ...task, batches } satisfies Job);
+      const ended = await Promise.race([Promise.all(answers), watch.overdue]);
+      let stuck: Seen['stuck'] = null;
+      if (ended === 'overdue') {
+        // Who was asked to end has not had its time.
+        if (!signal?.aborted) stuck = control.away;
+        await this.end();
+      } else refuseFailed(ended);
+      return { outcomes: sum.outcomes, givenUp: sum.givenUp, stuck, seconds: watch.seconds };
     } catch (error) {
       // Whoever is left waits for who is gone, or keeps a lock: the next run gets new threads.
       await this.end();
       throw error;
     } finally {
-      clearInterval(timer);
-      signal?.removeEventListener('abort', stop);
+      watch.end();
     }
   }
 
@@ -97,7 +94,7 @@ export class Crew {
       this.workers.push(worker);
       fresh.push(worker);
     }
-    await Promise.all(fresh.map((worker) => answerOf(worker, this.control)));
+    await Promise.all(fresh.map((worker) => answerOf(worker, this.control, () => {})));
   }
 
   private start(thread: number): Worker {
@@ -113,8 +110,8 @@ export class Crew {
   }
 }
 
-/** The next answer of a thread. When it dies instead, the others must not wait for it. */
-function answerOf(worker: Worker, control: Control): Promise<Answer> {
+/** The last answer of a thread to what it was given. When it dies instead, the others must not wait for it. */
+function answerOf(worker: Worker, control: Control, count: (counted: Counted) => void): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       worker.off('message', take);
@@ -122,6 +119,7 @@ function answerOf(worker: Worker, control: Control): Promise<Answer> {
       worker.off('exit', gone);
     };
     const take = (answer: Answer): void => {
+      if (answer.kind === 'counted') return count(answer);
       settle();
       resolve(answer);
     };
@@ -137,15 +135,7 @@ function answerOf(worker: Worker, control: Control): Promise<Answer> {
   });
 }
 
-function summed(answers: readonly Answer[], seconds: number): Seen {
-  const outcomes = new Map<string, number>();
-  let givenUp = 0;
-  for (const answer of answers) {
-    if (answer.kind === 'failed' && answer.message !== '') throw new Error(answer.message);
-    if (answer.kind !== 'done') continue;
-    givenUp += answer.givenUp;
-    for (const [outcome, count] of answer.seen) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + count);
-  }
+function refuseFailed(answers: readonly Answer[]): void {
+  for (const answer of answers) if (answer.kind === 'failed' && answer.message !== '') throw new Error(answer.message);
   if (answers.some(({ kind }) => kind === 'failed')) throw new Error('the threads of a run were abandoned');
-  return { outcomes, givenUp, seconds };
 }

@@ -14,7 +14,8 @@ interface Batch {
 
 type ThreadFunction = (batch: Batch, meet: (instance: number) => void, out: Int32Array) => void;
 
-const INSTANCES = 4096;
+/** Of a batch. */
+export const INSTANCES = 4096;
 const LINE = 16;
 /** Random offset of a block: so that instances of different variables share a line in one batch and not in another. */
 const OFFSETS = 64;

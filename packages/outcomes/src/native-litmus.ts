@@ -2,7 +2,7 @@
 import type { Litmus } from '@lockless/litmus';
 import { classify, expectedOutcomes, type OutcomeRow } from './classify.js';
 import { type Build, Crew, type RunOptions } from './crew.js';
-import { litmusOutWords, litmusWords } from './litmus-cases.js';
+import { INSTANCES, litmusOutWords, litmusWords } from './litmus-cases.js';
 import { litmusCode, NotNative } from './litmus-code.js';
 import type { TableName } from './primitives.js';
 import { FREE_WORDS } from './thread-engine.js';
@@ -51,7 +51,9 @@ export class NativeLitmus {
     );
     const rows = classify(litmus, expected, seen);
     const instances = [...seen.outcomes.values()].reduce((sum, count) => sum + count, 0);
-    const { givenUp, seconds } = seen;
+    // Of a batch that never ends nothing is known.
+    const givenUp = seen.givenUp + (seen.stuck === null ? 0 : INSTANCES);
+    const { seconds } = seen;
     return { table, seed, instances, givenUp, seconds, rows, holds: rows.every(({ kind }) => kind !== 'forbidden') };
   }
 

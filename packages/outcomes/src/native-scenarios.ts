@@ -52,6 +52,7 @@ export async function runScenario(name: string, options: ScenarioOptions = {}): 
     const seen = await crew.run({ kind: 'scenario', name, seed }, threads, options);
     const counts = new Map((found.mustReach ?? []).map((label): [string, number] => [label, 0]));
     for (const [outcome, count] of seen.outcomes) counts.set(outcome, count);
+    if (seen.stuck !== null) counts.set(stuckText(seen.stuck.map((thread) => Object.keys(found.threads)[thread])), 1);
     const outcomes = [...counts]
       .map(([outcome, count]) => ({ outcome, count, violated: outcome.startsWith(BROKEN) }))
       .sort((a, b) => Number(b.violated) - Number(a.violated));
@@ -61,4 +62,10 @@ export async function runScenario(name: string, options: ScenarioOptions = {}): 
   } finally {
     await crew.end();
   }
+}
+
+/** A livelock, as an outcome: the threads that do not come back from an instance. */
+function stuckText(threads: readonly string[]): string {
+  if (threads.length === 0) return `${BROKEN}stuck: setup or claims never end`;
+  return `${BROKEN}stuck: ${threads.join(' and ')} ${threads.length === 1 ? 'does' : 'do'} not come back`;
 }

@@ -30,5 +30,15 @@ export type Job = Task & { readonly batches: number };
 /** What a thread answers. */
 export type Answer =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'done'; readonly seen: readonly (readonly [string, number])[]; readonly givenUp: number }
+  | Counted
+  | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly message: string };
+
+/** A thread's share of a batch. It is told at once: a thread that is stuck in the next one tells nothing any more. */
+export interface Counted {
+  readonly kind: 'counted';
+  readonly batch: number;
+  /** Outcomes, in the words of the job. */
+  readonly seen: readonly (readonly [string, number])[];
+  readonly givenUp: number;
+}

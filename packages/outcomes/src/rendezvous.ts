@@ -9,8 +9,12 @@ const FAILED = 3 * LINE;
 const BATCHES = 4 * LINE;
 const GO_ON = 5 * LINE;
 const BEGUN = 6 * LINE;
+/** Where each thread is: 0 outside of its part of a batch, or the number of the instance that it has come to, from 1. */
+const PLACES = 7 * LINE;
+/** As many threads as a run may have. */
+export const THREADS = 16;
 /** Here the meeting words begin. */
-const MEETINGS = 7 * LINE;
+const MEETINGS = PLACES + THREADS * LINE;
 
 /** Thrown in the threads that remain when another one has failed. */
 export class Abandoned extends Error {
@@ -57,6 +61,20 @@ export class Control {
     return Atomics.load(this.shared, BEGUN) !== 0;
   }
 
+  /** Threads that are in their part of the batch. */
+  get away(): readonly number[] {
+    return this.places.flatMap((place, thread) => (place === 0 ? [] : [thread]));
+  }
+
+  /** Differs from what it was before if the threads have got on. */
+  get signOfLife(): string {
+    return `${this.begun} ${this.batches} ${this.places}`;
+  }
+
+  private get places(): readonly number[] {
+    return Array.from({ length: THREADS }, (_, thread) => Atomics.load(this.shared, PLACES + thread * LINE));
+  }
+
   countBatch(): void {
     Atomics.add(this.shared, BATCHES, 1);
   }
@@ -76,12 +94,14 @@ const PATIENCE = 100_000;
 export class Rendezvous {
   private readonly shared: Int32Array;
   private readonly control: Control;
+  private readonly thread: number;
   private readonly threads: number;
   private sink = 1;
 
-  constructor(control: Control, threads: number) {
+  constructor(control: Control, thread: number, threads: number) {
     this.control = control;
     this.shared = control.shared;
+    this.thread = thread;
     this.threads = threads;
   }
 
@@ -102,9 +122,14 @@ export class Rendezvous {
     }
   }
 
+  /** The thread is back from its part of the batch. */
+  back(): void {
+    Atomics.store(this.shared, PLACES + this.thread * LINE, 0);
+  }
+
   /** Waits as barrier() does. The first thread decides for all whether there is another batch: each for itself might see the request to stop at another time. */
-  goesOn(first: boolean, more: boolean): boolean {
-    if (first) Atomics.store(this.shared, GO_ON, more && !this.control.stopped ? 1 : 0);
+  goesOn(more: boolean): boolean {
+    if (this.thread === 0) Atomics.store(this.shared, GO_ON, more && !this.control.stopped ? 1 : 0);
     this.barrier();
     return Atomics.load(this.shared, GO_ON) !== 0;
   }
@@ -119,10 +144,13 @@ export class Rendezvous {
    * to `delay` steps, to be early or late. Who has looked for the others too often in vain stops doing so: they have no processor now.
    */
   meeting(every: number, delay: number, seed: number): (instance: number) => void {
-    const { shared, threads } = this;
+    const { shared, thread, threads } = this;
+    const place = PLACES + thread * LINE;
     let random = seed | 1;
     let patience = PATIENCE;
     return (instance) => {
+      // Plain: an atomic store would empty the store buffer before each instance.
+      shared[place] = instance + 1;
       if ((instance & (every - 1)) === 0) {
         const word = MEETINGS + instance * LINE;
         if (Atomics.add(shared, word, 1) < threads - 1)

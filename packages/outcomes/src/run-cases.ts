@@ -12,22 +12,20 @@ const EVERY = [1, 1, 8, 64, 1024] as const;
 const SELDOM = [64, 256, 1024] as const;
 const DELAYS = [1, 1, 4, 16, 64, 256] as const;
 
-/**
- * One thread's part of a run: batches, until somebody asks for the end or there were enough. Only complete batches are counted, so the
- * tables are consistent whenever it ends.
- */
+/** One thread's part of a run: batches, until somebody asks for the end or there were enough. It tells of its share of each. */
 export function runCases(
   cases: Cases,
   thread: number,
   control: Control,
   { seed, batches }: { readonly seed: number; readonly batches: number },
-): Tally {
+  tell: (batch: number, tally: Tally) => void,
+): void {
   const { instances, threads } = cases;
   const random = new Random(seed);
-  const rendezvous = new Rendezvous(control, threads);
+  const rendezvous = new Rendezvous(control, thread, threads);
   const [from, to] = share(instances, thread, threads);
-  const tally = new Tally();
   for (let batch = 1; ; batch++) {
+    const tally = new Tally();
     cases.draw(random);
     const every = random.pick(threads > availableParallelism() ? SELDOM : EVERY);
     const delay = random.pick(DELAYS);
@@ -37,9 +35,11 @@ export function runCases(
     const meet = rendezvous.meeting(every, delay, own);
     rendezvous.barrier();
     cases.run(thread, meet);
-    const more = rendezvous.goesOn(thread === 0, batch < batches);
+    rendezvous.back();
+    const more = rendezvous.goesOn(batch < batches);
     cases.count(from, to, tally);
+    tell(batch, tally);
     if (thread === 0) control.countBatch();
-    if (!more) return tally;
+    if (!more) return;
   }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { CpuLocal, NativeEngine } from '@lockless/cpu/native';
 import { HELD_LOCKS, installEngine, STATIC_WORDS } from '@lockless/cpu/native';
+import { THREADS } from './rendezvous.js';
 
 const LINE = 16;
 const HELD = Math.ceil(HELD_LOCKS / LINE) * LINE;
 /** Words of each thread: for barriers, and for the locks that it holds. */
 const OWN = LINE + HELD;
-/** As many threads as a litmus test may have. */
-export const THREADS = 16;
 
 /** Behind the data of the packages and what belongs to threads: words that nobody uses yet. */
 export const FREE_WORDS: number = STATIC_WORDS + THREADS * OWN;

@@ -5,9 +5,9 @@ import type { Cases } from './cases.js';
 import { LitmusCases } from './litmus-cases.js';
 import { primitivesOf } from './primitives.js';
 import type { Answer, Job, ThreadData } from './protocol.js';
-import { Abandoned, Control, Rendezvous } from './rendezvous.js';
+import { Abandoned, Control, Rendezvous, THREADS } from './rendezvous.js';
 import { runCases } from './run-cases.js';
-import { FREE_WORDS, installThreadEngine, THREADS } from './thread-engine.js';
+import { FREE_WORDS, installThreadEngine } from './thread-engine.js';
 
 /* What a thread of a crew does: its part of each job. */
 
@@ -29,11 +29,13 @@ async function casesOf(job: Job): Promise<Cases> {
 
 async function run(job: Job): Promise<Answer> {
   const cases = await casesOf(job);
-  new Rendezvous(control, cases.threads).barrier();
+  new Rendezvous(control, thread, cases.threads).barrier();
   control.begin();
-  const tally = runCases(cases, thread, control, job);
-  const seen = [...tally.seen].map(([key, count]): [string, number] => [cases.describe(key), count]);
-  return { kind: 'done', seen, givenUp: tally.givenUp };
+  runCases(cases, thread, control, job, (batch, { seen: counts, givenUp }) => {
+    const seen = [...counts].map(([key, count]): [string, number] => [cases.describe(key), count]);
+    answer({ kind: 'counted', batch, seen, givenUp });
+  });
+  return { kind: 'done' };
 }
 
 parentPort?.on('message', (job: Job) => {

@@ -11,11 +11,7 @@ P1(int *x, int *y) { WRITE_ONCE(*y, 1); ${between} r0 = READ_ONCE(*x); }
 ${filter}
 exists (0:r0=0 /\\ 1:r0=0)`);
 
-const seen = (outcomes: Readonly<Record<string, number>>) => ({
-  outcomes: new Map(Object.entries(outcomes)),
-  givenUp: 0,
-  seconds: 1,
-});
+const seen = (outcomes: Readonly<Record<string, number>>) => ({ outcomes: new Map(Object.entries(outcomes)) });
 
 function kinds(litmus: ReturnType<typeof parseLitmus>, outcomes: Readonly<Record<string, number>>) {
   const rows = classify(litmus, expectedOutcomes(litmus), seen(outcomes));
