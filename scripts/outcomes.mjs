@@ -20,7 +20,7 @@ import { Command } from 'commander';
 import { repositoryRoot } from './workspaces.mjs';
 
 const options = new Command('outcomes')
-  .option('--seconds <n>', 'for each test', Number, 2)
+  .option('--seconds <n>', 'for each test', Number, 1)
   .option('--kernel <folder>', "the kernel's tools/memory-model/litmus-tests")
   .option('--only <part>', 'litmus or scenarios')
   .parse()
@@ -164,7 +164,7 @@ for (const [name, make] of Object.entries(parts)) {
   if (options.only !== undefined && options.only !== name) continue;
   const generated = await make();
   const text = readFileSync(page, 'utf8');
-  const marked = new RegExp(`(<!-- generated: node scripts/outcomes.mjs --only ${name} -->\n)[sS]*?(<!-- end -->)`);
+  const marked = new RegExp(`(<!-- generated: node scripts/outcomes.mjs --only ${name} -->\n)[\\s\\S]*?(<!-- end -->)`);
   writeFileSync(
     page,
     text.replace(marked, (_, begin, end) => `${begin}${generated}\n${end}`),
