@@ -20,7 +20,7 @@ import { Command } from 'commander';
 import { repositoryRoot } from './workspaces.mjs';
 
 const options = new Command('outcomes')
-  .option('--seconds <n>', 'for each test', Number, 1)
+  .option('--seconds <n>', 'for each test', Number, 0.5)
   .option('--kernel <folder>', "the kernel's tools/memory-model/litmus-tests")
   .option('--only <part>', 'litmus or scenarios')
   .parse()
