@@ -13,7 +13,7 @@ import { randomLitmus } from './engines/random-litmus.js';
  * The checker against the litmus engine, which agrees with herd7: the same test as kernel-side code and as syntax. Final states, and how many executions
  * end in each. Under LKMM the litmus engine is given the dependencies that the checker assumes.
  */
-const RUNS = Number(process.env.LOCKLESS_RUNS ?? 40);
+const RUNS = Number(process.env.LOCKLESS_RUNS ?? 20);
 const MODELS = ['sc', 'tso', 'lkmm'] as const;
 type Model = (typeof MODELS)[number];
 

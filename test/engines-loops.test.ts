@@ -10,7 +10,7 @@ import { statesOf } from './engines/state-space.js';
  * Programs with loops, locks, sleepers and memory that is freed: the checker against the state space under sequential consistency, which needs no
  * bound. Then the checker against itself.
  */
-const RUNS = Number(process.env.LOCKLESS_RUNS ?? 15);
+const RUNS = Number(process.env.LOCKLESS_RUNS ?? 8);
 
 /** What becomes of threads that wait for ever has several names. */
 const STUCK = ['deadlock', 'livelock', 'lost-wakeup'];

@@ -12,7 +12,7 @@ import { type RandomProgram, randomProgram, runThread, WORDS } from './engines/r
  * Three engines on the same random programs: the definition (every candidate, filtered by the axioms), the checker (every execution, none
  * twice) and the simulator (some executions).
  */
-const RUNS = Number(process.env.LOCKLESS_RUNS ?? 40);
+const RUNS = Number(process.env.LOCKLESS_RUNS ?? 20);
 /** A machine costs more than a check, so the simulator gets fewer programs, with some seeds each. */
 const SIMULATED_RUNS = Math.ceil(RUNS / 4);
 const SEEDS = 10;

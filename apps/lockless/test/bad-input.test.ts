@@ -142,7 +142,7 @@ describe('wrong usage: exit 2, what was expected, no output', () => {
     ],
     [['rum'], "unknown command 'rum'"],
     [['record'], "missing required argument 'command'"],
-    [['bench', 'disk'], 'Allowed choices are simulator, checker, pagecache, rmap'],
+    [['bench', 'disk'], 'Allowed choices are simulator, checker, native, pagecache, rmap'],
     [[], 'Usage: lockless'],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await lockless(...args);

@@ -19,11 +19,11 @@ const CPUS = [1, 2, 8] as const;
 
 /**
  * A Latin square: each recording meets each model and each number of CPUs once, each model each number of CPUs. The seed is 10 times
- * the recording, plus the model, plus one. Without `LOCKLESS_LONG` each recording meets one model.
+ * the recording, plus the model, plus one. Without `LOCKLESS_LONG` each but the longest meets one model.
  */
 const RUNS = BUNDLED.flatMap((name, r) =>
   MODELS.map((model, m) => ({ name, model, cpus: CPUS[(r + m) % CPUS.length], seed: 10 * r + m + 1 })),
-).filter(({ seed }) => LONG || [2, 13, 22, 31].includes(seed));
+).filter(({ seed }) => LONG || [2, 22, 31].includes(seed));
 
 describe('the recordings, replayed with as much memory as they had', () => {
   it.each(RUNS)('$name, $model, $cpus CPUs, seed $seed: does all of it, and agrees with Linux', async (run) => {

@@ -265,7 +265,7 @@ describe.each(rmap.RMAP_DESIGNS)('%s', (name) => {
           expect([nr_anon_pages, nr_mapped]).toEqual([0, 0]);
         });
       }),
-      { numRuns: Number(process.env.LOCKLESS_RUNS ?? 150) },
+      { numRuns: Number(process.env.LOCKLESS_RUNS ?? 60) },
     );
   });
 

@@ -7,7 +7,7 @@ const ALL: readonly ModelName[] = ['sc', 'tso', 'lkmm'];
 const LONG = process.env.LOCKLESS_LONG !== undefined;
 const MODELS = LONG ? ALL : (['lkmm'] as const);
 
-/** A third of the time that all scenarios take together: with `LOCKLESS_LONG`, and in `npm run scenarios`. */
+/** Not without `LOCKLESS_LONG`: half of the time that all scenarios take together. */
 const SLOW = new Set([
   'classic-joins-wanted-batch',
   'conversion-without-memory',
@@ -31,7 +31,7 @@ const outcome = ({ verdict, bound, violation }: CheckResult): string =>
 const kindOf = (claim: GuardClaim['without'][ModelName]): string => (claim === 'holds' ? claim : claim.kind);
 
 /**
- * Every claim of every scenario, under LKMM; with `LOCKLESS_LONG` also under SC and TSO that it holds, and the claims that differ from LKMM's. What is found without a guard is
+ * Every claim of every third scenario, under LKMM; with `LOCKLESS_LONG` of all, also under SC and TSO that it holds, and the claims that differ from LKMM's. What is found without a guard is
  * found again by its replay token. All claims under all models are run when the catalogue's page is made, and when it is checked (`npm run scenarios`).
  */
 export function claimsHold(scenarios: readonly Scenario[]): void {
@@ -40,7 +40,7 @@ export function claimsHold(scenarios: readonly Scenario[]): void {
     for (const { guards } of scenarios) expect(new Set(guards.map(({ name }) => name)).size).toBe(guards.length);
   });
 
-  const here = scenarios.filter(({ name }) => LONG || !SLOW.has(name));
+  const here = scenarios.filter(({ name }, i) => LONG || (i % 3 === 0 && !SLOW.has(name)));
   describe.each(here)('$name', (scenario) => {
     const { guards, mustReach = [] } = scenario;
 
@@ -64,7 +64,8 @@ export function claimsHold(scenarios: readonly Scenario[]): void {
         if (kind === 'unreached') return; // No one execution shows it.
         if (model !== 'lkmm' && without.lkmm !== 'holds') return; // Its counterexample is replayed under LKMM.
         const again = await check(scenario, { model, without: [name], replay });
-        expect(again.violation).toMatchObject({ kind, at, replay });
+        // A token without steps says that nothing has to happen before: what does happen is up to the replay.
+        expect(again.violation).toMatchObject(replay === '1' ? { kind, at } : { kind, at, replay });
       });
     });
   });
