@@ -2,7 +2,14 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { difference, Numbers, runSimulated } from './native/compare.js';
-import { NativeSide, removePrograms, storesOf, stripProgram, withoutStore } from './native/native-side.js';
+import {
+  NativeSide,
+  removePrograms,
+  type StoreStatement,
+  storesOf,
+  stripProgram,
+  withoutStore,
+} from './native/native-side.js';
 import type { Program, Step } from './native/program.js';
 
 const long = process.env.LOCKLESS_LONG !== undefined;
@@ -47,28 +54,28 @@ describe('the stripped and the simulated build do the same, step for step', () =
 });
 
 const files: readonly (readonly [program: string, file: string])[] = [
-  ['rcu', 'urcu-mb.js'],
-  ['rcu', 'urcu-call-rcu.js'],
-  ['page', 'page-buddy.js'],
-  ['page', 'pagevec.js'],
-  ['radix-tree', 'radix-tree.js'],
-  ['radix-tree', 'radix-tree-tag.js'],
-  ['pagecache', 'filemap.js'],
-  ['pagecache', 'bio.js'],
+  ['rcu', 'urcu-mb.ts'],
+  ['rcu', 'urcu-call-rcu.ts'],
+  ['page', 'page-buddy.ts'],
+  ['page', 'pagevec.ts'],
+  ['radix-tree', 'radix-tree.ts'],
+  ['radix-tree', 'radix-tree-tag.ts'],
+  ['pagecache', 'filemap.ts'],
+  ['pagecache', 'bio.ts'],
 ];
 
 /** What a thread alone does not come to: repairs after a death, and the end of reclaim. */
 const notReached = [
-  'smpStoreRelease(urcuReader(cpu), 0);',
-  'smpStoreRelease(UrcuGp.lock(gp), 0);',
-  'store(RcuHead.next(at), NULL);',
-  'store(Zone.pagesScanned(zone), 0);',
+  'if (endReader()) yield* smpStoreRelease(urcuReader(cpu), 0);',
+  'if ((yield* readOnce(UrcuGp.lock(gp))) === cpu + 1 && endGracePeriod()) yield* smpStoreRelease(UrcuGp.lock(gp), 0);',
+  'yield* store(RcuHead.next(at), NULL);',
+  'yield* store(Zone.pagesScanned(zone), 0);',
 ];
 
 /** Whether a native build without that store does something else somewhere. */
-async function noticed(name: string, file: string, nth: number): Promise<boolean> {
+async function noticed(name: string, store: StoreStatement): Promise<boolean> {
   const program = await programs[name]();
-  const native = new NativeSide(withoutStore(name, file, nth));
+  const native = new NativeSide(withoutStore(name, store));
   try {
     const loaded = await native.loaded;
     const numbers = new Numbers(loaded);
@@ -86,8 +93,8 @@ describe('a native build that lacks one store is noticed', () => {
     expect(stores).not.toEqual([]);
     const missed: string[] = [];
     // The long form: without any of them. The page cache's programs take too long for that.
-    for (const [nth, statement] of stores.slice(0, long && name !== 'pagecache' ? stores.length : 1).entries())
-      if (!(await noticed(name, file, nth)) && !notReached.includes(statement)) missed.push(`${file}: ${statement}`);
+    for (const store of stores.slice(0, long && name !== 'pagecache' ? stores.length : 1))
+      if (!(await noticed(name, store)) && !notReached.includes(store.source)) missed.push(`${file}: ${store.source}`);
     expect(missed).toEqual([]);
   });
 });

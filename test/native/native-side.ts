@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { SourceMap } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -51,27 +52,40 @@ export function stripProgram(name: string, folder: string = folderOfProcess): st
 export const removePrograms = (): void => rmSync(folderOfProcess, { recursive: true, force: true });
 
 const STORE =
-  /^ *(?:store|writeOnce|rcuAssignPointer|smpStoreRelease|atomic\w+|(?:nonAtomic)?(?:set|clear)\w+)\(.*\);$/gm;
+  /^(\s*(?:else )?(?:if \(.*\) )?)(?:store|writeOnce|rcuAssignPointer|smpStoreRelease|atomic\w+|(?:nonAtomic)?(?:set|clear)\w+)\(.*\);$/gm;
 
-/** The statements of a file of a native build that do nothing but store. */
-export function storesOf(name: string, file: string): string[] {
-  const text = readFileSync(join(repositoryRoot, 'packages', name, 'dist/native', file), 'utf8');
-  return [...text.matchAll(STORE)].map(([statement]) => statement.trim());
+const nativeBuild = (name: string): string => join(repositoryRoot, 'packages', name, 'dist/native/index.js');
+
+/** A statement that does nothing but store: where it is in the native build, and the line of the source that it was made of. */
+export interface StoreStatement {
+  readonly at: number;
+  readonly source: string;
 }
 
-/** A program with a copy of the package of its name in which one of these statements is missing. */
-export function withoutStore(name: string, file: string, nth: number): string {
-  const folder = join(folderOfProcess, `${name}-${file}-${nth}`);
+/** The statements of a native build that do nothing but store and stem from that source file. */
+export function storesOf(name: string, file: string): StoreStatement[] {
+  const text = readFileSync(nativeBuild(name), 'utf8');
+  const map = new SourceMap(JSON.parse(readFileSync(`${nativeBuild(name)}.map`, 'utf8')));
+  const lines = readFileSync(join(repositoryRoot, 'packages', name, 'src', file), 'utf8').split('\n');
+  return [...text.matchAll(STORE)].flatMap(({ index, 1: before }) => {
+    const above = text.slice(0, index + before.length).split('\n');
+    const entry = map.findEntry(above.length - 1, (above.at(-1) ?? '').length);
+    if (!('originalSource' in entry) || !entry.originalSource.endsWith(`/src/${file}`)) return [];
+    return [{ at: index, source: lines[entry.originalLine].trim() }];
+  });
+}
+
+/** A program with a copy of the package of its name in which that statement is missing. */
+export function withoutStore(name: string, { at }: StoreStatement): string {
+  const folder = join(folderOfProcess, `${name}-${at}`);
   const copy = join(folder, 'node_modules/@lockless', name);
   const original = join(repositoryRoot, 'packages', name);
   cpSync(join(original, 'package.json'), join(copy, 'package.json'));
-  cpSync(join(original, 'dist/native'), join(copy, 'dist/native'), { recursive: true });
-  const target = join(copy, 'dist/native', file);
-  let at = 0;
-  writeFileSync(
-    target,
-    readFileSync(target, 'utf8').replace(STORE, (statement) => (at++ === nth ? ';' : statement)),
+  mkdirSync(join(copy, 'dist/native'), { recursive: true });
+  const text = readFileSync(nativeBuild(name), 'utf8').replace(STORE, (statement, before: string, index: number) =>
+    index === at ? `${before};` : statement,
   );
+  writeFileSync(join(copy, 'dist/native/index.js'), text);
   return stripProgram(name, folder);
 }
 

@@ -30,7 +30,7 @@ class UsageError extends Error {}
 /** The command; returns its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
-    return run(args);
+    return await run(args);
   } catch (error) {
     if (error instanceof StripError || error instanceof CompileError) {
       console.error(error.message);
@@ -48,7 +48,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function run(args: readonly string[]): number {
+async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -67,7 +67,7 @@ function run(args: readonly string[]): number {
     return 0;
   }
   if (values.package) {
-    buildNativePackage(positionals[0] ?? '.');
+    await buildNativePackage(positionals[0] ?? '.');
     return 0;
   }
   if (positionals.length === 0) throw new UsageError('nothing to translate: expected FILE or FOLDER');

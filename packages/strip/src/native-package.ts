@@ -3,6 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { compile } from './compile.js';
 import { type FolderOptions, stripFolder } from './folder.js';
+import { oneModule } from './one-module.js';
+import { exportedVariables } from './settle.js';
 
 /** The part of a package.json that says how its native build is made. */
 interface Manifest {
@@ -39,7 +41,7 @@ const OPERATIONS = 'operations.json';
  * Makes the native build of the package in `folder`: `src` translated into `.native`, and that compiled into `dist/native`. Imports of packages that have
  * a `./native` themselves lead there. Returns the number of files. Throws {@link StripError}, {@link CompileError} or {@link ManifestError}.
  */
-export function buildNativePackage(folder: string): number {
+export async function buildNativePackage(folder: string): Promise<number> {
   const manifest = readManifest(folder);
   const segment = manifest.lockless?.segment;
   if (typeof segment !== 'number' || !Number.isInteger(segment) || segment < 0)
@@ -48,11 +50,13 @@ export function buildNativePackage(folder: string): number {
     );
   const modules: Record<string, string> = {};
   const operations = new Map<string, ReadonlySet<string>>();
+  const variables = new Map<string, ReadonlySet<string>>();
   for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
     const found = dependency(folder, name);
     if (found === null || readManifest(found).exports?.['./native'] === undefined) continue;
     modules[name] = `${name}/native`;
     operations.set(name, readOperations(found));
+    variables.set(`${name}/native`, exportedVariables(readFileSync(join(found, 'dist/native/index.js'), 'utf8')));
   }
   const generated = join(folder, '.native');
   const out = join(folder, 'dist', 'native');
@@ -61,6 +65,7 @@ export function buildNativePackage(folder: string): number {
   const result = stripFolder(join(folder, 'src'), generated, options);
   if (result.redirects) writeFileSync(join(generated, 'static-data.ts'), staticData(segment, manifest.name));
   compile(generated, out, join(folder, 'tsconfig.json'));
+  await oneModule(out, (module, name) => variables.get(module)?.has(name) === false);
   writeFileSync(join(out, OPERATIONS), JSON.stringify(result.operations));
   return result.files.size;
 }

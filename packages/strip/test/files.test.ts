@@ -107,7 +107,7 @@ export function* outer(): Op<void> {
 }
 `,
   });
-  buildNativePackage(folder);
+  await buildNativePackage(folder);
   const program = `
     const { outer, word } = await import(${JSON.stringify(pathToFileURL(join(folder, 'dist/native/index.js')).href)});
     console.log(word >> 14);
@@ -125,12 +125,12 @@ export function* outer(): Op<void> {
   expect(JSON.parse(read('dist/native/thrower.d.ts.map')).sources).toEqual(['../../src/thrower.ts']);
 });
 
-test('a package: what does not compile is told, and so is a package without a segment', () => {
+test('a package: what does not compile is told, and so is a package without a segment', async () => {
   givenPackage({ 'src/index.ts': 'export const a: number = "a";\n' });
-  expect(() => buildNativePackage(folder)).toThrow(CompileError);
-  expect(() => buildNativePackage(folder)).toThrow(/index\.ts\(1,14\): error TS2322/);
+  await expect(buildNativePackage(folder)).rejects.toThrow(CompileError);
+  await expect(buildNativePackage(folder)).rejects.toThrow(/index\.ts\(1,14\): error TS2322/);
   given({ 'package.json': '{ "name": "mine" }' });
-  expect(() => buildNativePackage(folder)).toThrow(/expected "lockless": { "segment": NUMBER }/);
+  await expect(buildNativePackage(folder)).rejects.toThrow(/expected "lockless": { "segment": NUMBER }/);
 });
 
 test('the command: exit codes and messages', async () => {
