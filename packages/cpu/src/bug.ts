@@ -11,14 +11,19 @@ export class KernelBug extends Error {
   }
 }
 
+/** Apart from the conditions, which are many, and which a compiler writes out where they are asked. */
+function broken(kind: string, macro: string, what: string): never {
+  throw new KernelBug(kind, `${macro}(${what})`);
+}
+
 /** BUG_ON(): the condition must be false. `what` is the condition in words or in code. */
 export function bugOn(condition: boolean, what: string): asserts condition is false {
-  if (condition) throw new KernelBug('BUG', `BUG_ON(${what})`);
+  if (condition) broken('BUG', 'BUG_ON', what);
 }
 
 /** VM_BUG_ON(): as {@link bugOn}; on, as in a CONFIG_DEBUG_VM kernel. */
 export function vmBugOn(condition: boolean, what: string): asserts condition is false {
-  if (condition) throw new KernelBug('VM_BUG', `VM_BUG_ON(${what})`);
+  if (condition) broken('VM_BUG', 'VM_BUG_ON', what);
 }
 
 /** BUG(): unreachable. */

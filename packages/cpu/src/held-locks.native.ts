@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { HELD_UNSURE } from './held-entry.js';
 import { defineWord } from './memory.js';
-import { engine, thisCpu, words } from './op.js';
+import { attached } from './op.js';
 import type { Null, Ptr, Ref } from './word.js';
 
 /*
@@ -20,37 +20,37 @@ export const spoiltLocks: Ref<number> = defineWord('spoilt_locks');
 
 /** Records a lock, with its bits, on top. */
 export function recordHeld(entry: number): void {
-  const cpu = thisCpu;
+  const cpu = attached.thisCpu;
   const depth = cpu.heldDepth++;
-  if (depth < HELD_LOCKS) words[cpu.held + depth] = entry;
+  if (depth < HELD_LOCKS) attached.words[cpu.held + depth] = entry;
 }
 
 /** Changes the bits of a lock that is recorded. */
 export function changeHeld(before: number, after: number): void {
-  const cpu = thisCpu;
+  const cpu = attached.thisCpu;
   for (let at = cpu.held + Math.min(cpu.heldDepth, HELD_LOCKS) - 1; at >= cpu.held; at--) {
-    if (words[at] !== before) continue;
-    words[at] = after;
+    if (attached.words[at] !== before) continue;
+    attached.words[at] = after;
     return;
   }
 }
 
 /** Strikes a lock off. Mostly it is the last that was taken. */
 export function strikeHeld(entry: number): void {
-  const cpu = thisCpu;
+  const cpu = attached.thisCpu;
   const depth = --cpu.heldDepth;
   if (depth >= HELD_LOCKS) return;
   const top = cpu.held + depth;
-  const last = words[top];
+  const last = attached.words[top];
   if (last !== entry) fillGap(entry, top, last);
-  words[top] = 0;
+  attached.words[top] = 0;
 }
 
 /** The lock was taken before others: the last one takes its place, and is there twice for a moment rather than never. */
 function fillGap(entry: number, top: number, last: number): void {
-  for (let at = top - 1; at >= thisCpu.held; at--) {
-    if (words[at] !== entry) continue;
-    words[at] = last;
+  for (let at = top - 1; at >= attached.thisCpu.held; at--) {
+    if (attached.words[at] !== entry) continue;
+    attached.words[at] = last;
     return;
   }
 }
@@ -60,7 +60,7 @@ export const lockTaking = (entry: number): void => recordHeld(entry | HELD_UNSUR
 /** Throws, with the lock released, if its last holder died and left it spoilt. */
 export function lockTaken(entry: number): void {
   changeHeld(entry | HELD_UNSURE, entry);
-  if (words[spoiltLocks] !== 0) engine.refuseSpoiltLock(entry);
+  if (attached.words[spoiltLocks] !== 0) attached.engine.refuseSpoiltLock(entry);
 }
 
 export const lockReleasing = (entry: number): void => changeHeld(entry, entry | HELD_UNSURE);
@@ -68,5 +68,5 @@ export const lockReleased = (entry: number): void => strikeHeld(entry | HELD_UNS
 
 /** Kept with the task, in the first word behind it: a thread may have several tasks, all of which wait. */
 export function waitingOn(queue: Ptr<unknown> | Null): void {
-  words[thisCpu.current + TASK_WORDS] = queue;
+  attached.words[attached.thisCpu.current + TASK_WORDS] = queue;
 }

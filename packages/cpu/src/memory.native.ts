@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { engine, words } from './op.js';
+import { attached } from './op.js';
 import type { Layout, StructOf } from './struct.js';
 import type { Ptr, Ref } from './word.js';
 import { CACHE_LINE_WORDS, NR_CPUS, NULL_GUARD_WORDS } from './word.js';
@@ -121,12 +121,12 @@ export function staticSymbolAt(address: number): StaticSymbol | null {
 }
 
 /** Reads a word that does not change any more, or from outside: a plain load. */
-export const peek = <V extends number>(ref: Ref<V>): V => words[ref] as V;
+export const peek = <V extends number>(ref: Ref<V>): V => attached.words[ref] as V;
 
 /** Writes a word at boot, or in a test: a plain store. */
 export const poke = <V extends number>(ref: Ref<V>, value: V): void => {
-  words[ref] = value;
+  attached.words[ref] = value;
 };
 
 /** alloc_bootmem(): zeroed words that are never freed, for an array whose size is known at boot only. */
-export const bootReserve = (size: number, _element?: Layout): number => engine.reserve(size);
+export const bootReserve = (size: number, _element?: Layout): number => attached.engine.reserve(size);

@@ -94,6 +94,19 @@ const NO_ENGINE: NativeEngine = {
   submitIo: missing,
 };
 
+/** What a realm is attached to. */
+interface Attachment {
+  engine: NativeEngine;
+  words: Int32Array;
+  thisCpu: CpuLocal;
+}
+
+/**
+ * What this realm is attached to, for the primitives. A property that is set once is a constant to V8, as long as it is not set again; so it is only inherited
+ * until the first {@link installEngine}, and in a realm that is attached once the memory is a constant of the compiled code.
+ */
+export const attached: Attachment = Object.create({ engine: NO_ENGINE, words: NO_ENGINE.words, thisCpu: NO_CPU });
+
 /** The machine that this thread is attached to. */
 export let engine: NativeEngine = NO_ENGINE;
 /** Its word memory. */
@@ -107,5 +120,6 @@ export function installEngine(next: NativeEngine | null, cpu: CpuLocal | null = 
   engine = next ?? NO_ENGINE;
   words = engine.words;
   thisCpu = cpu ?? NO_CPU;
+  Object.assign(attached, { engine, words, thisCpu });
   return before;
 }

@@ -8,7 +8,7 @@ import {
   spinUnlockWord,
   writeUnlockWord,
 } from './lock-word.js';
-import { engine, thisCpu, words } from './op.js';
+import { attached } from './op.js';
 
 /** Performs a primitive: address, operand and expected value as in access(); gives what `yield*` of it evaluates to. */
 export type Perform = <R>(address: number, operand?: number, expected?: number) => R;
@@ -29,17 +29,17 @@ export interface NativePrimitive {
 
 type Body = (address: number, operand: number, expected: number) => unknown;
 
-const plainLoad: Body = (address) => words[address];
+const plainLoad: Body = (address) => attached.words[address];
 const plainStore: Body = (address, operand) => {
-  words[address] = operand;
+  attached.words[address] = operand;
 };
-const atomicLoad: Body = (address) => Atomics.load(words, address);
+const atomicLoad: Body = (address) => Atomics.load(attached.words, address);
 const atomicStore: Body = (address, operand) => {
-  Atomics.store(words, address, operand);
+  Atomics.store(attached.words, address, operand);
 };
 const nothing: Body = () => undefined;
 const fence: Body = () => {
-  Atomics.add(words, thisCpu.fence, 0);
+  Atomics.add(attached.words, attached.thisCpu.fence, 0);
 };
 
 /** One row where both tables do the same. */
@@ -78,24 +78,24 @@ const LOCK = 'compareExchange takes it: an acquire, and a full barrier';
 const READ_UNLOCK = 'the compareExchange that counts down is a release, and a full barrier';
 const UNLOCK = 'the exchange that frees the word is a release, and a full barrier';
 
-const addReturn: Body = (address, operand) => (Atomics.add(words, address, operand) + operand) | 0;
-const fetchAdd: Body = (address, operand) => Atomics.add(words, address, operand);
-const exchange: Body = (address, operand) => Atomics.exchange(words, address, operand);
+const addReturn: Body = (address, operand) => (Atomics.add(attached.words, address, operand) + operand) | 0;
+const fetchAdd: Body = (address, operand) => Atomics.add(attached.words, address, operand);
+const exchange: Body = (address, operand) => Atomics.exchange(attached.words, address, operand);
 const compareExchange: Body = (address, operand, expected) =>
-  Atomics.compareExchange(words, address, expected, operand);
+  Atomics.compareExchange(attached.words, address, expected, operand);
 
 /** get_page_unless_zero() is this: a load to begin with, then compareExchange until it is the value it was computed from. */
 const addUnless: Body = (address, operand, expected) => {
-  for (let old = words[address]; old !== expected; ) {
-    const seen = Atomics.compareExchange(words, address, old, (old + operand) | 0);
+  for (let old = attached.words[address]; old !== expected; ) {
+    const seen = Atomics.compareExchange(attached.words, address, old, (old + operand) | 0);
     if (seen === old) return true;
     old = seen;
   }
   return false;
 };
 const addUnlessStrict: Body = (address, operand, expected) => {
-  for (let old = Atomics.load(words, address); old !== expected; ) {
-    const seen = Atomics.compareExchange(words, address, old, (old + operand) | 0);
+  for (let old = Atomics.load(attached.words, address); old !== expected; ) {
+    const seen = Atomics.compareExchange(attached.words, address, old, (old + operand) | 0);
     if (seen === old) return true;
     old = seen;
   }
@@ -111,14 +111,14 @@ const noSuchFlavour =
 /** Rows of the read-modify-writes, each a single `Atomics` operation. */
 const RMWS: readonly NativePrimitive[] = (
   [
-    ['atomic_add', 'add', (a, v) => void Atomics.add(words, a, v)],
+    ['atomic_add', 'add', (a, v) => void Atomics.add(attached.words, a, v)],
     ['atomic_add_return', 'add', addReturn],
     ['atomic_add_return_relaxed', 'add', addReturn],
     ['atomic_add_return_acquire', 'add', addReturn],
     ['atomic_add_return_release', 'add', addReturn],
     ['atomic_fetch_add', 'add', fetchAdd],
-    ['atomic_add_and_test', 'add', (a, v) => Atomics.add(words, a, v) + v === 0],
-    ['atomic_add_negative', 'add', (a, v) => ((Atomics.add(words, a, v) + v) | 0) < 0],
+    ['atomic_add_and_test', 'add', (a, v) => Atomics.add(attached.words, a, v) + v === 0],
+    ['atomic_add_negative', 'add', (a, v) => ((Atomics.add(attached.words, a, v) + v) | 0) < 0],
     ['atomic_xchg', 'exchange', exchange],
     ['atomic_xchg_relaxed', 'exchange', exchange],
     ['atomic_xchg_acquire', 'exchange', exchange],
@@ -127,14 +127,14 @@ const RMWS: readonly NativePrimitive[] = (
     ['atomic_cmpxchg_relaxed', 'compareExchange', compareExchange],
     ['atomic_cmpxchg_acquire', 'compareExchange', compareExchange],
     ['atomic_cmpxchg_release', 'compareExchange', compareExchange],
-    ['set_bit', 'or', (a, v) => void Atomics.or(words, a, v)],
-    ['clear_bit', 'and', (a, v) => void Atomics.and(words, a, v)],
-    ['change_bit', 'xor', (a, v) => void Atomics.xor(words, a, v)],
-    ['clear_bit_unlock', 'and', (a, v) => void Atomics.and(words, a, v)],
-    ['test_and_set_bit', 'or', (a, v, bit) => (Atomics.or(words, a, v) & bit) !== 0],
-    ['test_and_clear_bit', 'and', (a, v, bit) => (Atomics.and(words, a, v) & bit) !== 0],
-    ['test_and_change_bit', 'xor', (a, v, bit) => (Atomics.xor(words, a, v) & bit) !== 0],
-    ['test_and_set_bit_lock', 'or', (a, v, bit) => (Atomics.or(words, a, v) & bit) !== 0],
+    ['set_bit', 'or', (a, v) => void Atomics.or(attached.words, a, v)],
+    ['clear_bit', 'and', (a, v) => void Atomics.and(attached.words, a, v)],
+    ['change_bit', 'xor', (a, v) => void Atomics.xor(attached.words, a, v)],
+    ['clear_bit_unlock', 'and', (a, v) => void Atomics.and(attached.words, a, v)],
+    ['test_and_set_bit', 'or', (a, v, bit) => (Atomics.or(attached.words, a, v) & bit) !== 0],
+    ['test_and_clear_bit', 'and', (a, v, bit) => (Atomics.and(attached.words, a, v) & bit) !== 0],
+    ['test_and_change_bit', 'xor', (a, v, bit) => (Atomics.xor(attached.words, a, v) & bit) !== 0],
+    ['test_and_set_bit_lock', 'or', (a, v, bit) => (Atomics.or(attached.words, a, v) & bit) !== 0],
   ] as [string, string, Body][]
 ).map(([name, operation, body]) => same(name, body, `Atomics.${operation}`, LOCKED));
 
@@ -190,25 +190,35 @@ export const NATIVE_PRIMITIVES: readonly NativePrimitive[] = [
 
   same(
     'kmem_cache_alloc',
-    (cache) => engine.allocate(cache),
+    (cache) => attached.engine.allocate(cache),
     "the engine's slab allocator",
     'who freed the object did so under the same lock',
   ),
   same(
     'kmem_cache_free',
-    (object, cache) => engine.release(cache, object),
+    (object, cache) => attached.engine.release(cache, object),
     "the engine's slab allocator",
     'who allocates the object next does so under the same lock',
   ),
-  same('cpu_relax', () => engine.relax(), 'the engine: spins, then sleeps', 'orders nothing'),
-  same('schedule', () => engine.schedule(), 'Atomics.add, Atomics.load, Atomics.wait', 'begins with a full barrier'),
+  same('cpu_relax', () => attached.engine.relax(), 'the engine: spins, then sleeps', 'orders nothing'),
+  same(
+    'schedule',
+    () => attached.engine.schedule(),
+    'Atomics.add, Atomics.load, Atomics.wait',
+    'begins with a full barrier',
+  ),
   same(
     'wake_up_process',
-    (task, mask) => engine.wake(task, mask),
+    (task, mask) => attached.engine.wake(task, mask),
     'Atomics.add, Atomics.compareExchange, Atomics.notify',
     'begins with a full barrier',
   ),
-  same('submit_io', (request, device) => engine.submitIo(request, device), 'the engine', 'begins with a full barrier'),
+  same(
+    'submit_io',
+    (request, device) => attached.engine.submitIo(request, device),
+    'the engine',
+    'begins with a full barrier',
+  ),
 ];
 
 /** Is told of each primitive before it is performed, for tests: `globalThis.locklessOnPrimitive`, set before this module is loaded. */

@@ -40,7 +40,10 @@ export const RCU_EXEMPT: Readonly<Record<RcuExempt, string>> = {
  * called `getter`, so reports name the call site.
  */
 export function assertRcuReader(getter: (...given: never[]) => unknown): void {
-  if (!configProveRcu() || rcuLockMapHeld()) return;
+  if (configProveRcu() && !rcuLockMapHeld()) throwNoReader(getter);
+}
+
+function throwNoReader(getter: (...given: never[]) => unknown): never {
   const broken = new KernelBug(
     'no-rcu-reader',
     'get_page_unless_zero() outside of rcu_read_lock(): take it, or get_page() if a reference or a lock keeps the page',
