@@ -11,9 +11,11 @@ export class KernelBug extends Error {
   }
 }
 
-/** Apart from the conditions, which are many, and which a compiler writes out where they are asked. */
+/** Apart from the conditions, which are many, and which a compiler writes out where they are asked. The stack does not show it. */
 function broken(kind: string, macro: string, what: string): never {
-  throw new KernelBug(kind, `${macro}(${what})`);
+  const error = new KernelBug(kind, `${macro}(${what})`);
+  Error.captureStackTrace?.(error, broken);
+  throw error;
 }
 
 /** BUG_ON(): the condition must be false. `what` is the condition in words or in code. */

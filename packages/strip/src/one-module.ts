@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import remapping from '@jridgewell/remapping';
 import { rolldown } from 'rolldown';
 import { type IsConstant, settle } from './settle.js';
@@ -16,7 +16,7 @@ export async function oneModule(folder: string, isConstant: IsConstant): Promise
   const bundle = await rolldown({
     input: entry,
     platform: 'neutral',
-    external: (id) => !/^[./]/.test(id),
+    external: (id) => !id.startsWith('.') && !isAbsolute(id),
     // Whatever a module does when it is loaded, such as taking an address, every thread must do.
     treeshake: false,
     plugins: [{ name: 'source-maps', load: (file) => withMap(file) }],
