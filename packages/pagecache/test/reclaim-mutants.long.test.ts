@@ -45,11 +45,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     bug: 'PG_lru of a page that is being freed is cleared (46453a6e19)',
     edits: [
-      {
-        file: 'vmscan-isolate.ts',
-        from: "  if (!(yield* getPageUnlessZeroExempt(page, 'isolateLruPage'))) return -EBUSY;\n  yield* clearPageLru(page);",
-        to: "  yield* clearPageLru(page);\n  if (!(yield* getPageUnlessZeroExempt(page, 'isolateLruPage'))) return -EBUSY;",
-      },
+      { file: 'vmscan-isolate.ts', from: '  if (!referenceFirst()) yield*', to: '  yield*' },
+      { file: 'vmscan-isolate.ts', from: '  if (referenceFirst()) yield* clearPageLru(page);\n', to: '' },
     ],
     as: /VM_BUG|invariant|bad-page|BUG/,
     options: { cpus: 8, truncation: true, rounds: 80, runLength: 3 },

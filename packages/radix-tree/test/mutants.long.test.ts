@@ -135,7 +135,8 @@ describe('each bug of the past is found', () => {
   });
 
   it('each guard is one of them', () => {
-    const mine = cpu.guards().filter(({ name }) => name.startsWith('radixTree'));
+    // Those of the repair after a writer's death are left out one by one in repair.test.ts.
+    const mine = cpu.guards().filter(({ name }) => /^radixTree(?!Repair)/.test(name));
     expect(new Set(MUTANTS.flatMap(({ without }) => without ?? []))).toEqual(new Set(mine.map(({ name }) => name)));
   });
 
