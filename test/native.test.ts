@@ -68,8 +68,8 @@ const files: readonly (readonly [program: string, file: string])[] = [
 const notReached = [
   'if (endReader()) yield* smpStoreRelease(urcuReader(cpu), 0);',
   'if ((yield* readOnce(UrcuGp.lock(gp))) === cpu + 1 && endGracePeriod()) yield* smpStoreRelease(UrcuGp.lock(gp), 0);',
-  'yield* store(RcuHead.next(at), NULL);',
-  'yield* store(Zone.pagesScanned(zone), 0);',
+  'if (next === last) yield* store(RcuHead.next(at), NULL);',
+  'if ((yield* readOnce(Zone.pagesScanned(zone))) !== 0) yield* store(Zone.pagesScanned(zone), 0);',
 ];
 
 /** Whether a native build without that store does something else somewhere. */

@@ -3,9 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { SharedMap } from '../src/index.js';
 
 /** `LOCKLESS_LONG=1` or `LOCKLESS_SECONDS`: how many times as much work as in a quick run. */
-export const effort: number = Number(
-  process.env.LOCKLESS_SECONDS ?? (process.env.LOCKLESS_LONG === undefined ? 1 : 20),
-);
+export const effort: number = Number(process.env.LOCKLESS_SECONDS ?? (process.env.LOCKLESS_LONG === undefined ? 1 : 4));
 
 /** Milliseconds after which a thread that has not ended hangs. */
 const LIMIT = 50_000 * effort;
