@@ -7,7 +7,7 @@ import type { FileCache } from '../src/node.js';
 import { newCache, temporary } from './temporary.js';
 
 const BLOCK = 4096;
-const rounds = process.env.LOCKLESS_LONG === undefined ? 3 : 40;
+const rounds = process.env.LOCKLESS_LONG === undefined ? 3 : 10;
 
 /** A file whose block `i` holds the number i, 1024 times. */
 const numbered = (blocks: number): Uint8Array =>
