@@ -4,9 +4,7 @@ import type { NativeMachine } from '../src/index.js';
 import type { jobs } from './threads/jobs.mjs';
 
 /** `LOCKLESS_LONG=1` or `LOCKLESS_SECONDS`: how many times as much work as in a quick run. */
-export const effort: number = Number(
-  process.env.LOCKLESS_SECONDS ?? (process.env.LOCKLESS_LONG === undefined ? 1 : 4),
-);
+export const effort: number = Number(process.env.LOCKLESS_SECONDS ?? (process.env.LOCKLESS_LONG === undefined ? 1 : 4));
 
 /** Milliseconds that a job may take before its test fails: what hangs is a lost wake-up. */
 const LIMIT: number = 50_000 * effort;
