@@ -11,8 +11,8 @@ const released = (): never => {
   );
 };
 
-/** Gives back references, once. */
-class Held {
+/** What is pinned, until it is released: once. */
+class Pinned {
   private pins: readonly Pin[] | null;
   /** Told when they are given back. */
   private readonly onRelease: () => void;
@@ -22,21 +22,22 @@ class Held {
     this.onRelease = onRelease;
   }
 
-  get current(): readonly Pin[] {
-    return this.pins ?? released();
-  }
-
-  get over(): boolean {
+  get isReleased(): boolean {
     return this.pins === null;
   }
 
+  /** Gives the frames back. Throws when they were given back before. */
   release(): void {
-    const pins = this.current;
+    const pins = this.pins ?? released();
     this.pins = null;
     this.onRelease();
     insideOrLater(() => {
       for (const pin of pins) unpin(pin);
     });
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.isReleased) this.release();
   }
 }
 
@@ -44,53 +45,38 @@ class Held {
  * A page of a file in place, without a copy: the frame is not reclaimed until the view is released. It shows the file as it is, so writes of others show up in it, as
  * in a shared mapping. Bytes beyond the end of the file are zero.
  */
-export class PageView {
+export class PageView extends Pinned {
   /** Index of the page in the file. */
   readonly index: number;
-  private readonly held: Held;
   private readonly view: Uint8Array;
 
   constructor(index: number, pin: Pin, onRelease: () => void) {
+    super([pin], onRelease);
     this.index = index;
-    this.held = new Held([pin], onRelease);
     this.view = bytesOf(pin.page);
   }
 
   /** The 4096 bytes, over shared memory. To be read only: write() writes. Throws after the release; what was taken out before must not be used either. */
   get bytes(): Uint8Array {
-    return this.held.over ? released() : this.view;
-  }
-
-  get isReleased(): boolean {
-    return this.held.over;
-  }
-
-  /** Gives the frame back. Throws when it was given back before. */
-  release(): void {
-    this.held.release();
-  }
-
-  [Symbol.dispose](): void {
-    if (!this.held.over) this.held.release();
+    return this.isReleased ? released() : this.view;
   }
 }
 
 /** A range of a file in place: as {@link PageView}, of several pages, which do not lie side by side. */
-export class RangeView {
+export class RangeView extends Pinned {
   /** Bytes; fewer than were asked for at the end of the file. */
   readonly length: number;
-  private readonly held: Held;
   private readonly views: readonly Uint8Array[];
 
   constructor(views: readonly Uint8Array[], pins: readonly Pin[], onRelease: () => void) {
-    this.held = new Held(pins, onRelease);
+    super(pins, onRelease);
     this.views = views;
     this.length = views.reduce((sum, { length }) => sum + length, 0);
   }
 
   /** The bytes, page by page. Throws after the release. */
   get chunks(): readonly Uint8Array[] {
-    return this.held.over ? released() : this.views;
+    return this.isReleased ? released() : this.views;
   }
 
   /** A copy of all bytes, to keep. */
@@ -102,18 +88,5 @@ export class RangeView {
       at += chunk.length;
     }
     return all;
-  }
-
-  get isReleased(): boolean {
-    return this.held.over;
-  }
-
-  /** Gives the frames back. Throws when they were given back before. */
-  release(): void {
-    this.held.release();
-  }
-
-  [Symbol.dispose](): void {
-    if (!this.held.over) this.held.release();
   }
 }

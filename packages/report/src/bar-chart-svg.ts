@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { CHART_STYLE } from './chart-style.js';
+import { chartFrame, label, round } from './chart-frame.js';
 import { scaleOf } from './line-chart.js';
 import { escapeXml } from './xml.js';
 
@@ -46,13 +46,7 @@ export function barChartSvg({ title, axis, bars, mark }: BarChart): string {
   );
   const line = (name: string, x: number): string =>
     `<line class="${name}" x1="${round(x)}" y1="${TOP - 8}" x2="${round(x)}" y2="${bottom}"/>`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img">`,
-    `<title>${escapeXml(title)}</title>`,
-    `<style>${CHART_STYLE}</style>`,
-    `<rect class="ground" width="${WIDTH}" height="${height}"/>`,
-    `<text class="title" x="20" y="30">${escapeXml(title)}</text>`,
-    `<text x="20" y="52">${escapeXml(axis.title)}</text>`,
+  return chartFrame(title, axis.title, WIDTH, height, [
     ...ticks.flatMap((tick) => [
       line('grid', at(tick)),
       `<text class="tick" x="${round(at(tick))}" y="${bottom + 19}">${label(tick)}</text>`,
@@ -64,9 +58,7 @@ export function barChartSvg({ title, axis, bars, mark }: BarChart): string {
           line('axis', at(mark.value)),
           `<text class="tick" x="${round(at(mark.value))}" y="${TOP - 12}">${escapeXml(mark.name)}</text>`,
         ]),
-    '</svg>',
-    '',
-  ].join('\n');
+  ]);
 }
 
 function draw(
@@ -86,6 +78,3 @@ function draw(
     '</g>',
   ];
 }
-
-const label = (value: number): string => value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
-const round = (value: number): number => Math.round(value * 10) / 10;

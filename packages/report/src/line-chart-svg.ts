@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { CHART_STYLE } from './chart-style.js';
+import { chartFrame, label, round } from './chart-frame.js';
 import { apart, type ChartPoint, type ChartSeries, type LineChart, type Scale, scaleOf } from './line-chart.js';
 import { escapeXml } from './xml.js';
 
@@ -31,19 +31,11 @@ export function lineChartSvg(chart: LineChart): string {
   const y = scaleOf(chart.y, ys, bottom, TOP);
   const ends = chart.series.map(({ points: own }) => y.at(own[own.length - 1].y));
   const labels = apart(ends, NAME_GAP, TOP + 4, bottom - 4);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">`,
-    `<title>${escapeXml(chart.title)}</title>`,
-    `<style>${CHART_STYLE}</style>`,
-    `<rect class="ground" width="${WIDTH}" height="${HEIGHT}"/>`,
-    `<text class="title" x="20" y="30">${escapeXml(chart.title)}</text>`,
-    `<text x="20" y="52">${escapeXml(chart.y.title)}</text>`,
+  return chartFrame(chart.title, chart.y.title, WIDTH, HEIGHT, [
     ...grid(y, right),
     ...abscissa(chart, x, bottom, right),
     ...chart.series.map((series, i) => draw(series, x, y, right, ends[i], labels[i])),
-    '</svg>',
-    '',
-  ].join('\n');
+  ]);
 }
 
 function grid(y: Scale, right: number): string[] {
@@ -92,6 +84,3 @@ function band(points: readonly ChartPoint[], x: Scale, y: Scale): string {
   const lower = points.map((point) => `${round(x.at(point.x))} ${round(y.at(point.lowest ?? point.y))}`);
   return `<path class="band" d="M${[...upper, ...lower.reverse()].join('L')}Z"/>`;
 }
-
-const label = (value: number): string => value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
-const round = (value: number): number => Math.round(value * 10) / 10;
