@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { bootReserve, GFP_KERNEL, kmemCacheAlloc, NULL, type Ptr, peek, poke, type Ref } from '@lockless/cpu/native';
 import { PAGE_SIZE, Page, RadixTreeNode } from '@lockless/mm-types/native';
-import { type MachineHandle, MIN_WORDS, NativeMachine } from '@lockless/native';
+import { isShared, type MachineHandle, MIN_WORDS, NativeMachine, sharedMemory } from '@lockless/native';
 import { freeAreaInit } from '@lockless/page/native';
 import { pagecacheInit } from '@lockless/pagecache/native';
 import { bootUrcu, rcuBooted } from '@lockless/rcu/native';
@@ -110,7 +110,7 @@ export function bootCache(options: FileCacheOptions): Booted {
     if (own) machine.detach();
     throw error;
   }
-  return { machine, own, frames: new SharedArrayBuffer((pages + 1) * PAGE_SIZE) };
+  return { machine, own, frames: sharedMemory((pages + 1) * PAGE_SIZE) };
 }
 
 function bootKernel(options: FileCacheOptions, threads: number, pages: number): void {
@@ -155,7 +155,7 @@ export function openCache(shared: SharedFileCache, options: FileCacheThreadOptio
       'attach() expects what share() of a cache gave, sent by workerData or postMessage()',
     );
   const { frames, machine } = shared;
-  if (!(frames instanceof SharedArrayBuffer) || !(machine?.buffer instanceof SharedArrayBuffer))
+  if (!isShared(frames) || !isShared(machine?.buffer))
     throw new FileCacheError(
       'ERR_FILE_CACHE_NOT_SHARED',
       'the memory of the cache is not a SharedArrayBuffer: it was copied on its way (JSON, another process), or this page is not cross-origin isolated',

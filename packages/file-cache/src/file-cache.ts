@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { GFP_NOIO } from '@lockless/cpu/native';
 import { DISK_DEVICE, PAGE_SIZE } from '@lockless/mm-types/native';
-import type { NativeMachine } from '@lockless/native';
+import { canSleep, type NativeMachine, type ThreadStatus } from '@lockless/native';
 import { drainLocalPages, lruAddDrain } from '@lockless/page/native';
 import { tryToFreePages } from '@lockless/pagecache/native';
 import { type Verification, verifyFrames } from './account.js';
@@ -60,7 +60,7 @@ export class FileCache {
     this.ownMachine = own;
     this.storage = options.storage ?? defaultStorage();
     this.files = new StorageFiles(this.storage);
-    this.runner = new Runner(this.files, machine, options.mayBlock ?? this.storage.mayBlock);
+    this.runner = new Runner(this.files, machine, (options.mayBlock ?? this.storage.mayBlock) && canSleep());
     this.memory = memoryOf(() => this.files.open());
     addDisk(machine, (bio) => this.runner.device.submit(bio as Parameters<Runner['device']['submit']>[0]));
     attachFrames(frames);
@@ -177,6 +177,12 @@ export class FileCache {
     return statisticsOf(this.frames.byteLength - PAGE_SIZE, this.machine.allThreads().length);
   }
 
+  /** The threads that take part: their numbers, and the names that they were given. */
+  threads(): readonly ThreadStatus[] {
+    this.mustBeOpen();
+    return this.machine.allThreads();
+  }
+
   /** Views that this thread has not released, and pages that its operations hold at the moment. */
   get held(): number {
     return pinsHeld();
@@ -221,7 +227,8 @@ export class FileCache {
   }
 
   /**
-   * Says that a thread is dead that took part in the cache, by the number that errors name. Node's workers are watched by the thread that starts them; in a browser nobody tells.
+   * Says that a thread is dead that took part in the cache, by its number ({@link threads}, and errors, tell). Node's workers are watched by the thread that starts them, a
+   * browser's by Web Locks; elsewhere nobody tells.
    */
   threadDied(cpu: number): void {
     this.mustBeOpen();

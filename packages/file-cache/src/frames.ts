@@ -9,7 +9,7 @@ import { pageToPfn } from '@lockless/page/native';
  * asynchronously (CPU + 1), for whoever finds that thread dead.
  */
 
-let frames: SharedArrayBuffer = new SharedArrayBuffer(0);
+let frames: SharedArrayBuffer | undefined;
 let views: Uint8Array[] = [];
 
 /** Tells this thread of the buffer. */
@@ -21,7 +21,7 @@ export function attachFrames(buffer: SharedArrayBuffer): void {
 /** The bytes of a page, as long as the caller has a reference to it. */
 export function bytesOf(page: Ptr<Page>): Uint8Array {
   const pfn = pageToPfn(page);
-  return (views[pfn] ??= new Uint8Array(frames, pfn * PAGE_SIZE, PAGE_SIZE));
+  return (views[pfn] ??= new Uint8Array(frames as SharedArrayBuffer, pfn * PAGE_SIZE, PAGE_SIZE));
 }
 
 const sequence = (page: Ptr<Page>): Ref<number> => Page.contentVersion(page);

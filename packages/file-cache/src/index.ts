@@ -5,7 +5,7 @@ export { type FileCacheOptions, type FileCacheThreadOptions, type SharedFileCach
 export type { CachedFile, ChunkOptions } from './cached-file.js';
 export { FileCacheError, type FileCacheErrorCode } from './errors.js';
 export { FileCache } from './file-cache.js';
-export { opfsStorage, type SyncAccessHandleLike } from './opfs-storage.js';
+export { opfsStorage } from './opfs-storage.js';
 export type { Statistics } from './statistics.js';
 export {
   type BlockingOperations,

@@ -157,7 +157,7 @@ export class Runner {
       case 'storage':
         return wait.now();
       case 'pause':
-        return void Atomics.wait(NEVER, 0, 0, wait.milliseconds);
+        return void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait.milliseconds);
       case 'transfer':
         return this.refuseOwnTransfer(wait.transfer.page);
       case 'page':
@@ -191,8 +191,6 @@ export class Runner {
     task.end();
   }
 }
-
-const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /** Puts the task on the page's queue; or, when the bit is clear, off it. *Returns* whether the task is to sleep. */
 function prepareOrFinish(task: AsyncTask, page: Ptr<Page>, bit: number): boolean {

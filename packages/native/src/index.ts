@@ -4,7 +4,14 @@ export type { DeathReport, LeftLock, LockRepair } from './deaths.js';
 export { NativeError, type NativeErrorCode } from './errors.js';
 export { repairList } from './leftovers.js';
 export { type Device, NativeMachine } from './machine.js';
-export { type MachineHandle, type MachineOptions, MIN_WORDS, type ThreadOptions } from './memory.js';
+export {
+  isShared,
+  type MachineHandle,
+  type MachineOptions,
+  MIN_WORDS,
+  sharedMemory,
+  type ThreadOptions,
+} from './memory.js';
 export type { CacheStatistics } from './slab.js';
-export type { WatchedWorker } from './surroundings.js';
+export { canSleep, type WatchedWorker } from './surroundings.js';
 export type { ThreadStatus } from './threads.js';

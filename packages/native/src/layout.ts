@@ -76,7 +76,7 @@ export interface ThreadSlot {
   state: number;
   /** Counts the threads that had the slot. */
   generation: number;
-  /** Node's threadId, or 0. */
+  /** Node's threadId; in a browser, the number of its lifeline when it has that. */
   threadId: number;
   /** When the thread gave the last sign of life, in milliseconds, modulo 2^30. */
   beat: number;

@@ -13,6 +13,7 @@ import { AsyncTask } from './async-task.js';
 import { type DeathReport, Deaths, type LockRepair } from './deaths.js';
 import { NativeError } from './errors.js';
 import { Machine, machineWords, type NativeTask, VERSION } from './layout.js';
+import { Lifelines } from './lifelines.js';
 import { LockWaiting } from './lock-waiting.js';
 import { formatMemory, type MachineHandle, type MachineOptions, openMemory, type ThreadOptions } from './memory.js';
 import { Names } from './names.js';
@@ -54,6 +55,7 @@ export class NativeMachine implements NativeEngine {
   private readonly locks: LockWaiting;
   private readonly deaths: Deaths;
   private readonly self: ThisThread;
+  private readonly lifelines: Lifelines;
   private readonly listeners: ((report: DeathReport) => void)[] = [];
   private readonly abandoned: ((cpu: number) => void)[] = [];
   private readonly devices: Device[] = [];
@@ -71,7 +73,7 @@ export class NativeMachine implements NativeEngine {
     this.slots = new Threads(words);
     this.threads = this.slots.limit;
     this.slab = new Slab(words);
-    this.tasks = new Tasks(words, this.slots, this.slab, mayBlock, silentAfter);
+    this.tasks = new Tasks(words, this.slots, this.slab, mayBlock && canSleep(), silentAfter);
     this.published = new PublishedLayout(words);
     this.names = new Names(this.slab, this.published);
     this.locks = new LockWaiting(words, this.slots, this.names, canSleep(), silentAfter, (another) =>
@@ -84,7 +86,11 @@ export class NativeMachine implements NativeEngine {
     this.self = new ThisThread(this, this.cpu, this.slots, this.deaths, this.names, silentAfter);
     installEngine(this, this.self.local);
     this.tasks.inherit();
-    this.timer = everyNowAndThen(BEAT, () => this.slots.beat(this.cpu));
+    this.lifelines = new Lifelines(words, this.cpu, (cpu) => this.lineFell(cpu));
+    this.timer = everyNowAndThen(BEAT, () => {
+      this.slots.beat(this.cpu);
+      this.lifelines.look(this.threads);
+    });
     this.stopWatching = onWorkerStart((worker) => this.watch(worker));
   }
 
@@ -136,6 +142,7 @@ export class NativeMachine implements NativeEngine {
     this.stopWatching();
     installEngine(null);
     this.slots.free(this.cpu);
+    this.lifelines.release();
   }
 
   /** The threads that take part. */
@@ -203,6 +210,13 @@ export class NativeMachine implements NativeEngine {
       if (wordsHere !== this.words) return;
       for (const thread of this.slots.all()) if (thread.threadId === threadId) this.threadDied(thread.cpu);
     });
+  }
+
+  /** A browser has taken a thread's lock away. Packages that this thread has not loaded may have something to clear away as well: who has loaded them does. */
+  private lineFell(cpu: number): boolean {
+    if (!this.published.hasAll()) return false;
+    this.threadDied(cpu);
+    return true;
   }
 
   /**

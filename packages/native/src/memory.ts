@@ -2,6 +2,7 @@
 import { CACHE_LINE_WORDS, NR_CPUS } from '@lockless/cpu/native';
 import { NativeError } from './errors.js';
 import { ENGINE_END, MAGIC, Machine, machineWords, VERSION } from './layout.js';
+import { hasSharedMemory } from './surroundings.js';
 
 /** What another thread needs to attach to a machine: give it to a worker by workerData or postMessage(). */
 export interface MachineHandle {
@@ -30,6 +31,20 @@ export interface MachineOptions extends ThreadOptions {
   readonly threads?: number;
 }
 
+/** Memory for threads to share. Throws NativeError in a browser's page that may have none. */
+export function sharedMemory(bytes: number): SharedArrayBuffer {
+  if (!hasSharedMemory())
+    throw new NativeError(
+      'ERR_NOT_SHARED',
+      'this page is not cross-origin isolated, so a browser gives it no memory that threads could share: serve it, and the scripts of its workers, over https or from localhost with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
+    );
+  return new SharedArrayBuffer(bytes);
+}
+
+/** Whether something is memory that threads share. */
+export const isShared = (memory: unknown): memory is SharedArrayBuffer =>
+  hasSharedMemory() && memory instanceof SharedArrayBuffer;
+
 /** The least that is of any use. */
 export const MIN_WORDS: number = ENGINE_END + (1 << 14);
 const MAX_WORDS = 1 << 26;
@@ -40,7 +55,7 @@ export function formatMemory({ words = 1 << 22, threads = NR_CPUS }: MachineOpti
     throw new NativeError('ERR_TOO_MANY_THREADS', `a machine has 1 to ${NR_CPUS} threads, not ${threads}`);
   if (!Number.isInteger(words) || words < MIN_WORDS || words > MAX_WORDS)
     throw new NativeError('ERR_OUT_OF_MEMORY', `a machine has ${MIN_WORDS} to ${MAX_WORDS} words, not ${words}`);
-  const memory = new Int32Array(new SharedArrayBuffer(words * 4));
+  const memory = new Int32Array(sharedMemory(words * 4));
   const lines = Math.floor((words - ENGINE_END) / (CACHE_LINE_WORDS + 1));
   const heap = Math.ceil((ENGINE_END + lines) / CACHE_LINE_WORDS) * CACHE_LINE_WORDS;
   memory[Machine.version(machineWords)] = VERSION;
@@ -62,7 +77,7 @@ export function openMemory(handle: MachineHandle): Int32Array {
       'attach() expects what share() of a machine gave, sent by postMessage() or workerData',
     );
   const { buffer, version } = handle;
-  if (!(buffer instanceof SharedArrayBuffer))
+  if (!isShared(buffer))
     throw new NativeError(
       'ERR_NOT_SHARED',
       'the memory of the handle is not a SharedArrayBuffer: it was copied on its way, or this page is not cross-origin isolated',

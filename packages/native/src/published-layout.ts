@@ -53,6 +53,12 @@ export class PublishedLayout {
     return [...this.segments.values()];
   }
 
+  /** Whether this thread has loaded every package that some thread has. */
+  hasAll(): boolean {
+    const loaded = new Set([...loadedSegments()].map(({ number }) => number));
+    return this.all().every(({ number }) => loaded.has(number));
+  }
+
   private publish(segment: PublishedSegment): void {
     const bytes = new TextEncoder().encode(JSON.stringify(segment));
     const words = new Int32Array(Math.ceil(bytes.length / 4));

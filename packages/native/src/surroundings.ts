@@ -24,7 +24,10 @@ export interface WatchedWorker {
 const process = (globalThis as { process?: NodeProcess }).process;
 const workerThreads = process?.getBuiltinModule?.('node:worker_threads') as WorkerThreads | undefined;
 
-/** Node's number of this thread, or 0 where there is none (the main thread has 0 too). */
+/** Whether Node's threads are there, and tell of each other's end. */
+export const inNode: boolean = workerThreads !== undefined;
+
+/** Node's number of this thread; 0 in a browser (and of Node's main thread). */
 export const threadId = (): number => workerThreads?.threadId ?? 0;
 
 /** Whether this thread serves others while it waits: Node's main thread, or a window. Waits that block it are an error unless asked for. */
@@ -32,6 +35,9 @@ export function servesEvents(): boolean {
   if (workerThreads !== undefined) return workerThreads.isMainThread;
   return (globalThis as { window?: unknown }).window !== undefined;
 }
+
+/** Whether there is memory that threads share: in a browser, only where a page is cross-origin isolated. */
+export const hasSharedMemory = (): boolean => typeof SharedArrayBuffer !== 'undefined';
 
 /** Whether the platform lets this thread sleep at all: a window may not call Atomics.wait. */
 export function canSleep(): boolean {

@@ -22,7 +22,7 @@ export interface ThreadStatus {
   /** Its slot: what kernel-side code calls its CPU. */
   readonly cpu: number;
   readonly name: string;
-  /** Node's number of the thread; 0 in a browser. */
+  /** Node's number of the thread; in a browser, a random one. */
   readonly threadId: number;
   /** Milliseconds since its last sign of life. A thread gives one whenever its event loop turns, and while it waits. */
   readonly silentFor: number;
