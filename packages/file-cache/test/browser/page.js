@@ -109,12 +109,10 @@ globalThis.lab = {
     outcome(() => FileCache.attach(shared, { storage: opfsStorage() })),
   /** Bytes that this window has read of blobs. */
   bytesRead: () => bytesRead,
-  /** Until so many threads are left, by the cache's own count; how long that took. */
+  /** Until so many threads are left, by the cache's own count. */
   async untilThreads(count) {
-    const begin = performance.now();
     while (this.cache.statistics().threads !== count) await new Promise((resolve) => setTimeout(resolve, 5));
     await this.cache.settled();
-    return performance.now() - begin;
   },
   /** The longest time between two turns of this window's event loop while something goes on, in milliseconds. */
   async longestTurn(work) {
