@@ -6,6 +6,7 @@ import {
   type Calibration,
   calibrate,
   calibrationLine,
+  forbiddenText,
   kindCounts,
   NativeLitmus,
   type NativeOptions,
@@ -47,7 +48,7 @@ export async function runNatively(
   try {
     progress.calibrating();
     const calibration = await calibrate(litmus, { signal: abort.signal });
-    const print = flags.json ? () => {} : printer(files, folder, io);
+    const print = flags.json ? () => {} : printer(files, folder, flags, io);
     for (const file of files) {
       if (abort.signal.aborted) break;
       const options = { ...flags, weakened: flags.weaken, signal: abort.signal };
@@ -91,7 +92,7 @@ function exitCodeOf(runs: readonly NativeRun[], { reordered }: Calibration, inte
 }
 
 /** A table for each test, or for a folder a line. */
-function printer(files: readonly string[], folder: boolean, io: Io): (run: NativeRun) => void {
+function printer(files: readonly string[], folder: boolean, flags: NativeFlags, io: Io): (run: NativeRun) => void {
   const width = Math.max('test'.length, ...files.map((file) => file.length));
   const line = (file: string, ...cells: readonly string[]): string =>
     `${[file.padEnd(width), ...cells.map((cell) => cell.padStart(12))].join('  ').trimEnd()}\n`;
@@ -101,7 +102,15 @@ function printer(files: readonly string[], folder: boolean, io: Io): (run: Nativ
     else if (run.kind === 'skipped') io.stdout.write(`${run.file.padEnd(width)}  not native: ${run.reason}\n`);
     else if (!folder) io.stdout.write(`${outcomeTable(run.name, run.outcome)}\n`);
     else io.stdout.write(line(run.file, ...cellsOf(run.outcome)));
+    if (run.kind === 'outcome' && !run.outcome.holds)
+      io.stdout.write(`${forbiddenText(run.outcome, commandFor(run.file, flags))}\n`);
   };
+}
+
+/** What a user types to see the same again. */
+function commandFor(file: string, { table, weaken, seed, seconds }: NativeFlags): string {
+  const weakened = weaken.map((primitive) => `--weaken ${primitive} `).join('');
+  return `lockless litmus --native --table ${table} ${weakened}--seed ${seed} --seconds ${seconds} ${file}`;
 }
 
 function cellsOf({ instances, rows }: NativeOutcome): string[] {
@@ -129,7 +138,6 @@ function report(runs: readonly NativeRun[], calibration: Calibration, { json }: 
 function jsonOf(run: NativeRun): Record<string, unknown> {
   if (run.kind === 'failure') return { file: run.file, error: run.message.split('\n', 1)[0] };
   if (run.kind === 'skipped') return { file: run.file, name: run.name, notNative: run.reason };
-  const { table, seed, instances, givenUp, seconds, rows, holds } = run.outcome;
-  const verdict = holds ? 'holds' : 'violated';
-  return { file: run.file, name: run.name, table, seed, instances, givenUp, seconds, verdict, outcomes: rows };
+  const { rows, holds, ...outcome } = run.outcome;
+  return { file: run.file, name: run.name, ...outcome, verdict: holds ? 'holds' : 'violated', outcomes: rows };
 }

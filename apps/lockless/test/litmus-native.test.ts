@@ -33,6 +33,9 @@ test('a barrier that does nothing is a violation, and the table says which outco
   for (let attempts = 1; attempts < 10 && status !== 1; attempts++) ({ status, stdout } = run());
   expect(stdout).toMatch(/\* 0:r0=0; 1:r0=0; +[\d,]+ {2}FORBIDDEN\n/);
   expect(status).toBe(1);
+  const again = `lockless litmus --native --table fast --weaken smp_mb --seed 1 --seconds 2 ${CORPUS}/sb-mb.litmus`;
+  expect(stdout).toMatch(/ {2}0:r0=0; 1:r0=0; {2}in [\d,]+ of [\d,]+ instances, first seen within [\d,]+\n/);
+  expect(stdout).toContain(`  again: ${again}\n`);
 });
 
 test.each(['--model', '--unroll', '--jobs', '--dot', '--svg'])('%s has no meaning natively', async (option) => {

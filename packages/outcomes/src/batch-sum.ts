@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import type { Seen } from './crew.js';
 import type { Counted } from './protocol.js';
 
-/** Adds up what threads count. A batch of which a thread has not told is not counted: the tables are consistent whenever a run ends. */
+/** Adds up what threads count. Batches of which a thread has not told are not counted: the tables are consistent whenever a run ends. */
 export class BatchSum {
-  readonly outcomes: Map<string, number> = new Map();
-  /** Instances. */
-  givenUp = 0;
+  private readonly outcomes: Map<string, number> = new Map();
+  private readonly found: Map<string, number> = new Map();
+  private givenUp = 0;
+  private meetings = 0;
+  private met = 0;
   private readonly threads: number;
-  /** By the number of the batch. */
+  private readonly instances: number;
+  /** By the number of the last batch that they tell of. */
   private readonly incomplete: Map<number, readonly Counted[]> = new Map();
 
-  constructor(threads: number) {
+  /** `instances`: of a batch. */
+  constructor(threads: number, instances: number) {
     this.threads = threads;
+    this.instances = instances;
   }
 
   add(counted: Counted): void {
@@ -22,9 +28,20 @@ export class BatchSum {
       return;
     }
     this.incomplete.delete(batch);
-    for (const { seen, givenUp } of parts) {
+    for (const { seen, givenUp, meetings, met } of parts) {
       this.givenUp += givenUp;
-      for (const [outcome, count] of seen) this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + count);
+      this.meetings += meetings;
+      this.met += met;
+      for (const { outcome, count, first } of seen) {
+        this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + count);
+        const found = first * this.instances;
+        this.found.set(outcome, Math.min(this.found.get(outcome) ?? found, found));
+      }
     }
+  }
+
+  get seen(): Pick<Seen, 'outcomes' | 'found' | 'givenUp' | 'met'> {
+    const { outcomes, found, givenUp, meetings } = this;
+    return { outcomes, found, givenUp, met: meetings === 0 ? 1 : this.met / meetings };
   }
 }

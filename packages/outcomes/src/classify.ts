@@ -15,6 +15,8 @@ export interface OutcomeRow {
   readonly state: string;
   readonly count: number;
   readonly kind: OutcomeKind;
+  /** Instances until the first batch in which it was seen was over; null for what was not seen. */
+  readonly found: number | null;
   /** Whether the condition of the test, without its quantifier, holds in it. */
   readonly satisfies: boolean;
 }
@@ -49,9 +51,14 @@ export function expectedOutcomes(litmus: Litmus): Expected {
 }
 
 /** One row for each outcome that was seen or is allowed: what violates first, then what surprises. */
-export function classify(litmus: Litmus, expected: Expected, { outcomes }: Pick<Seen, 'outcomes'>): OutcomeRow[] {
+export function classify(
+  litmus: Litmus,
+  expected: Expected,
+  { outcomes, found }: Pick<Seen, 'outcomes' | 'found'>,
+): OutcomeRow[] {
   const observed = observedPlaces(litmus);
   const counts = new Map<string, number>();
+  const first = new Map<string, number>();
   const states = new Map(expected.states);
   for (const [text, count] of outcomes) {
     const read = reader(decidingPlaces(litmus), text);
@@ -60,11 +67,13 @@ export function classify(litmus: Litmus, expected: Expected, { outcomes }: Pick<
     const name = stateText(observed, state);
     states.set(name, state);
     counts.set(name, (counts.get(name) ?? 0) + count);
+    first.set(name, Math.min(first.get(name) ?? Number.POSITIVE_INFINITY, found.get(text) ?? count));
   }
   const rows = [...states].map(([name, state]): OutcomeRow => {
     const count = counts.get(name) ?? 0;
     const read = (place: Place): FinalValue => state[observed.findIndex((each) => samePlace(each, place))];
-    return { state: name, count, kind: kindOf(name, count, expected), satisfies: holds(litmus.condition, read) };
+    const kind = kindOf(name, count, expected);
+    return { state: name, count, kind, found: first.get(name) ?? null, satisfies: holds(litmus.condition, read) };
   });
   return rows.sort((a, b) => ORDER[a.kind] - ORDER[b.kind] || (a.state < b.state ? -1 : 1));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { Worker } from 'node:worker_threads';
 import { BatchSum } from './batch-sum.js';
+import type { Cases } from './cases.js';
 import type { Answer, Counted, Job, Task, ThreadData } from './protocol.js';
 import { Control } from './rendezvous.js';
 import { Watch, type WatchOptions } from './watch.js';
@@ -17,15 +18,21 @@ export interface Seen {
    */
   readonly stuck: readonly number[] | null;
   readonly seconds: number;
+  /** Instances until the first batch in which an outcome was seen was over. */
+  readonly found: ReadonlyMap<string, number>;
+  /** Of the times that a thread waited for another one, how often that one came: how much they really ran at the same time. */
+  readonly met: number;
 }
 
 export interface RunOptions extends WatchOptions {
   /** A run ends after so many batches. */
   readonly batches?: number;
+  /** A run ends when an outcome was seen of which this is true. */
+  readonly until?: (outcome: string) => boolean;
 }
 
-/** As many instances as a batch may have. */
-const INSTANCES = 4096;
+/** Threads of a program, and instances of a batch. */
+type Shape = Pick<Cases, 'threads' | 'instances'>;
 
 /** Which build of cpu's primitives the threads load: see primitiveTable of cpu. */
 export type Build = 'fast' | 'strict';
@@ -34,6 +41,8 @@ export interface CrewOptions {
   readonly build: Build;
   /** Guards of kernel code that are left out. */
   readonly without?: readonly string[];
+  /** Threads stop at random before accesses: see noise.ts. */
+  readonly noise?: boolean;
   /** Bytes for what the threads work on, and for what they tell. */
   readonly memory: number;
   readonly out: number;
@@ -42,7 +51,7 @@ export interface CrewOptions {
 /** Threads that run jobs, one after the other. */
 export class Crew {
   private readonly options: CrewOptions;
-  private readonly control: Control = Control.create(INSTANCES);
+  private readonly control: Control = Control.create();
   private readonly memory: SharedArrayBuffer;
   private readonly out: SharedArrayBuffer;
   private readonly workers: Worker[] = [];
@@ -53,17 +62,21 @@ export class Crew {
     this.out = new SharedArrayBuffer(options.out);
   }
 
-  /** Runs a job, whose first `threads` parts a thread each takes. Rejects when a thread fails. Threads that are stuck are ended: the next run gets new ones. */
-  async run(task: Task, threads: number, options: RunOptions): Promise<Seen> {
+  /** Runs a job, of whose `threads` parts a thread each takes one, in batches of so many instances. Rejects when a thread fails. Threads that are stuck are ended: the next run gets new ones. */
+  async run(task: Task, { threads, instances }: Shape, options: RunOptions): Promise<Seen> {
     const { control } = this;
     control.reset();
-    const { batches = 2 ** 31, signal } = options;
-    const sum = new BatchSum(threads);
+    const { batches = 2 ** 31, signal, until = () => false } = options;
+    const sum = new BatchSum(threads, instances);
     const watch = new Watch(control, options);
     try {
       await this.enlist(threads);
       const workers = this.workers.slice(0, threads);
-      const answers = workers.map((worker) => answerOf(worker, control, (counted) => sum.add(counted)));
+      const count = (counted: Counted): void => {
+        sum.add(counted);
+        if (counted.seen.some(({ outcome }) => until(outcome))) control.stop();
+      };
+      const answers = workers.map((worker) => answerOf(worker, control, count));
       for (const worker of workers) worker.postMessage({ ...task, batches } satisfies Job);
       const ended = await Promise.race([Promise.all(answers), watch.overdue]);
       let stuck: Seen['stuck'] = null;
@@ -72,7 +85,7 @@ export class Crew {
         if (!signal?.aborted) stuck = control.away;
         await this.end();
       } else refuseFailed(ended);
-      return { outcomes: sum.outcomes, givenUp: sum.givenUp, stuck, seconds: watch.seconds };
+      return { ...sum.seen, stuck, seconds: watch.seconds };
     } catch (error) {
       // Whoever is left waits for who is gone, or keeps a lock: the next run gets new threads.
       await this.end();
@@ -99,13 +112,13 @@ export class Crew {
 
   private start(thread: number): Worker {
     const { control, memory, out } = this;
-    const { build, without = [] } = this.options;
+    const { build, without = [], noise = false } = this.options;
     // What is built runs, also where this file is a source: a worker loads JavaScript.
     return new Worker(new URL('../dist/worker.js', import.meta.url), {
       // Those of the process may choose sources.
       execArgv: [],
       env: { ...process.env, LOCKLESS_PRIMITIVES: build },
-      workerData: { thread, control: control.shared, words: memory, out, without } satisfies ThreadData,
+      workerData: { thread, control: control.shared, words: memory, out, without, noise } satisfies ThreadData,
     });
   }
 }

@@ -6,7 +6,9 @@ import {
   KernelBug,
   kmemCacheOf,
   loadedSegments,
+  NR_CPUS,
   SEGMENT_WORDS,
+  type StaticSymbol,
   TASK_RUNNING,
   TaskStruct,
   thisCpu,
@@ -164,16 +166,69 @@ export class Image {
   }
 }
 
-/** Parts of a memory that a program may have touched, as [from, to). */
-export function usedRanges(booted: Int32Array): readonly (readonly [number, number])[] {
-  const segments = loadedSegments().flatMap(({ symbols, number, packageName }): [number, number][] => {
-    if (symbols.length === 0) return [];
-    if (number >= STATIC_SEGMENTS) throw new RangeError(`segment ${number} of ${packageName} is not in such a memory`);
-    const last = symbols[symbols.length - 1];
-    return [[symbols[0].address, last.address + last.size]];
-  });
-  return [...segments, [STATIC_END, HEAP + booted[BREAK] + SPARE]];
+type Range = readonly [from: number, to: number];
+
+/** Static data of CPUs on which no thread is: most of all static data, and nobody's. */
+function isOfNoThread({ name }: StaticSymbol, names: ReadonlySet<string>, threads: number): boolean {
+  const [, base, cpu] = /^(.*)\[(\d+)\]$/.exec(name) ?? [];
+  return Number(cpu) >= threads && names.has(`${base}[${NR_CPUS - 1}]`);
 }
 
-/** Words of heap that a program may use beyond what it booted with. */
-const SPARE = 1 << 12;
+/** What booting has left, and of that what a program of so many threads may change. */
+export interface Booted {
+  readonly words: Int32Array;
+  readonly all: readonly Range[];
+  readonly changing: readonly Range[];
+}
+
+/** Finds them in a memory that was booted just now. */
+export function bootedImage(words: Int32Array, threads: number): Booted {
+  const heap: Range = [BREAK, HEAP + words[BREAK]];
+  const all: Range[] = [[STATIC_END, BREAK], heap];
+  const changing: Range[] = [[STATIC_END, STATIC_END + threads * OWN], heap];
+  for (const { symbols, number, packageName } of loadedSegments()) {
+    if (symbols.length === 0) continue;
+    if (number >= STATIC_SEGMENTS) throw new RangeError(`segment ${number} of ${packageName} is not in such a memory`);
+    const names = new Set(symbols.map(({ name }) => name));
+    all.push(...joined(symbols));
+    changing.push(...joined(symbols.filter((symbol) => !isOfNoThread(symbol, names, threads))));
+  }
+  return { words, all, changing };
+}
+
+/** Symbols that are neighbours are one range. */
+function joined(symbols: readonly StaticSymbol[]): Range[] {
+  const ranges: Range[] = [];
+  for (const { address, size } of symbols) {
+    const last = ranges.at(-1);
+    if (last !== undefined && address - last[1] < LINE) ranges[ranges.length - 1] = [last[0], address + size];
+    else ranges.push([address, address + size]);
+  }
+  return ranges;
+}
+
+/** Makes a memory that holds nothing yet one that was booted. */
+export function bootImage(words: Int32Array, { words: from, all }: Booted): void {
+  for (const range of all) copyWords(words, from, range);
+}
+
+/** Puts a memory back to how it was booted. */
+export function resetImage(words: Int32Array, { words: from, changing }: Booted): void {
+  // Whatever it has allocated since.
+  words.fill(0, HEAP + from[BREAK], HEAP + words[BREAK]);
+  for (const range of changing) copyWords(words, from, range);
+}
+
+/** Below so many words a loop is quicker than a call. */
+const FEW = 64;
+
+function copyWords(words: Int32Array, source: Int32Array, [from, to]: Range): void {
+  if (to - from > FEW) words.set(source.subarray(from, to), from);
+  else for (let at = from; at < to; at++) words[at] = source[at];
+}
+
+/** The first word in which a memory that was put back differs from how it was booted; -1 for none. */
+export function firstDifference(words: Int32Array, { words: booted }: Booted): number {
+  for (let at = 0; at < words.length; at++) if (words[at] !== booted[at]) return at;
+  return -1;
+}

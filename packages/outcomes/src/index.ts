@@ -2,7 +2,7 @@
 export { type Calibration, calibrate, calibrationLine } from './calibration.js';
 export type { OutcomeKind, OutcomeRow } from './classify.js';
 export type { RunOptions } from './crew.js';
-export { kindCounts, outcomeTable, scenarioTable } from './format.js';
+export { forbiddenText, kindCounts, outcomeTable, scenarioTable } from './format.js';
 export { NotNative } from './litmus-code.js';
 export { NativeLitmus, type NativeOptions, type NativeOutcome } from './native-litmus.js';
 export {

@@ -109,7 +109,7 @@ function registersOf(litmus: Litmus, thread: number, number: (name: string) => n
 
 /**
  * Writes the function of one thread over a batch of instances: `(batch, meet, out) => void`, in a scope that has the primitives.
- * `batch.base[b] + i * batch.stride[b]` is block b of instance i; `meet(i)` waits for the other threads, or not.
+ * `batch.base[b] + i * batch.stride[b]` is block b of instance i, and they are taken in the order of `batch.step`; `meet(n)` waits for the other threads, or not.
  * `out` has a row for each instance: 1 when done or 2 when given up, then the registers.
  */
 class ThreadSource {
@@ -136,14 +136,14 @@ class ThreadSource {
     const body = this.list(this.thread.body);
     const blocks = [...new Set(this.variables.map(({ block }) => block))];
     return [
-      `const { base, stride, count } = batch;`,
+      `const { base, stride, step, count } = batch;`,
       ...blocks.map((b) => `const b${b} = base[${b}], s${b} = stride[${b}];`),
-      'for (let i = 0; i < count; i++) {',
+      'for (let n = 0; n < count; n++) {\nconst i = Math.imul(n, step) & (count - 1);',
       ...this.variables.map(({ block, offset }, v) => `const v${v} = b${block} + i * s${block} + ${offset};`),
       ...[...this.registers].map((name) => `let ${register(name)} = ${initial.get(name) ?? 0};`),
       ...Array.from({ length: this.temporaries }, (_, t) => `let t${t} = 0;`),
       `let fuel = ${FUEL}, state = 2;`,
-      'meet(i);',
+      'meet(n);',
       `body: {\n${body}\nstate = 1;\n}`,
       ...(this.used.has('spin_trylock') ? [`${this.primitive(ABANDON_LOCKS)}(0, 0, 0);`] : []),
       `const o = i * ${handedOut.length + 1};`,

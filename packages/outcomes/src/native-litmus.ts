@@ -22,12 +22,15 @@ export interface NativeOptions extends RunOptions {
 /** What a litmus test showed natively. */
 export interface NativeOutcome {
   readonly table: TableName;
+  readonly weakened: readonly string[];
   readonly seed: number;
   /** Instances that were run to their end. */
   readonly instances: number;
   readonly givenUp: number;
   readonly seconds: number;
   readonly rows: readonly OutcomeRow[];
+  /** Of the times that a thread waited for another one, how often that one came. */
+  readonly met: number;
   /** Whether no forbidden outcome was seen. */
   readonly holds: boolean;
 }
@@ -46,15 +49,16 @@ export class NativeLitmus {
     if (!expected.ends) throw new NotNative('no execution of it ends');
     const seen = await this.crew(table === 'strict' ? 'strict' : 'fast').run(
       { kind: 'litmus', code, table, weakened, seed },
-      code.threads.length,
+      { threads: code.threads.length, instances: INSTANCES },
       options,
     );
     const rows = classify(litmus, expected, seen);
     const instances = [...seen.outcomes.values()].reduce((sum, count) => sum + count, 0);
     // Of a batch that never ends nothing is known.
     const givenUp = seen.givenUp + (seen.stuck === null ? 0 : INSTANCES);
-    const { seconds } = seen;
-    return { table, seed, instances, givenUp, seconds, rows, holds: rows.every(({ kind }) => kind !== 'forbidden') };
+    const { seconds, met } = seen;
+    const holds = rows.every(({ kind }) => kind !== 'forbidden');
+    return { table, weakened, seed, instances, givenUp, seconds, rows, met, holds };
   }
 
   /** Ends the threads. */

@@ -10,6 +10,7 @@ export interface ThreadData {
   readonly out: SharedArrayBuffer;
   /** Guards that are left out. */
   readonly without: readonly string[];
+  readonly noise: boolean;
 }
 
 /** What is to be run. */
@@ -34,11 +35,16 @@ export type Answer =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** A thread's share of a batch. It is told at once: a thread that is stuck in the next one tells nothing any more. */
+/**
+ * A thread's share of one batch, or of all since it told last. It tells of the first one at once, and then a few times a second: a thread that is stuck tells
+ * nothing any more, and one that tells too often keeps the processor from those that work.
+ */
 export interface Counted {
   readonly kind: 'counted';
   readonly batch: number;
-  /** Outcomes, in the words of the job. */
-  readonly seen: readonly (readonly [string, number])[];
+  /** Outcomes, in the words of the job; `first` is the batch in which one was seen first. */
+  readonly seen: readonly { readonly outcome: string; readonly count: number; readonly first: number }[];
   readonly givenUp: number;
+  readonly meetings: number;
+  readonly met: number;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { availableParallelism } from 'node:os';
 
 /** Words of the control block. Each is on a cache line of its own. */
 const LINE = 16;
@@ -7,14 +8,14 @@ const ARRIVED = LINE;
 const STOP = 2 * LINE;
 const FAILED = 3 * LINE;
 const BATCHES = 4 * LINE;
-const GO_ON = 5 * LINE;
+const DECISION = 5 * LINE;
 const BEGUN = 6 * LINE;
-/** Where each thread is: 0 outside of its part of a batch, or the number of the instance that it has come to, from 1. */
+/** Where each thread is: 0 before its part of a batch, then HERE, HERE and the number of the instance that it has come to, from 1, and THROUGH. */
 const PLACES = 7 * LINE;
+const HERE = 1;
+const THROUGH = 2 ** 31 - 1;
 /** As many threads as a run may have. */
 export const THREADS = 16;
-/** Here the meeting words begin. */
-const MEETINGS = PLACES + THREADS * LINE;
 
 /** Thrown in the threads that remain when another one has failed. */
 export class Abandoned extends Error {
@@ -29,8 +30,8 @@ export class Control {
     this.shared = shared;
   }
 
-  static create(instances: number): Control {
-    return new Control(new Int32Array(new SharedArrayBuffer(4 * (MEETINGS + instances * LINE))));
+  static create(): Control {
+    return new Control(new Int32Array(new SharedArrayBuffer(4 * (PLACES + THREADS * LINE))));
   }
 
   /** Asks for an end behind the batch at hand. */
@@ -63,7 +64,7 @@ export class Control {
 
   /** Threads that are in their part of the batch. */
   get away(): readonly number[] {
-    return this.places.flatMap((place, thread) => (place === 0 ? [] : [thread]));
+    return this.places.flatMap((place, thread) => (place === 0 || place === THROUGH ? [] : [thread]));
   }
 
   /** Differs from what it was before if the threads have got on. */
@@ -85,10 +86,28 @@ export class Control {
   }
 }
 
-/** How often a thread looks before it sleeps: one that has a processor arrives within this. */
+/** How often a thread looks before it sleeps: one that has a processor arrives within this. Of more threads than processors somebody has none. */
 const SPINS = 50_000;
-/** How often it looks in all meetings of a batch together. */
-const PATIENCE = 100_000;
+const SPINS_OF_MANY = 500;
+/** How often it looks before the first instance of a batch for another one: who has passed the barrier last may have to wake the others. */
+const GATHERING = 100_000;
+/** How often it looks for another one in a meeting. */
+const PATIENCE = 2000;
+/** After so many meetings in vain it does not look for that one any more in this batch: it has no processor now. */
+const WAITS_IN_VAIN = 4;
+
+/** How the threads of a batch get together. */
+export interface Pace {
+  /** At each `every`th instance (a power of two) they wait for each other. */
+  readonly every: number;
+  /** At each instance each of them waits for a random time, less than so many steps (a power of two), to be early or late. */
+  readonly delay: number;
+  readonly seed: number;
+}
+
+/** What comes behind a batch. */
+export type Decision = 'end' | 'go on' | 'go on, and tell';
+const DECISIONS: readonly Decision[] = ['end', 'go on', 'go on, and tell'];
 
 /** One thread's end of the meetings of a run. */
 export class Rendezvous {
@@ -96,6 +115,9 @@ export class Rendezvous {
   private readonly control: Control;
   private readonly thread: number;
   private readonly threads: number;
+  private readonly spins: number;
+  private meetings = 0;
+  private met = 0;
   private sink = 1;
 
   constructor(control: Control, thread: number, threads: number) {
@@ -103,6 +125,7 @@ export class Rendezvous {
     this.shared = control.shared;
     this.thread = thread;
     this.threads = threads;
+    this.spins = threads > availableParallelism() ? SPINS_OF_MANY : SPINS;
   }
 
   /** Waits until all threads are here. */
@@ -115,46 +138,69 @@ export class Rendezvous {
       Atomics.notify(shared, GENERATION);
       return;
     }
-    for (let spins = 0; spins < SPINS; spins++) if (Atomics.load(shared, GENERATION) !== generation) return;
+    for (let spins = 0; spins < this.spins; spins++) if (Atomics.load(shared, GENERATION) !== generation) return;
     while (Atomics.load(shared, GENERATION) === generation) {
       if (Atomics.load(shared, FAILED) !== 0) throw new Abandoned('another thread failed');
       Atomics.wait(shared, GENERATION, generation, 100);
     }
   }
 
-  /** The thread is back from its part of the batch. */
-  back(): void {
+  /** The thread has not begun with its part of the batch. Before the barrier at which it begins. */
+  before(): void {
     Atomics.store(this.shared, PLACES + this.thread * LINE, 0);
   }
 
-  /** Waits as barrier() does. The first thread decides for all whether there is another batch: each for itself might see the request to stop at another time. */
-  goesOn(more: boolean): boolean {
-    if (this.thread === 0) Atomics.store(this.shared, GO_ON, more && !this.control.stopped ? 1 : 0);
-    this.barrier();
-    return Atomics.load(this.shared, GO_ON) !== 0;
-  }
-
-  /** Meetings of instances `from` to `to` - 1 are as if nobody had come. */
-  clear(from: number, to: number): void {
-    for (let i = from; i < to; i++) Atomics.store(this.shared, MEETINGS + i * LINE, 0);
-  }
-
-  /**
-   * How the threads of a batch get together: at each `every`th instance (a power of two) they wait for each other, and then each waits a random time, up
-   * to `delay` steps, to be early or late. Who has looked for the others too often in vain stops doing so: they have no processor now.
-   */
-  meeting(every: number, delay: number, seed: number): (instance: number) => void {
+  /** Behind that barrier: waits for a while until all others have a processor too. Of more threads than processors somebody has none. */
+  gather(): void {
     const { shared, thread, threads } = this;
-    const place = PLACES + thread * LINE;
+    Atomics.store(shared, PLACES + thread * LINE, HERE);
+    if (threads > availableParallelism()) return;
+    let patience = GATHERING;
+    for (let other = 0; other < threads; other++)
+      while (Atomics.load(shared, PLACES + other * LINE) < HERE && --patience > 0);
+  }
+
+  /** The thread is back from its part of the batch. */
+  back(): void {
+    Atomics.store(this.shared, PLACES + this.thread * LINE, THROUGH);
+  }
+
+  /** Waits as barrier() does. The first thread decides for all: each for itself might see the request to stop at another time. */
+  decide(decision: Decision): Decision {
+    if (this.thread === 0) Atomics.store(this.shared, DECISION, this.control.stopped ? 0 : DECISIONS.indexOf(decision));
+    this.barrier();
+    return DECISIONS[Atomics.load(this.shared, DECISION)];
+  }
+
+  /** Meetings of this thread with others since this was asked last, and those of them to which the other one came in time, or where it was still there. */
+  takeMeetings(): { readonly meetings: number; readonly met: number } {
+    const { meetings, met } = this;
+    this.meetings = 0;
+    this.met = 0;
+    return { meetings, met };
+  }
+
+  /** What stands before each instance of a batch: who is to meet says where it is, and looks where the others are. */
+  meeting({ every, delay, seed }: Pace): (instance: number) => void {
+    const { shared, thread, threads } = this;
+    const places = Array.from({ length: threads }, (_, other) => PLACES + other * LINE);
+    const [place] = places.splice(thread, 1);
     let random = seed | 1;
-    let patience = PATIENCE;
+    const waits = places.map(() => WAITS_IN_VAIN);
     return (instance) => {
       // Plain: an atomic store would empty the store buffer before each instance.
-      shared[place] = instance + 1;
+      shared[place] = HERE + 1 + instance;
       if ((instance & (every - 1)) === 0) {
-        const word = MEETINGS + instance * LINE;
-        if (Atomics.add(shared, word, 1) < threads - 1)
-          while (Atomics.load(shared, word) < threads && patience > 0) patience--;
+        for (let other = 0; other < places.length; other++) {
+          this.meetings++;
+          if (waits[other] === 0) continue;
+          let patience = PATIENCE;
+          let there = Atomics.load(shared, places[other]);
+          while (there <= HERE + instance && --patience > 0) there = Atomics.load(shared, places[other]);
+          if (patience === 0) waits[other]--;
+          // Not who went on long ago, as nobody came.
+          else if (there <= HERE + 1 + instance + every) this.met++;
+        }
       }
       random ^= random << 13;
       random ^= random >>> 17;

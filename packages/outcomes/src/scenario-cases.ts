@@ -2,13 +2,26 @@
 import { KernelBug } from '@lockless/cpu/native';
 import type { Scenario } from '@lockless/scenarios/native';
 import { scenarios } from '@lockless/scenarios/native';
-import type { Cases, Key, Tally } from './cases.js';
-import { IMAGE_WORDS, Image, usedRanges } from './image-engine.js';
+import { type Cases, type Key, share, type Tally } from './cases.js';
+import {
+  type Booted,
+  bootedImage,
+  bootImage,
+  firstDifference,
+  IMAGE_WORDS,
+  Image,
+  resetImage,
+} from './image-engine.js';
+import { drawNoise, endNoise, seedNoise } from './noise.js';
+import type { ThreadData } from './protocol.js';
 import { clearResult, RESULT_WORDS, readResult, writeResult } from './results.js';
 
-const INSTANCES = 256;
+/** Of a batch. */
+export const INSTANCES = 256;
 /** Bytes of the memories of all instances, and of the one in which the program was booted. */
 export const SCENARIO_BYTES: number = 4 * (INSTANCES + 1) * IMAGE_WORDS;
+/** Batches between two proofs that nothing is left in a memory of the instance before. */
+const PROOF = 100;
 /** What an outcome that breaks a claim begins with. */
 export const BROKEN = 'violated: ';
 
@@ -17,15 +30,20 @@ export class ScenarioCases implements Cases {
   readonly instances: number = INSTANCES;
   readonly threads: number;
   private readonly scenario: Scenario;
+  private readonly noise: boolean;
   private readonly names: readonly string[];
   private readonly images: readonly Image[];
   private readonly template: Image;
   private readonly results: Int32Array;
-  private ranges: readonly (readonly [number, number])[] | null = null;
+  readonly delays: readonly number[] = [1, 1, 4, 16, 64, 256, 1024];
+  private booted: Booted | null = null;
   private shared: unknown = null;
+  private batches = 0;
 
-  constructor(name: string, thread: number, memory: SharedArrayBuffer, out: SharedArrayBuffer) {
+  constructor(name: string, seed: number, { thread, noise, words: memory, out }: ThreadData) {
     this.scenario = scenarioNamed(name);
+    this.noise = noise;
+    seedNoise(seed + thread * 7919);
     this.names = Object.keys(this.scenario.threads);
     this.threads = this.names.length;
     this.template = new Image(memory, INSTANCES, thread);
@@ -41,29 +59,41 @@ export class ScenarioCases implements Cases {
   }
 
   /** All threads, once it is booted. */
-  restore(): void {
-    const booted = readResult(this.results, 0);
-    if ('bug' in booted) throw new Error(booted.bug);
-    this.shared = booted.result;
-    this.ranges = usedRanges(this.template.words);
+  private restore(from: number, to: number): Booted {
+    const setup = readResult(this.results, 0);
+    if ('bug' in setup) throw new Error(setup.bug);
+    this.shared = setup.result;
+    const booted = bootedImage(this.template.words, this.threads);
+    for (let i = from; i < to; i++) bootImage(this.images[i].words, booted);
+    return booted;
   }
 
   /** Nothing to draw: every instance is the same. */
   draw(): void {}
 
-  prepare(from: number, to: number): void {
-    if (this.ranges === null) this.restore();
+  prepare(thread: number): void {
+    const [from, to] = share(INSTANCES, thread, this.threads);
+    this.booted ??= this.restore(from, to);
     for (let i = from; i < to; i++) {
-      const { words } = this.images[i];
-      for (const [low, high] of this.ranges ?? []) words.set(this.template.words.subarray(low, high), low);
-      for (let thread = 0; thread < this.threads; thread++) clearResult(this.results, this.slot(i, thread));
+      resetImage(this.images[i].words, this.booted);
+      for (let each = 0; each < this.threads; each++) clearResult(this.results, this.slot(i, each));
     }
+    if (this.batches++ % PROOF === 0)
+      this.proveReset(from + (Math.floor(this.batches / PROOF) % (to - from)), this.booted);
+  }
+
+  /** An instance must not see what the one before has left, wherever it is. */
+  private proveReset(i: number, booted: Booted): void {
+    const { words } = this.images[i];
+    const at = firstDifference(words, booted);
+    if (at >= 0) throw new Error(`an instance of ${this.scenario.name} has left ${words[at]} at word ${at}`);
   }
 
   run(thread: number, meet: (instance: number) => void): void {
     const body = this.scenario.threads[this.names[thread]];
     for (let i = 0; i < INSTANCES; i++) {
       this.images[i].enter();
+      if (this.noise) drawNoise();
       meet(i);
       try {
         const result = body(this.shared);
@@ -72,9 +102,11 @@ export class ScenarioCases implements Cases {
         writeResult(this.results, this.slot(i, thread), { bug: bugText(error) });
       }
     }
+    if (this.noise) endNoise();
   }
 
-  count(from: number, to: number, tally: Tally): void {
+  count(thread: number, tally: Tally): void {
+    const [from, to] = share(INSTANCES, thread, this.threads);
     for (let i = from; i < to; i++) tally.add(this.outcome(i));
   }
 

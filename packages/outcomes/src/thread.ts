@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { parentPort, workerData } from 'node:worker_threads';
 import { bootUrcu } from '@lockless/rcu/native';
+import { pinThread } from './affinity.js';
 import type { Cases } from './cases.js';
 import { LitmusCases } from './litmus-cases.js';
 import { primitivesOf } from './primitives.js';
@@ -11,7 +12,8 @@ import { FREE_WORDS, installThreadEngine } from './thread-engine.js';
 
 /* What a thread of a crew does: its part of each job. */
 
-const { thread, control: shared, words: buffer, out } = workerData as ThreadData;
+const data = workerData as ThreadData;
+const { thread, control: shared, words: buffer, out } = data;
 const control = new Control(shared);
 const answer = (message: Answer): void => parentPort?.postMessage(message);
 
@@ -22,18 +24,19 @@ async function casesOf(job: Job): Promise<Cases> {
     return new LitmusCases(job.code, words, FREE_WORDS, out, primitivesOf(job.table, job.weakened));
   }
   const { ScenarioCases } = await import('./scenario-cases.js');
-  const cases = new ScenarioCases(job.name, thread, buffer, out);
+  const cases = new ScenarioCases(job.name, job.seed, data);
   if (thread === 0) cases.boot();
   return cases;
 }
 
 async function run(job: Job): Promise<Answer> {
   const cases = await casesOf(job);
+  pinThread(thread, cases.threads);
   new Rendezvous(control, thread, cases.threads).barrier();
   control.begin();
-  runCases(cases, thread, control, job, (batch, { seen: counts, givenUp }) => {
-    const seen = [...counts].map(([key, count]): [string, number] => [cases.describe(key), count]);
-    answer({ kind: 'counted', batch, seen, givenUp });
+  runCases(cases, thread, control, job, ({ batch, tally, meetings, met }) => {
+    const seen = [...tally.seen].map(([key, { count, first }]) => ({ outcome: cases.describe(key), count, first }));
+    answer({ kind: 'counted', batch, seen, givenUp: tally.givenUp, meetings, met });
   });
   return { kind: 'done' };
 }

@@ -11,7 +11,10 @@ P1(int *x, int *y) { WRITE_ONCE(*y, 1); ${between} r0 = READ_ONCE(*x); }
 ${filter}
 exists (0:r0=0 /\\ 1:r0=0)`);
 
-const seen = (outcomes: Readonly<Record<string, number>>) => ({ outcomes: new Map(Object.entries(outcomes)) });
+const seen = (outcomes: Readonly<Record<string, number>>) => ({
+  outcomes: new Map(Object.entries(outcomes)),
+  found: new Map(Object.keys(outcomes).map((outcome, n) => [outcome, 4096 * (n + 1)])),
+});
 
 function kinds(litmus: ReturnType<typeof parseLitmus>, outcomes: Readonly<Record<string, number>>) {
   const rows = classify(litmus, expectedOutcomes(litmus), seen(outcomes));
@@ -38,6 +41,17 @@ test('the condition holds in the rows that it names', () => {
   const litmus = STORE_BUFFERING('');
   const rows = classify(litmus, expectedOutcomes(litmus), seen({ '0 0': 3 }));
   expect(rows.filter(({ satisfies }) => satisfies).map(({ state }) => state)).toEqual(['0:r0=0; 1:r0=0;']);
+});
+
+test('of what was seen it is known after how many instances', () => {
+  const litmus = STORE_BUFFERING('');
+  const rows = classify(litmus, expectedOutcomes(litmus), seen({ '1 1': 3, '0 0': 1 }));
+  expect(Object.fromEntries(rows.map(({ state, found }) => [state, found]))).toEqual({
+    '0:r0=0; 1:r0=0;': 8192,
+    '0:r0=0; 1:r0=1;': null,
+    '0:r0=1; 1:r0=0;': null,
+    '0:r0=1; 1:r0=1;': 4096,
+  });
 });
 
 test('what the filter excludes is not counted', () => {

@@ -26,7 +26,17 @@ test('with a guard left out the violation that the checker finds is seen on thre
     outcome: 'violated: BUG_ON(unlock_page: !PageLocked(page))',
     count: 256,
     violated: true,
+    found: 256,
   });
+});
+
+test('noise breaks no claim, and finds what only a race shows', async () => {
+  const { holds } = await runScenario('lookup-vs-truncation', { batches: 4, noise: true });
+  expect(holds).toBe(true);
+  const without = ['findLockPage.mappingCheck'];
+  const found = await runScenario('fault-vs-invalidation', { seconds: 60, without, noise: true, untilViolated: true });
+  expect(found.outcomes[0]).toMatchObject({ violated: true });
+  expect(found.seconds).toBeLessThan(60);
 });
 
 test('guards of scenarios that x86 needs are known by name', async () => {

@@ -10,6 +10,8 @@ interface OutcomesFlags {
   seconds: number;
   table: Exclude<TableName, 'plain'>;
   without: readonly string[];
+  noise?: true;
+  untilViolated?: true;
   seed: number;
   list?: true;
   json?: true;
@@ -33,6 +35,10 @@ export function outcomesCommand(io: Io, exit: Exit): Command {
         .argParser(repeated)
         .default([], 'none'),
     )
+    .addOption(
+      new Option('--noise', 'threads stop at random before their accesses, so that rare interleavings are less rare'),
+    )
+    .addOption(new Option('--until-violated', 'end when a claim is broken'))
     .addOption(
       new Option('--seed <n>', 'how early and late threads are follows from it')
         .argParser(wholeNumber(0, 2 ** 31 - 1))
@@ -63,7 +69,7 @@ async function runScenarios(names: readonly string[], flags: OutcomesFlags, io: 
       const outcome = await runScenario(name, { ...flags, signal: abort.signal, onProgress });
       progress.stop();
       outcomes.push(outcome);
-      if (!flags.json) io.stdout.write(`${scenarioTable(outcome)}\n`);
+      if (!flags.json) io.stdout.write(`${scenarioTable(outcome)}${again(outcome, flags)}\n`);
     }
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message);
@@ -75,6 +81,18 @@ async function runScenarios(names: readonly string[], flags: OutcomesFlags, io: 
   if (flags.json) io.stdout.write(`${JSON.stringify(outcomes)}\n`);
   if (outcomes.some(({ holds }) => !holds)) exit(EXIT.violated);
   else if (abort.signal.aborted) exit(EXIT.interrupted);
+}
+
+/** Of a broken claim: how to see it again, and who shows how it comes about. */
+function again({ scenario, holds, without, noise, seed }: ScenarioOutcome, { table, seconds }: OutcomesFlags): string {
+  if (holds) return '';
+  const left = without.map((guard) => ` --without ${guard}`).join('');
+  const native = `--table ${table}${noise ? ' --noise' : ''} --seed ${seed} --seconds ${seconds}`;
+  return [
+    `  again: lockless outcomes ${scenario}${left} ${native}`,
+    `  how it comes about, step by step: lockless check ${scenario}${left} --model tso`,
+    '',
+  ].join('\n');
 }
 
 function list(
