@@ -28,6 +28,7 @@ export * from './rcu-lock-map.js';
 export * from './rwsem.js';
 export * from './sched.js';
 export * from './seqlock.js';
+export * from './share-exclude.js';
 export * from './slab.js';
 export * from './sleeping-lock.js';
 export * from './spinlock.js';

@@ -29,6 +29,7 @@ export * from './rwsem.js';
 export * from './sched.js';
 export * from './seqlock.js';
 export * from './sequential.js';
+export * from './share-exclude.js';
 export * from './slab.js';
 export * from './sleeping-lock.js';
 export * from './spinlock.js';

@@ -3,6 +3,7 @@
 import { callerScenarios } from './callers/index.js';
 import { cpuScenarios } from './cpu/index.js';
 import { faultScenarios } from './faults/index.js';
+import { fileCacheScenarios } from './file-cache/index.js';
 import { notifierScenarios } from './notifiers/index.js';
 import { pageCacheScenarios } from './pagecache/index.js';
 import { radixTreeScenarios } from './radix-tree/index.js';
@@ -30,4 +31,5 @@ export const scenarios: readonly Scenario[] = [
   ...callerScenarios,
   ...upScenarios,
   ...valueMapScenarios,
+  ...fileCacheScenarios,
 ];
