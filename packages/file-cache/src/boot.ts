@@ -15,6 +15,7 @@ import {
   maxThreads,
   openTable,
   pinTable,
+  shareTable,
 } from './shared-words.js';
 import type { Storage } from './storage.js';
 
@@ -61,7 +62,7 @@ const MAX_BUDGET: number = 2 ** 30;
 const wordsFor = (frames: number, threads: number, files: number, views: number): number =>
   MIN_WORDS +
   Math.ceil(
-    (frames * (Page.$size + NODE_WORDS) + threads * (files + views) + files * FileRecord.$size + (1 << 17)) * 1.07,
+    (frames * (Page.$size + NODE_WORDS) + threads * (2 * files + views) + files * FileRecord.$size + (1 << 17)) * 1.07,
   );
 const NODE_WORDS: number = Math.ceil(RadixTreeNode.$size / 16) * 16;
 
@@ -129,6 +130,7 @@ function bootKernel(options: FileCacheOptions, threads: number, pages: number): 
   for (let file = 0; file < files; file++) poke((peek(fileRecords) + file) as Ref<number>, newRecord());
   table(pinTable, threads * views);
   table(openTable, threads * files);
+  table(shareTable, threads * files);
   poke(maxFiles, files);
 }
 

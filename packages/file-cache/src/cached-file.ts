@@ -2,6 +2,7 @@
 import { PAGE_SIZE } from '@lockless/mm-types/native';
 import { markPageAccessed, pageUptodate } from '@lockless/page/native';
 import { FileCacheError } from './errors.js';
+import { isSharing } from './exclusion.js';
 import { bytesOf } from './frames.js';
 import { leaveKernel, tryEnterKernel } from './kernel-section.js';
 import { OpenFile } from './open-file.js';
@@ -133,29 +134,32 @@ export class CachedFile extends OpenFile {
 
   /** What was written is in the storage, on its medium, when this resolves. Rejects, once, when a write failed since the last time, whoever's it was. */
   async fsync(): Promise<void> {
-    await this.run(() => syncSteps(this, this.storage));
+    await this.run(() => syncSteps(this));
   }
 
   /** {@link fsync}, blocking. */
   fsyncSync(): void {
-    this.runBlocking(syncSteps(this, this.storage));
+    this.runBlocking(syncSteps(this));
   }
 
-  /** Makes the file shorter or, with zeros, longer: in the cache and in the storage. Views of pages that are cut off keep their bytes. */
+  /**
+   * Makes the file shorter or, with zeros, longer: in the cache and in the storage. Writes to it, of whatever thread, come before or after it as a whole. When the storage refuses, the
+   * file is as it was. Views of pages that are cut off keep their bytes.
+   */
   async truncate(size = 0): Promise<void> {
     this.mustBeWritable();
     checkPosition(size, 0);
     await this.run(() => truncateSteps(this, size));
   }
 
-  /** {@link truncate}, blocking. Not while this thread itself transfers pages of the file asynchronously. */
+  /** {@link truncate}, blocking. Not while this thread itself transfers pages of the file, or writes to it, asynchronously. */
   truncateSync(size = 0): void {
     this.mustBeWritable();
     checkPosition(size, 0);
-    if (this.device.isBusyWith(this.number))
+    if (this.device.isBusyWith(this.number) || isSharing(this))
       throw new FileCacheError(
         'EDEADLK',
-        'this thread itself transfers pages of the file asynchronously: truncate() waits for them',
+        'this thread itself transfers pages of the file, or writes to it, asynchronously: truncate() waits for that',
       );
     this.runBlocking(truncateSteps(this, size));
   }

@@ -5,6 +5,7 @@ import type { NativeMachine } from '@lockless/native';
 import { bioCachep } from '@lockless/pagecache/native';
 import { rcuThreadDied } from '@lockless/rcu/native';
 import { openedBy } from './account.js';
+import { exclusionsDied } from './exclusion.js';
 import { repairCpuPages, repairLocks } from './lock-repairs.js';
 import { entryOf, inKernel, maxFiles, maxPins, openTable, pinTable, repairs, sweepWanted } from './shared-words.js';
 import { stopThreads, undoStopOf } from './stop-threads.js';
@@ -42,6 +43,7 @@ export class Deaths {
     Atomics.store(words, inKernel(cpu), 0);
     repairCpuPages(cpu);
     markDeadTransfers(cpu);
+    exclusionsDied(cpu);
     this.files.push(...openedBy(cpu));
     for (let entry = 0; entry < peek(maxFiles); entry++)
       poke(entryOf(peek(openTable), peek(maxFiles), cpu, entry), NULL);

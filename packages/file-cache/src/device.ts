@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, peek, poke, thisCpu } from '@lockless/cpu/native';
 import { BIO_WRITE, Bio, EIO, ENOSPC, PAGE_SIZE, Page } from '@lockless/mm-types/native';
-import { bioEndIo } from '@lockless/pagecache/native';
+import { bioEndIo, setPageDirty } from '@lockless/pagecache/native';
 import { FileCacheError } from './errors.js';
+import { isTruncated } from './exclusion.js';
 import { growStoredSize, sizeOf, storedSizeOf } from './file-sizes.js';
 import { beginBytes, bytesOf, endBytes, setTransferrer } from './frames.js';
 import { enterKernel, leaveKernel } from './kernel-section.js';
@@ -201,8 +202,9 @@ export class Device {
     const record = recordAt(file);
     const end = index * PAGE_SIZE + transferred;
     if (write) {
-      if (error === undefined) growStoredSize(record, end);
-      else this.writeErrors.set(file, error);
+      if (error === undefined) {
+        if (transferred > 0) growStoredSize(record, end);
+      } else this.writeErrors.set(file, error);
     } else if (error === undefined && transferred < run.length * PAGE_SIZE && end < storedSizeOf(record)) {
       this.shrunk.add(file);
     }
@@ -216,6 +218,7 @@ export class Device {
       if (bytes < PAGE_SIZE) bytesOf(page).fill(0, Math.max(0, bytes));
       endBytes(page);
     }
+    if (write && error === undefined && wasCut(transfer, Math.max(0, bytes))) setPageDirty(page);
     poke(Page.private(page), 0);
     setTransferrer(page, 0);
     this.inFlight.delete(page);
@@ -223,6 +226,14 @@ export class Device {
     bioEndIo(bio);
     transfer.settle();
   }
+}
+
+/**
+ * Whether a page has more bytes by now than were written of it, or may have again: when it was written, the file ended there, as it was being truncated, and the storage may refuse that.
+ */
+function wasCut({ file, index }: Transfer, bytes: number): boolean {
+  const record = recordAt(file);
+  return bytes < PAGE_SIZE && (isTruncated(record) || sizeOf(record) > index * PAGE_SIZE + bytes);
 }
 
 const isNoSpace = (error: unknown): boolean => (error as { readonly code?: unknown } | null)?.code === 'ENOSPC';

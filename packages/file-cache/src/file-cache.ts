@@ -16,6 +16,8 @@ import {
 import { CachedFile } from './cached-file.js';
 import { Deaths } from './deaths.js';
 import { FileCacheError } from './errors.js';
+import { isHalfTruncated } from './exclusion.js';
+import { adoptVersion, invalidatePages } from './external-changes.js';
 import { freeRecord, initOpens, mappingOf, openFile, openRecord, opensOf, pathOf, usedRecords } from './file-table.js';
 import { attachFrames } from './frames.js';
 import { attachSections, insideOrLater } from './kernel-section.js';
@@ -28,8 +30,8 @@ import { stopThreads } from './stop-threads.js';
 import { type OpenFlags, parseFlags, type Storage, type StorageFile, type StorageStat } from './storage.js';
 import { StorageFiles } from './storage-files.js';
 import { Runner } from './thread.js';
-import { adoptVersion, truncatePages, truncateSteps } from './truncate.js';
-import type { Steps } from './waiting.js';
+import { truncatePages, truncateSteps } from './truncate.js';
+import { pause, type Steps } from './waiting.js';
 import { hasDirt } from './writeback.js';
 
 /**
@@ -124,8 +126,9 @@ export class FileCache {
   private *openSteps(path: string, flags: OpenFlags, storage: StorageFile, stat: StorageStat): Steps<CachedFile> {
     let opened = openRecord(stat, path);
     while ('evict' in opened) {
-      yield* truncatePages(mappingOf(recordAt(opened.evict)), 0);
-      freeRecord(opened.evict);
+      // Somebody may open the file meanwhile, and write to it.
+      yield* invalidatePages({ mapping: mappingOf(recordAt(opened.evict)), device: this.runner.device }, 0);
+      if (!freeRecord(opened.evict)) yield* pause(1);
       opened = openRecord(stat, path);
     }
     const { number, revalidate } = opened;
@@ -140,8 +143,13 @@ export class FileCache {
       onClose: () => this.files.remove(file),
     });
     this.files.add(file);
-    if (revalidate) yield* adoptVersion(file, stat);
-    if (flags.truncate) yield* truncateSteps(file, 0);
+    try {
+      if (revalidate) yield* adoptVersion(file);
+      if (flags.truncate) yield* truncateSteps(file, 0);
+    } catch (error) {
+      file.abandon();
+      throw error;
+    }
     return file;
   }
 
@@ -240,16 +248,23 @@ export class FileCache {
     await this.deaths.settled();
   }
 
-  /** Writes the dirty pages of files that nobody has open any more, because who had died; drops them when the file cannot be had. */
+  /**
+   * Writes the dirty pages of files that nobody has open any more, because who had died, and finishes truncations, which closing does; drops the pages when the file cannot be had.
+   */
   private async writeOrphans(): Promise<void> {
     for (const number of usedRecords()) {
       const record = recordAt(number);
       const path = pathOf(record);
-      if (opensOf(record) > 0 || !hasDirt(mappingOf(record))) continue;
+      if (!isHalfTruncated(record) && (opensOf(record) > 0 || !hasDirt(mappingOf(record)))) continue;
       const file = path === undefined ? undefined : await this.open(path, 'r+').catch(() => undefined);
-      if (file?.number !== number) await this.runner.run(truncatePages(mappingOf(record), 0));
+      if (file?.number !== number && opensOf(record) === 0) await this.runner.run(this.forget(number));
       await file?.close().catch(() => undefined);
     }
+  }
+
+  private *forget(number: number): Steps<void> {
+    yield* truncatePages(mappingOf(recordAt(number)), 0);
+    freeRecord(number);
   }
 
   private mustBeOpen(): void {

@@ -64,6 +64,9 @@ export class SeenSize {
   }
 }
 
+/** Another number when one of the sizes was set meanwhile, or is being set. */
+export const sizesVersion = (record: Ptr<FileRecord>): number => readOnce(SeqLock.sequence(FileRecord.sizes(record)));
+
 /** Bytes that it has in the storage. */
 export const storedSizeOf = (record: Ptr<FileRecord>): number =>
   read(record, FileRecord.storedLow(record), FileRecord.storedHigh(record));

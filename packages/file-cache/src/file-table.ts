@@ -25,6 +25,7 @@ import { fileOpen, filePut, inodeAlloc, inodePut } from '@lockless/pagecache/nat
 import { radixTreeTagged } from '@lockless/radix-tree/native';
 import { FILE_CACHE_AOPS } from './address-space-operations.js';
 import { FileCacheError } from './errors.js';
+import { isTruncated } from './exclusion.js';
 import { setSize, setStoredSize, sizeOf } from './file-sizes.js';
 import { entryOf, FileRecord, filesLock, maxFiles, openTable, PATH_WORDS, recordAt } from './shared-words.js';
 import type { StorageStat } from './storage.js';
@@ -73,9 +74,9 @@ function isFile(record: Ptr<FileRecord>, { device, inode }: StorageStat): boolea
   );
 }
 
-/** What a dead thread wrote is dirty still. */
-const isDirty = (mapping: Ptr<AddressSpace>): boolean =>
-  radixTreeTagged(AddressSpace.pageTree(mapping), PAGECACHE_TAG_DIRTY);
+/** What a dead thread wrote is dirty still, and what it truncated may be half truncated. */
+const isUnfinished = (record: Ptr<FileRecord>): boolean =>
+  radixTreeTagged(AddressSpace.pageTree(mappingOf(record)), PAGECACHE_TAG_DIRTY) || isTruncated(record);
 
 /** What opening a file found. `revalidate`: nobody had it open, and it is another version than the one in the cache. `evict`: first make this record free. */
 export type Opened = { readonly number: number; readonly revalidate: boolean } | { readonly evict: number };
@@ -91,7 +92,7 @@ export function openRecord(stat: StorageStat, path: string): Opened {
         if (free < 0) free = number;
       } else if (isFile(record, stat)) {
         return { number, revalidate: countOpen(record, stat) };
-      } else if (idle < 0 && peek(FileRecord.opens(record)) === 0 && !isDirty(mappingOf(record))) idle = number;
+      } else if (idle < 0 && peek(FileRecord.opens(record)) === 0 && !isUnfinished(record)) idle = number;
     }
     if (free < 0) {
       if (idle >= 0) return { evict: idle };
@@ -115,9 +116,8 @@ function countOpen(record: Ptr<FileRecord>, stat: StorageStat): boolean {
 const isVersion = (record: Ptr<FileRecord>, { version }: StorageStat): boolean =>
   peek(FileRecord.versionLow(record)) === low(version) && peek(FileRecord.versionHigh(record)) === high(version);
 
-/** Notes what the storage says of a file now. */
-export function setStat(record: Ptr<FileRecord>, { size, version }: StorageStat): void {
-  setStoredSize(record, size);
+/** Notes which version of the file the storage has now. Not its size: by now it may be another one. */
+export function setVersion(record: Ptr<FileRecord>, { version }: StorageStat): void {
   poke(FileRecord.versionLow(record), low(version));
   poke(FileRecord.versionHigh(record), high(version));
 }
@@ -134,7 +134,10 @@ function initRecord(number: number, stat: StorageStat, path: string): void {
   poke(FileRecord.numberLow(record), low(stat.inode));
   poke(FileRecord.numberHigh(record), high(stat.inode));
   setSize(record, stat.size);
-  setStat(record, stat);
+  setStoredSize(record, stat.size);
+  setVersion(record, stat);
+  // The last file may have been left half truncated, and could not be had.
+  poke(FileRecord.truncating(record), 0);
   storePath(record, path);
   poke(FileRecord.opens(record), 1);
   poke(FileRecord.inode(record), inode);
@@ -144,6 +147,12 @@ function initRecord(number: number, stat: StorageStat, path: string): void {
 /** Read-ahead looks at i_size, one word: beyond 2 GiB it stops, and a read brings what it asks for. */
 export const noteInodeSize = (record: Ptr<FileRecord>): void =>
   poke(Inode.size(peek(FileRecord.inode(record)) as Ptr<Inode>), Math.min(sizeOf(record), 0x7fffffff));
+
+/** Gives a file another size in the cache. */
+export function setFileSize(record: Ptr<FileRecord>, size: number): void {
+  setSize(record, size);
+  noteInodeSize(record);
+}
 
 const pathView = (record: Ptr<FileRecord>): Uint8Array =>
   new Uint8Array(words.buffer, words.byteOffset + FileRecord.path(record, 0) * 4, PATH_WORDS * 4);

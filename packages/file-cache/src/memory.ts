@@ -32,7 +32,7 @@ export function memoryOf(files: () => Iterable<PagedFile>): Memory {
       for (const file of files()) {
         if (!hasDirt(file.mapping)) continue;
         yield* startWriteback(file, { first: 0, pages: PAGES, wait: false });
-        yield* waitForWriteback(file);
+        yield* waitForWriteback(file.mapping);
       }
       if (tries > 0) yield* pause(Math.min(128, 2 ** (tries - 1)));
     },

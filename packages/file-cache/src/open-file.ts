@@ -3,13 +3,15 @@ import type { Ptr } from '@lockless/cpu/native';
 import { type AddressSpace, type File, PAGE_SIZE } from '@lockless/mm-types/native';
 import type { Device } from './device.js';
 import { FileCacheError } from './errors.js';
-import { extendSize, SeenSize } from './file-sizes.js';
-import { closeFile, mappingOf, noteInodeSize, type OpenEntry } from './file-table.js';
+import { isHalfTruncated } from './exclusion.js';
+import { SeenSize } from './file-sizes.js';
+import { closeFile, mappingOf, type OpenEntry } from './file-table.js';
 import type { Memory } from './memory.js';
 import { checkPosition, type PagedFile } from './pages.js';
 import { type FileRecord, recordAt } from './shared-words.js';
 import type { OpenFlags, StorageFile } from './storage.js';
 import type { Runner } from './thread.js';
+import { finishTruncation } from './truncate.js';
 import type { Steps } from './waiting.js';
 import { hasDirt, refreshVersion, writeBack } from './writeback.js';
 
@@ -97,15 +99,23 @@ export class OpenFile implements PagedFile {
     if (failure !== undefined) throw failure.error;
   }
 
+  /** What opening it began comes to nothing: it is closed, but for the storage's file. *Context*: inside kernel code. */
+  abandon(): void {
+    this.state = 'closed';
+    closeFile(this.number, this.parts.open);
+    this.parts.onClose();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** Whoever wrote a page has the file open to write, and closes it after that: so nothing dirty is left when nobody has. */
+  /** Whoever wrote a page has the file open to write, and closes it after that: so nothing dirty is left when nobody has; nor half truncated. */
   private *writeLast(): Steps<void> {
+    if (isHalfTruncated(this.record)) yield* finishTruncation(this);
     if (!hasDirt(this.mapping)) return;
     yield* writeBack(this);
-    yield* refreshVersion(this, this.storage);
+    yield* refreshVersion(this);
   }
 
   private *closeSteps(): Steps<void> {
@@ -159,16 +169,13 @@ export class OpenFile implements PagedFile {
     return at;
   }
 
-  protected writePlace(buffer: Uint8Array, offset: number, length: number, position: number | null): number {
+  /** As {@link place}, for a write. null: at the end of the file, wherever that is when the write begins. */
+  protected writePlace(buffer: Uint8Array, offset: number, length: number, position: number | null): number | null {
     this.mustBeWritable();
     const at = this.place(buffer, offset, length, position);
-    if (!this.parts.flags.append) {
-      if (position === null) this.position = at + length;
-      return at;
-    }
-    const end = extendSize(this.record, length);
-    noteInodeSize(this.record);
-    return end;
+    if (this.parts.flags.append) return null;
+    if (position === null) this.position = at + length;
+    return at;
   }
 }
 

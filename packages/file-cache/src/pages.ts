@@ -212,10 +212,10 @@ function zeroPage(page: Ptr<Page>): void {
 }
 
 /**
- * The page at an index, locked and pinned, fit to be written to: uptodate, unless the write is of all that the page has (`whole`).
+ * The page at an index, locked and pinned, fit to be written to: uptodate, unless the write is of all that the page has (`whole`, asked with the page locked).
  * *Source*: `block_write_begin`, fs/buffer.c, 2.6.27.
  */
-export function* writablePage(file: PagedFile, index: number, whole: boolean): Steps<Pin> {
+export function* writablePage(file: PagedFile, index: number, whole: () => boolean): Steps<Pin> {
   for (;;) {
     const found = findPinned(file.mapping, index);
     const pin = found ?? (yield* addPage(file, index));
@@ -232,9 +232,9 @@ export function* writablePage(file: PagedFile, index: number, whole: boolean): S
 }
 
 /** *Context*: page locked. *Returns* true with it locked still; false, and it is unlocked: look it up again. */
-function* makeWritable(file: PagedFile, pin: Pin, index: number, whole: boolean): Steps<boolean> {
+function* makeWritable(file: PagedFile, pin: Pin, index: number, whole: () => boolean): Steps<boolean> {
   const { page } = pin;
-  if (pageUptodate(page) || whole) return true;
+  if (pageUptodate(page) || whole()) return true;
   const start = index * PAGE_SIZE;
   if (start >= sizeOf(file.record) || start >= storedSizeOf(file.record)) {
     zeroPage(page);

@@ -2,12 +2,12 @@
 import { type Ptr, poke } from '@lockless/cpu/native';
 import { File, FileRaState, PAGE_SIZE, type Page, PG_LOCKED } from '@lockless/mm-types/native';
 import { markPageAccessed, trylockPage, unlockPage } from '@lockless/page/native';
+import { refreshSize } from './external-changes.js';
 import { sizeOf } from './file-sizes.js';
 import { bytesChanged, copyBytes, stableBytes } from './frames.js';
 import { type PagedFile, readablePage } from './pages.js';
 import { peekCopy } from './peek.js';
 import { type Pin, unpin } from './pins.js';
-import { refreshSize } from './truncate.js';
 import { type Steps, waitOnPage } from './waiting.js';
 
 /** A piece of a read: within one page. */

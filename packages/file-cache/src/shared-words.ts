@@ -46,6 +46,8 @@ export interface FileRecord {
   /** Bytes that it has in the storage, as far as is known. */
   storedLow: number;
   storedHigh: number;
+  /** 0, or who truncates the file (CPU + 1), or OWNER_GONE: see exclusion.ts. */
+  truncating: number;
   /** What the storage said last: another version means that somebody else wrote. */
   versionLow: number;
   versionHigh: number;
@@ -66,6 +68,7 @@ export const FileRecord: StructOf<FileRecord> = struct<FileRecord>(
     sizeHigh: 1,
     storedLow: 1,
     storedHigh: 1,
+    truncating: 1,
     versionLow: 1,
     versionHigh: 1,
     pathBytes: 1,
@@ -90,6 +93,8 @@ export const pinTable: Ref<Ref<Ptr<Page> | Null>> = defineWord('file_cache_pins'
 export const maxPins: Ref<number> = defineWord('file_cache_max_pins');
 /** Files that threads have open: `maxFiles` for each thread. */
 export const openTable: Ref<Ref<Ptr<File> | Null>> = defineWord('file_cache_opens');
+/** How many writes to each file a thread is at: `maxFiles` words for each thread. */
+export const shareTable: Ref<Ref<number>> = defineWord('file_cache_shares');
 
 /** 0, or who stops all threads to repair what a dead one left, plus one. */
 export const stopWord: Ref<number> = defineWord('file_cache_stop');

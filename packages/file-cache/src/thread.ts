@@ -9,6 +9,7 @@ import { transferrer } from './frames.js';
 import { enterKernel, enterKernelBlocking, leaveKernel, tryEnterKernel } from './kernel-section.js';
 import { reclaimNodes } from './memory.js';
 import type { Steps, Wait } from './waiting.js';
+import { waitWhile, waitWhileBlocking } from './word-waiting.js';
 
 /** A page that stays locked so long is an error. */
 const STUCK_MS = 60_000;
@@ -21,6 +22,8 @@ export class Runner {
   readonly device: Device;
   private readonly machine: NativeMachine;
   private readonly mayBlock: boolean;
+  /** Asynchronous operations that are going on. */
+  private running = 0;
 
   constructor(files: OpenStorageFiles, machine: NativeMachine, mayBlock: boolean) {
     this.machine = machine;
@@ -32,25 +35,39 @@ export class Runner {
   async run<T>(steps: Steps<T>): Promise<T> {
     let input: unknown;
     let failure: { readonly error: unknown } | undefined;
-    for (;;) {
-      if (!tryEnterKernel()) await enterKernel();
-      let step: IteratorResult<Wait, T>;
-      try {
-        step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
-        this.settle();
-      } catch (error) {
-        this.recover(error);
-      } finally {
-        leaveKernel();
-        this.device.unplug();
+    this.running++;
+    try {
+      for (;;) {
+        if (!tryEnterKernel()) await enterKernel();
+        const step = this.stepAsync(steps, input, failure);
+        if (step.done) return step.value;
+        failure = undefined;
+        try {
+          input = await this.wait(step.value);
+        } catch (error) {
+          failure = { error };
+        }
       }
-      if (step.done) return step.value;
-      failure = undefined;
-      try {
-        input = await this.wait(step.value);
-      } catch (error) {
-        failure = { error };
-      }
+    } finally {
+      this.running--;
+    }
+  }
+
+  /** Up to the next wait. *Context*: inside kernel code, which it leaves. */
+  private stepAsync<T>(
+    steps: Steps<T>,
+    input: unknown,
+    failure: { readonly error: unknown } | undefined,
+  ): IteratorResult<Wait, T> {
+    try {
+      const step = failure === undefined ? steps.next(input) : steps.throw(failure.error);
+      this.settle();
+      return step;
+    } catch (error) {
+      return this.recover(error);
+    } finally {
+      leaveKernel();
+      this.device.unplug();
     }
   }
 
@@ -116,6 +133,10 @@ export class Runner {
         return await new Promise((resolve) => setTimeout(resolve, wait.milliseconds));
       case 'page':
         return await this.waitOnPage(wait.page, wait.bit);
+      case 'word':
+        return await waitWhile(wait);
+      case 'form':
+        return false;
     }
   }
 
@@ -162,6 +183,10 @@ export class Runner {
         return this.refuseOwnTransfer(wait.transfer.page);
       case 'page':
         return this.waitOnPageBlocking(wait.page, wait.bit);
+      case 'word':
+        return waitWhileBlocking(wait, this.running > 0);
+      case 'form':
+        return true;
     }
   }
 

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Ptr, readOnce } from '@lockless/cpu/native';
+import { OWNER_GONE, type Ptr, readOnce } from '@lockless/cpu/native';
 import { type AddressSpace, PAGE_SIZE, Page, PG_LOCKED, PG_WRITEBACK } from '@lockless/mm-types/native';
 import { PAGEVEC_SIZE, pageWriteback, trylockPage, unlockPage } from '@lockless/page/native';
 import { findGetPages, truncateCompletePage } from '@lockless/pagecache/native';
-import { setSize, setStoredSize, sizeOf, storedSizeOf } from './file-sizes.js';
-import { noteInodeSize, setStat } from './file-table.js';
+import { endExclusion, isSharing, shareOnceMore, takeExclusively, tryShare, waitForOwner } from './exclusion.js';
+import { setStoredSize, sizeOf, storedSizeOf } from './file-sizes.js';
+import { setFileSize } from './file-table.js';
 import { beginBytes, bytesOf, endBytes } from './frames.js';
 import { findPinned, type PagedFile } from './pages.js';
 import { recordPin, unpin } from './pins.js';
-import type { StorageStat } from './storage.js';
-import { fromStorage, type Steps, waitOnPage } from './waiting.js';
-import { hasDirt, refreshVersion } from './writeback.js';
+import { fromStorage, isBlocking, type Steps, waitOnPage } from './waiting.js';
+import { refreshVersion, waitForWriteback } from './writeback.js';
 
 /** Locks a page when it is not under writeback. */
-function* lockWritten(page: Ptr<Page>): Steps<void> {
+export function* lockWritten(page: Ptr<Page>): Steps<void> {
   for (;;) {
     while (!trylockPage(page)) yield* waitOnPage(page, PG_LOCKED);
     if (!pageWriteback(page)) return;
@@ -59,53 +59,85 @@ function* zeroTail(mapping: Ptr<AddressSpace>, size: number): Steps<void> {
   }
 }
 
-/**
- * Gives a file another size, in cache and storage. *Source*: `do_truncate`, fs/open.c, and `vmtruncate`, mm/memory.c, 2.6.27: first the size, so that nobody brings back
- * what is cut off, then the pages, then the storage; and once more the pages that a read brought in which had looked at the size before.
- */
-export function* truncateSteps(file: PagedFile, size: number): Steps<void> {
-  const { record, mapping, storage } = file;
-  setSize(record, size);
-  noteInodeSize(record);
-  const first = Math.ceil(size / PAGE_SIZE);
-  yield* truncatePages(mapping, first);
+/** What lies beyond the new end goes from the cache. The storage has it no more, so nobody brings it back. */
+function* dropBeyond(mapping: Ptr<AddressSpace>, size: number): Steps<void> {
+  yield* truncatePages(mapping, Math.ceil(size / PAGE_SIZE));
   if (size % PAGE_SIZE !== 0) yield* zeroTail(mapping, size);
+}
+
+/**
+ * Gives the file in the storage the size that the cache says. *Ordering*: what is written back from here on ends there, as the size was stored before (device.ts looks at it when the page is
+ * tagged as under writeback, we look at the tags after the size: Dekker's; each is an atomic instruction, of a lock); what was begun earlier is waited for, or it would be brought back.
+ */
+function* resizeStored({ mapping, record, storage }: PagedFile, size: number): Steps<void> {
+  yield* waitForWriteback(mapping, Math.floor(size / PAGE_SIZE));
   yield* fromStorage(
     () => storage.truncate(size),
     () => storage.blocking?.truncate(size),
   );
   setStoredSize(record, size);
-  yield* truncatePages(mapping, first);
-  yield* refreshVersion(file, storage);
 }
 
-/** Drops what the cache has of a file of which the storage has another version. Dirty pages stay: they are newer still. */
-export function* adoptVersion(file: PagedFile, stat: StorageStat): Steps<void> {
-  const { record, mapping } = file;
-  if (!hasDirt(mapping)) {
-    setSize(record, stat.size);
-    noteInodeSize(record);
-    yield* truncatePages(mapping, 0);
+/** The size in the cache was set, and whoever set it died, or failed, somewhere after it. *Context*: exclusive. */
+function* finishCut(file: PagedFile): Steps<void> {
+  const size = sizeOf(file.record);
+  if (storedSizeOf(file.record) !== size) yield* resizeStored(file, size);
+  yield* dropBeyond(file.mapping, size);
+}
+
+/** Finishes what another thread has half done, if one has. */
+export function* finishTruncation(file: PagedFile): Steps<void> {
+  let left = yield* takeExclusively(file);
+  try {
+    if (left === OWNER_GONE) yield* finishCut(file);
+    left = 0;
+  } finally {
+    endExclusion(file, left);
   }
-  setStat(record, stat);
+}
+
+/** Nobody truncates the file until {@link endShare}. What is half done is finished first. */
+export function* beginWrite(file: PagedFile): Steps<void> {
+  for (;;) {
+    const found = tryShare(file);
+    if (found === 0) return;
+    // A blocking write may not wait for who waits for writes that this thread is at; but then it waits for all of them.
+    if (isSharing(file) && (yield* isBlocking())) return shareOnceMore(file);
+    if (found === OWNER_GONE) yield* finishTruncation(file);
+    else yield* waitForOwner(file, found);
+  }
 }
 
 /**
- * Somebody made the file in the storage shorter, or longer, under the cache: its size is looked at again, and pages that it no longer reaches, or reaches further into, go.
- * With dirty pages in the cache its own size stays. *Returns* whether the file has become longer.
+ * Gives a file another size, in cache and storage. Not while anybody writes to it (exclusion.ts).
+ *
+ *   1. the size in the cache: readers see no more of what is going; if it grows, zeros
+ *   2. the storage. It may refuse: then the size is what it was, and so is everything, as nothing was dropped yet, and pages that were written out without what is
+ *      beyond the size are dirty again (device.ts)
+ *   3. the pages beyond, and the tail of the last one, with all that readers brought in of the storage before 2
+ *
+ * Who dies after 1 leaves the rest to {@link finishTruncation}.
+ * *Source*: `do_truncate`, fs/open.c, and `vmtruncate`, mm/memory.c, 2.6.27. *Differs*: there the pages go before the storage's blocks, and the file system may not refuse.
  */
-export function* refreshSize(file: PagedFile): Steps<boolean> {
-  const { record, mapping, storage } = file;
-  const stat = yield* fromStorage(
-    () => storage.stat(),
-    () => storage.blocking?.stat(),
-  );
-  const before = sizeOf(record);
-  if (stat === undefined || stat.size === storedSizeOf(record)) return false;
-  setStoredSize(record, stat.size);
-  if (hasDirt(mapping)) return false;
-  setSize(record, stat.size);
-  noteInodeSize(record);
-  yield* truncatePages(mapping, Math.floor(Math.min(before, stat.size) / PAGE_SIZE));
-  return stat.size > before;
+export function* truncateSteps(file: PagedFile, size: number): Steps<void> {
+  const { record, mapping } = file;
+  let left = yield* takeExclusively(file);
+  try {
+    if (left === OWNER_GONE) yield* finishCut(file);
+    left = 0;
+    const before = sizeOf(record);
+    setFileSize(record, size); // 1
+    try {
+      yield* resizeStored(file, size); // 2
+    } catch (error) {
+      setFileSize(record, before);
+      throw error;
+    }
+    left = OWNER_GONE;
+    yield* dropBeyond(mapping, size); // 3
+    left = 0;
+  } finally {
+    endExclusion(file, left);
+  }
+  yield* refreshVersion(file);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Ptr } from '@lockless/cpu/native';
+import type { Ptr, Ref } from '@lockless/cpu/native';
 import type { Page } from '@lockless/mm-types/native';
 import type { Transfer } from './device.js';
 
@@ -31,7 +31,19 @@ interface StorageWait {
   readonly later: () => Promise<unknown>;
   readonly now: () => unknown;
 }
-export type Wait = PageWait | TransferWait | Pause | StorageWait;
+/** While a word has a value. */
+export interface WordWait {
+  readonly kind: 'word';
+  readonly word: Ref<number>;
+  readonly value: number;
+  /** Another operation of this very thread is to change it. */
+  readonly ours: boolean;
+}
+/** Not at all: whether the operation blocks the thread is what the yield evaluates to. */
+interface FormAsked {
+  readonly kind: 'form';
+}
+export type Wait = PageWait | TransferWait | Pause | StorageWait | WordWait | FormAsked;
 
 /** An operation. */
 export type Steps<T> = Generator<Wait, T, unknown>;
@@ -54,4 +66,14 @@ export function* pause(milliseconds: number): Steps<void> {
 /** Asks the storage, in the way that fits how the operation runs. Throws what it throws. */
 export function* fromStorage<T>(later: () => Promise<T>, now: () => T): Steps<T> {
   return (yield { kind: 'storage', later, now }) as T;
+}
+
+/** Waits while a word has a value, and maybe not so long. `ours`: another operation of this thread is to change it; a blocking one is refused then. */
+export function* waitOnWord(word: Ref<number>, value: number, ours: boolean): Steps<void> {
+  yield { kind: 'word', word, value, ours };
+}
+
+/** Whether the operation blocks the thread: then no other operation of this thread goes on meanwhile. */
+export function* isBlocking(): Steps<boolean> {
+  return (yield { kind: 'form' }) as boolean;
 }

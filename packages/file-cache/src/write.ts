@@ -10,11 +10,13 @@ import {
 } from '@lockless/page/native';
 import { dirtyThreshold, setPageDirty } from '@lockless/pagecache/native';
 import { FileCacheError } from './errors.js';
-import { growSize, growStoredSize, sizeOf } from './file-sizes.js';
+import { endShare } from './exclusion.js';
+import { extendSize, growSize, growStoredSize, sizeOf } from './file-sizes.js';
 import { noteInodeSize } from './file-table.js';
 import { beginBytes, bytesOf, endBytes } from './frames.js';
 import { findPinned, type PagedFile, writablePage } from './pages.js';
 import { type Pin, unpin } from './pins.js';
+import { beginWrite } from './truncate.js';
 import type { Steps } from './waiting.js';
 import { startWriteback, waitForWriteback } from './writeback.js';
 
@@ -22,7 +24,8 @@ import { startWriteback, waitForWriteback } from './writeback.js';
 const THROTTLED_PAGES = 64;
 
 /**
- * Writes bytes of a file into the cache; they reach the storage later. *Returns* how many: all. What a page gets of them, it gets at once for those who read copies.
+ * Writes bytes of a file into the cache, at a position, or, with null, at its end; they reach the storage later. *Returns* how many: all. What a page gets of them, it gets at once for those who read
+ * copies. Truncations come before or after it as a whole.
  * *Source*: `generic_perform_write`, mm/filemap.c, and `generic_write_end`, fs/buffer.c, 2.6.27.
  */
 export function* writeSteps(
@@ -30,22 +33,35 @@ export function* writeSteps(
   source: Uint8Array,
   offset: number,
   length: number,
-  position: number,
+  position: number | null,
 ): Steps<number> {
-  let done = 0;
-  while (done < length) {
-    const at = position + done;
-    const from = at % PAGE_SIZE;
-    const count = Math.min(PAGE_SIZE - from, length - done);
-    yield* writePiece(file, source.subarray(offset + done, offset + done + count), at, from);
-    done += count;
-    yield* balanceDirtyPages(file);
+  yield* beginWrite(file);
+  try {
+    const begin = position ?? makeRoom(file, length);
+    for (let done = 0; done < length; ) {
+      const at = begin + done;
+      const from = at % PAGE_SIZE;
+      const count = Math.min(PAGE_SIZE - from, length - done);
+      yield* writePiece(file, source.subarray(offset + done, offset + done + count), at, from);
+      done += count;
+      yield* balanceDirtyPages(file);
+    }
+  } finally {
+    endShare(file);
   }
   return length;
 }
 
+/** Appending: the file has so many bytes more, at once for all threads. *Returns* where they go. */
+function makeRoom({ record }: PagedFile, length: number): number {
+  const end = extendSize(record, length);
+  noteInodeSize(record);
+  return end;
+}
+
 function* writePiece(file: PagedFile, bytes: Uint8Array, at: number, from: number): Steps<void> {
-  const whole = from === 0 && (bytes.length === PAGE_SIZE || at + bytes.length >= sizeOf(file.record));
+  // Asked with the page locked: before that, others write behind these bytes.
+  const whole = (): boolean => from === 0 && (bytes.length === PAGE_SIZE || at + bytes.length >= sizeOf(file.record));
   let pin: Pin;
   try {
     pin = yield* writablePage(file, Math.floor(at / PAGE_SIZE), whole);
@@ -100,5 +116,5 @@ function writeAround(
 function* balanceDirtyPages(file: PagedFile): Steps<void> {
   if (globalPageState(NR_FILE_DIRTY) <= dirtyThreshold()) return;
   yield* startWriteback(file, { first: 0, pages: THROTTLED_PAGES, wait: false });
-  yield* waitForWriteback(file);
+  yield* waitForWriteback(file.mapping);
 }

@@ -14,10 +14,9 @@ import { clearPageDirtyForIo, filemapFdatawait, findGetPagesTag } from '@lockles
 import { radixTreeTagged } from '@lockless/radix-tree/native';
 import { fileCacheOperations } from './address-space-operations.js';
 import { FileCacheError } from './errors.js';
-import { setStat } from './file-table.js';
+import { setVersion } from './file-table.js';
 import type { PagedFile } from './pages.js';
 import { type Pin, recordPin, unpin } from './pins.js';
-import type { StorageFile } from './storage.js';
 import { fromStorage, type Steps, waitOnPage } from './waiting.js';
 
 /*
@@ -84,9 +83,9 @@ function* startWritePage(mapping: Ptr<AddressSpace>, page: Ptr<Page>, wait: bool
   return false;
 }
 
-/** Waits until no page of a file is under writeback. *Source*: `wait_on_page_writeback_range`, mm/filemap.c, 2.6.27. */
-export function* waitForWriteback({ mapping }: PagedFile): Steps<void> {
-  yield* eachTagged(mapping, 0, PAGECACHE_TAG_WRITEBACK, function* (page) {
+/** Waits until no page of a file, from `first` on, is under writeback. *Source*: `wait_on_page_writeback_range`, mm/filemap.c, 2.6.27. */
+export function* waitForWriteback(mapping: Ptr<AddressSpace>, first = 0): Steps<void> {
+  yield* eachTagged(mapping, first, PAGECACHE_TAG_WRITEBACK, function* (page) {
     while (pageWriteback(page)) yield* waitOnPage(page, PG_WRITEBACK);
     return true;
   });
@@ -100,7 +99,7 @@ export const hasDirt = (mapping: Ptr<AddressSpace>): boolean =>
 /** Writes all dirty pages of a file to the storage and waits. Throws when a write failed since this was last asked, by whomever: once. */
 export function* writeBack(file: PagedFile): Steps<void> {
   yield* startWriteback(file, { first: 0, pages: Number.POSITIVE_INFINITY, wait: true });
-  yield* waitForWriteback(file);
+  yield* waitForWriteback(file.mapping);
   // No pages are waited for here: only the bits AS_EIO and AS_ENOSPC are tested and cleared.
   const error = filemapFdatawait(file.mapping, 0, -1);
   if (error === 0) return;
@@ -114,7 +113,8 @@ export function* writeBack(file: PagedFile): Steps<void> {
 }
 
 /** {@link writeBack}, and then the storage's own fsync. Errors of earlier writes are reported after it has been tried. */
-export function* syncSteps(file: PagedFile, storage: StorageFile): Steps<void> {
+export function* syncSteps(file: PagedFile): Steps<void> {
+  const { storage } = file;
   let failure: { readonly error: unknown } | undefined;
   try {
     yield* writeBack(file);
@@ -125,15 +125,15 @@ export function* syncSteps(file: PagedFile, storage: StorageFile): Steps<void> {
     () => storage.sync(),
     () => storage.blocking?.sync(),
   );
-  yield* refreshVersion(file, storage);
+  yield* refreshVersion(file);
   if (failure !== undefined) throw failure.error;
 }
 
 /** Notes the version that our own writes have given the file, or the next who opens it would take it for somebody else's. */
-export function* refreshVersion(file: PagedFile, storage: StorageFile): Steps<void> {
+export function* refreshVersion({ record, storage }: PagedFile): Steps<void> {
   const stat = yield* fromStorage(
     () => storage.stat(),
     () => storage.blocking?.stat(),
   );
-  if (stat !== undefined) setStat(file.record, stat);
+  if (stat !== undefined) setVersion(record, stat);
 }

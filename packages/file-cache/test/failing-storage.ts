@@ -4,13 +4,25 @@ import { nodeStorage, type Storage, type StorageFile } from '../src/node.js';
 /** An error as Node's have it. */
 export const errno = (code: string): Error => Object.assign(new Error(`${code}: on demand`), { code });
 
+type Operation = 'read' | 'write' | 'sync' | 'truncate';
+
+/** Something that others wait for until it is told to go on. */
+export class Gate {
+  open: () => void = () => {};
+  readonly passed: Promise<void> = new Promise((resolve) => {
+    this.open = resolve;
+  });
+}
+
 /** Node's file system, which fails on demand: an operation whose answer here is an error. */
 export class FailingStorage implements Storage {
   readonly mayBlock = true;
   /** Called before each read and write, with the bytes' place; an error fails it. */
-  fails: (operation: 'read' | 'write' | 'sync', position: number, bytes: number) => Error | undefined = () => undefined;
+  fails: (operation: Operation, position: number, bytes: number) => Error | undefined = () => undefined;
   /** Each read waits for this. */
   slow: Promise<void> | undefined;
+  /** The next of these operations waits for this: a truncation before it takes place, a stat after it. */
+  readonly held: { stat?: Promise<void> | undefined; truncate?: Promise<void> | undefined } = {};
   reads = 0;
 
   async open(...args: Parameters<Storage['open']>): Promise<StorageFile> {
@@ -22,7 +34,7 @@ export class FailingStorage implements Storage {
     return this.wrap(nodeStorage.openBlocking(...args));
   }
 
-  private ask(operation: 'read' | 'write' | 'sync', position = 0, views: readonly Uint8Array[] = []): void {
+  private ask(operation: Operation, position = 0, views: readonly Uint8Array[] = []): void {
     if (operation === 'read') this.reads++;
     const error = this.fails(
       operation,
@@ -30,6 +42,12 @@ export class FailingStorage implements Storage {
       views.reduce((sum, { length }) => sum + length, 0),
     );
     if (error !== undefined) throw error;
+  }
+
+  private takeHeld(operation: 'stat' | 'truncate'): Promise<void> | undefined {
+    const held = this.held[operation];
+    this.held[operation] = undefined;
+    return held;
   }
 
   private wrap(file: StorageFile): StorageFile {
@@ -49,6 +67,17 @@ export class FailingStorage implements Storage {
       sync: async () => {
         this.ask('sync');
         await file.sync();
+      },
+      stat: async () => {
+        const held = this.takeHeld('stat');
+        const stat = await file.stat();
+        await held;
+        return stat;
+      },
+      truncate: async (size) => {
+        await this.takeHeld('truncate');
+        this.ask('truncate', size);
+        await file.truncate(size);
       },
       blocking: {
         ...blocking,
