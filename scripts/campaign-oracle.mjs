@@ -5,7 +5,7 @@
 //   npm run campaign:oracle -- --scripts 10000 --seed 1 --output oracle.jsonl
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { formatDifference, kernelSide, searchDifference, simulatedSide } from '@lockless/oracle';
+import { formatDifference, kernelHasHugePages, kernelSide, searchDifference, simulatedSide } from '@lockless/oracle';
 import { Command } from 'commander';
 
 const options = new Command('campaign:oracle')
@@ -13,6 +13,7 @@ const options = new Command('campaign:oracle')
   .option('--batch <n>', 'scripts for each seed', Number, 100)
   .option('--seed <n>', 'the first seed', Number, 1)
   .option('--longest <n>', 'steps of the longest script', Number)
+  .option('--huge <percent>', 'scripts with huge pages; they take long', Number, kernelHasHugePages() ? 5 : 0)
   .option('--output <file>', 'results as JSON lines; appended', 'oracle.jsonl')
   .parse()
   .opts();
@@ -27,6 +28,7 @@ const batches = Array.from({ length: Math.ceil(options.scripts / options.batch) 
   seed: options.seed + i,
   count: Math.min(options.batch, options.scripts - i * options.batch),
   longest: options.longest,
+  huge: options.huge,
 })).map((configuration) => ({ configuration, key: JSON.stringify(configuration) }));
 
 const total = { scripts: 0, steps: 0, deliberate: {}, differences: [] };
@@ -55,8 +57,8 @@ function progress() {
 
 for (const { configuration, key } of batches) {
   if (!results.has(key)) {
-    const { count, seed, longest } = configuration;
-    const { found, ...counts } = await searchDifference({ ...sides, count, seed, longest, signal: abort.signal });
+    const { count, seed, longest, huge } = configuration;
+    const { found, ...counts } = await searchDifference({ ...sides, count, seed, longest, huge, signal: abort.signal });
     if (abort.signal.aborted) break;
     const difference = found && formatDifference(found.script, found.difference);
     const result = { ...counts, difference };

@@ -31,7 +31,7 @@ import { waitSplitHugePage } from './split-huge-page.js';
  *
  * *Context*: mmap_sem for writing; no spin lock. `changed` makes the entry of the old one. The caller flushes.
  * *Returns* false when it was split meanwhile: there is a table now.
- * *Source*: mm/huge_memory.c, cd7548ab360c (2.6.39).
+ * *Source*: mm/huge_memory.c, 2.6.38.
  */
 export function* changeHugePmd(
   mm: Ptr<MmStruct>,
@@ -64,7 +64,7 @@ const keepsSplitsOut = defineGuard(
  * finds the page at the new one.
  *
  * *Context*: mmap_sem for writing; no spin lock. *Returns* false: not moved, as the new place has a table, or the page was split.
- * *Source*: mm/huge_memory.c, 37a1c49a91ad (3.2). *Differs*: always with the lock, which newer kernels leave out where the new area comes later in the list.
+ * *Source*: mm/huge_memory.c, 3.2. *Differs*: always with the lock, which newer kernels leave out where the new area comes later in the list.
  */
 export function* moveHugePmd(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, pmd: Ref<Pte>, address: number): Op<boolean> {
   if (address % hpagePmdNr() !== 0) return false;

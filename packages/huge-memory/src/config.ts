@@ -21,6 +21,10 @@ export interface HugePageOptions {
   /** Pages of a huge page, as a power of two: 9 (2 MiB) by default; less for tests. */
   readonly order?: number;
   readonly tails?: TailDesign;
+  /** A read of untouched memory maps a huge page of zeros that all share (3.8 and later). Default: it gives a huge page. */
+  readonly zeroPage?: boolean;
+  /** A write to a huge page that others map too copies all of it (default; before 5.8), or splits it and copies the one page. */
+  readonly sharedWrites?: 'copy' | 'split';
 }
 
 const NEVER = 0;
@@ -29,6 +33,7 @@ const MADVISE = 2;
 
 const mode: Ref<number> = defineWord('transparent_hugepage_flags');
 const cookies: Ref<number> = defineWord('thp_gp_cookies');
+const splitsOnWrite: Ref<number> = defineWord('thp_splits_on_shared_write');
 
 /** HPAGE_PMD_NR: pages of a huge page. Constant after boot. */
 export const hpagePmdNr = (): number => pteTableEntries();
@@ -41,12 +46,17 @@ export const thpEnabled = (): boolean => peek(mode) !== NEVER;
 /** Whether only those areas are meant that asked for it. Constant after boot. */
 export const thpOnAdvice = (): boolean => peek(mode) === MADVISE;
 
+/** Whether a write to a huge page that others map too splits it. Constant after boot. */
+export const sharedWritesSplit = (): boolean => peek(splitsOnWrite) !== 0;
+
 /** Throws RangeError for what a page table or the allocator has no place for. */
-export function configureHugePages({ mode: when, order = 9, tails = 'tail-mapcount' }: HugePageOptions): void {
+export function configureHugePages(options: HugePageOptions): void {
+  const { mode: when, order = 9, tails = 'tail-mapcount', sharedWrites = 'copy' } = options;
   if (!Number.isInteger(order) || order < 1 || order >= Math.min(MAX_ORDER, 10))
     throw new RangeError(`huge pages of 2^${order} pages: need 2^1 to 2^9`);
   poke(mode, { never: NEVER, always: ALWAYS, madvise: MADVISE }[when]);
   setPteTableOrder(order);
   poke(cookies, tails === 'grace-period' ? 1 : 0);
+  poke(splitsOnWrite, sharedWrites === 'split' ? 1 : 0);
   compoundPagesInit(tails === 'grace-period' ? pinsUnderRcu : tails);
 }

@@ -20,6 +20,7 @@ import {
 import { hpagePmdNr } from './config.js';
 import { deposit, pteAllocOne } from './deposit.js';
 import { addAnonRss } from './huge-memory.js';
+import { isHugeZeroPmd } from './huge-zero-page.js';
 import { waitSplitHugePage } from './split-huge-page.js';
 
 const waits = defineGuard('copyHugePmd.waitSplitting', 'fork copies a huge entry whose page is being split');
@@ -51,13 +52,15 @@ export function* copyHugePmd(
   const splitting = waits() && pmdTransSplitting(entry);
   const copies = pmdTransHuge(entry) && !splitting;
   if (copies) {
-    const page = pfnToPage(ptePfn(entry));
-    yield* getPage(page);
-    yield* pageDupRmap(page, to, spare);
+    if (!isHugeZeroPmd(entry)) {
+      const page = pfnToPage(ptePfn(entry));
+      yield* getPage(page);
+      yield* pageDupRmap(page, to, spare);
+      yield* addAnonRss(dst, hpagePmdNr());
+    }
     yield* ptepSetWrprotect(src, address, pmd);
     yield* store(to, pteMkold(pteWrprotect(entry)));
     yield* deposit(dst, table);
-    yield* addAnonRss(dst, hpagePmdNr());
   }
   yield* spinUnlock(MmStruct.pageTableLock(src));
   yield* spinUnlock(MmStruct.pageTableLock(dst));

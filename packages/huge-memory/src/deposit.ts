@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { bugOn, GFP_KERNEL, kmemCacheAlloc, load, NULL, store } from '@lockless/cpu';
+import { bugOn, GFP_KERNEL, kmemCacheAlloc, load, NULL, smpWmb, store, writeOnce } from '@lockless/cpu';
 import { MmStruct } from '@lockless/mm-types';
-import { type PageTable, pageTableCachep } from '@lockless/rmap';
+import { type PageTable, type Pte, pageTableCachep } from '@lockless/rmap';
 
 /*
  * A split must not fail for want of a page table, so each huge entry has one laid by, in the address space that maps it. Any will do for any entry.
@@ -30,4 +30,11 @@ export function* withdraw(mm: Ptr<MmStruct>): Op<number> {
   yield* store(MmStruct.pmdHugePte(mm), yield* load(nextOf(table)));
   yield* store(nextOf(table), 0);
   return table;
+}
+
+/** pmd_populate(): a filled table takes the place of a huge entry. *Ordering*: its entries before itself, as in pte_alloc(). */
+export function* installTable(mm: Ptr<MmStruct>, pmd: Ref<Pte>, table: number): Op<void> {
+  yield* smpWmb();
+  yield* store(MmStruct.nrPtes(mm), (yield* load(MmStruct.nrPtes(mm))) + 1);
+  yield* writeOnce(pmd as number as Ref<number>, table);
 }

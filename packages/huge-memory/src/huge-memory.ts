@@ -51,15 +51,16 @@ import {
   tlbRemovePage,
   vmGetPageProt,
 } from '@lockless/rmap';
-import { hpagePmdNr, hpagePmdOrder, splitsWaitForGp, thpEnabled, thpOnAdvice } from './config.js';
+import { hpagePmdNr, hpagePmdOrder, sharedWritesSplit, splitsWaitForGp, thpEnabled, thpOnAdvice } from './config.js';
 import { copyUserHugePage } from './copy-user-huge-page.js';
 import { deposit, pteAllocOne, withdraw } from './deposit.js';
 import { pageGetGpCookie } from './gp-cookie.js';
+import { isHugeZeroPmd } from './huge-zero-page.js';
 import { splitHugePage, waitSplitHugePage } from './split-huge-page.js';
 import { nthPage } from './split-refcount.js';
 
 /** First page of the huge page that an address would lie in. */
-const hugeStart = (address: number): number => address - (address % hpagePmdNr());
+export const hugeStart = (address: number): number => address - (address % hpagePmdNr());
 
 /**
  * transparent_hugepage_enabled(), and whether the area has room for a huge page around `address`. Private anonymous memory only.
@@ -81,7 +82,7 @@ export function* hugePageFits(vma: Ptr<VmAreaStruct>, address: number): Op<boole
 const GFP_TRANSHUGE = (GFP_HIGHUSER_MOVABLE | GFP_COMP | GFP_NORETRY | GFP_NOMEMALLOC | GFP_NO_KSWAPD) & ~GFP_WAIT;
 
 /** alloc_hugepage_vma(), and its grace-period cookie, before anybody can find it. */
-function* allocHugePage(gfp: number): Op<Ptr<Page> | Null> {
+export function* allocHugePage(gfp: number): Op<Ptr<Page> | Null> {
   const page = yield* allocPages(GFP_TRANSHUGE | gfp, hpagePmdOrder());
   if (page === NULL) {
     yield* countVmEvent(THP_FAULT_FALLBACK);
@@ -149,12 +150,12 @@ export function* doHugePmdAnonymousPage(
 }
 
 /**
- * do_huge_pmd_wp_page(): a write to a huge page that is mapped read-only: in place if nobody else maps it, else to a copy; without memory for that,
- * the page is split and the one page that is written is copied.
+ * do_huge_pmd_wp_page(): a write to a huge page that is mapped read-only: in place if nobody else maps it, else to a copy; without memory for that, or
+ * if configured so, the page is split and the one page that is written is copied.
  *
  * *Context*: mmap_sem for reading; `orig` was read without a lock.
  * *Returns* `copied` when the page may be written now, `done` when the entry has changed.
- * *Source*: mm/huge_memory.c, 3.1; split as since 3.15 (9845cbbd113f), where 3.1 copies into ordinary pages.
+ * *Source*: mm/huge_memory.c, 3.1; split as since 3.14, where 3.1 copies into ordinary pages; always split as since 5.8.
  */
 export function* doHugePmdWpPage(
   mm: Ptr<MmStruct>,
@@ -178,7 +179,7 @@ export function* doHugePmdWpPage(
   }
   yield* getPage(page);
   yield* spinUnlock(MmStruct.pageTableLock(mm));
-  const copy = yield* allocHugePage(0);
+  const copy = sharedWritesSplit() ? NULL : yield* allocHugePage(0);
   const outcome =
     copy === NULL ? yield* splitInstead(page) : yield* copyHugePage(mm, vma, address, pmd, orig, page, copy);
   yield* putPage(page);
@@ -190,7 +191,7 @@ function* splitInstead(page: Ptr<Page>): Op<HugeFault> {
   return 'fallback';
 }
 
-/** copy_user_huge_page(), and the copy in the page's place unless the entry has changed. */
+/** copy_user_huge_page(), and the copy in the page's place. */
 function* copyHugePage(
   mm: Ptr<MmStruct>,
   vma: Ptr<VmAreaStruct>,
@@ -201,6 +202,19 @@ function* copyHugePage(
   copy: Ptr<Page>,
 ): Op<HugeFault> {
   yield* copyUserHugePage(copy, page);
+  return yield* replaceHugePage(mm, vma, address, pmd, orig, page, copy);
+}
+
+/** The copy in the place of the page, or of the huge zero page (NULL), unless the entry has changed. *Context*: the copy's reference is ours. */
+export function* replaceHugePage(
+  mm: Ptr<MmStruct>,
+  vma: Ptr<VmAreaStruct>,
+  address: number,
+  pmd: Ref<Pte>,
+  orig: Pte,
+  page: Ptr<Page> | Null,
+  copy: Ptr<Page>,
+): Op<HugeFault> {
   const entry = yield* newHugeEntry(vma, copy);
   const spare = yield* rmapPrepare();
   const start = hugeStart(address);
@@ -213,12 +227,14 @@ function* copyHugePage(
     yield* pageAddNewAnonRmap(copy, vma, start, pmd, spare);
     yield* lruCacheAddActiveAnon(copy);
     yield* store(pmd, entry);
+    if (page === NULL) yield* addAnonRss(mm, hpagePmdNr());
     // Last, as in do_wp_page() (C8).
-    yield* pageRemoveRmap(page, pmd);
+    else yield* pageRemoveRmap(page, pmd);
   }
   yield* spinUnlock(MmStruct.pageTableLock(mm));
   yield* mmuNotifierInvalidateRangeEnd(mm, start, start + hpagePmdNr());
-  yield* putPage(same ? page : copy);
+  if (!same) yield* putPage(copy);
+  else if (page !== NULL) yield* putPage(page);
   return same ? 'copied' : 'done';
 }
 
@@ -238,13 +254,16 @@ export function* zapHugePmd(tlb: MmuGather, vma: Ptr<VmAreaStruct>, _address: nu
     return false;
   }
   const table = yield* withdraw(mm);
+  const zeros = isHugeZeroPmd(entry);
   const page = pfnToPage(ptePfn(yield* pmdpGetAndClear(pmd)));
   tlb.needFlush = true;
-  yield* pageRemoveRmap(page, pmd);
-  yield* addAnonRss(mm, -hpagePmdNr());
+  if (!zeros) {
+    yield* pageRemoveRmap(page, pmd);
+    yield* addAnonRss(mm, -hpagePmdNr());
+  }
   yield* spinUnlock(MmStruct.pageTableLock(mm));
   yield* freeTable(table, 0);
-  yield* tlbRemovePage(tlb, page);
+  if (!zeros) yield* tlbRemovePage(tlb, page);
   return true;
 }
 

@@ -10,6 +10,8 @@ export {
   type HugeFault,
   hugePageFits,
 } from './huge-memory.js';
+export { doHugePmdWpZeroPage, doHugePmdZeroPage } from './huge-zero-fault.js';
+export { hugeZeroPage, hugeZeroPageInit, isHugeZeroPmd } from './huge-zero-page.js';
 export { hugePagesInit } from './init.js';
 export { gupHugePmd, migrateHugePage } from './migrate-huge-page.js';
 export { splitFrozen, tryGetCompoundHead } from './split-freeze.js';

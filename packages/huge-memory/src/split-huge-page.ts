@@ -9,10 +9,8 @@ import {
   NULL,
   readOnce,
   setBit,
-  smpWmb,
   spinLock,
   spinUnlock,
-  store,
   writeOnce,
 } from '@lockless/cpu';
 import { AnonVma, MmStruct, type Page, VM_WRITE, VmAreaStruct } from '@lockless/mm-types';
@@ -54,7 +52,8 @@ import {
   vmGetPageProt,
 } from '@lockless/rmap';
 import { hpagePmdNr } from './config.js';
-import { withdraw } from './deposit.js';
+import { installTable, withdraw } from './deposit.js';
+import { isHugeZeroPmd, splitHugeZeroPmd } from './huge-zero-page.js';
 import { nthPage, splitHugePageRefcount } from './split-refcount.js';
 import { tailCountsStable } from './tail-counts-stable.js';
 
@@ -112,7 +111,7 @@ const markSplitting: OnEntry = function* (_vma, mm, pmd) {
  *
  * The huge entry goes first, and no translation by it is in use any more when the table is filled: what the hardware noted in it is in the entries.
  * Who finds nothing there meanwhile faults, and waits for the page table lock.
- * *Ordering*: the entries before the table, as in pte_alloc(). *Source*: mm/huge_memory.c, 3.1.
+ * *Source*: mm/huge_memory.c, 3.1.
  */
 const replaceByTable: OnEntry = function* (vma, mm, pmd) {
   const table = yield* withdraw(mm);
@@ -129,9 +128,7 @@ const replaceByTable: OnEntry = function* (vma, mm, pmd) {
     if (!pteYoung(huge)) entry = pteMkold(entry);
     yield* writeOnce((table + i) as Ref<Pte>, entry);
   }
-  yield* smpWmb();
-  yield* store(MmStruct.nrPtes(mm), (yield* load(MmStruct.nrPtes(mm))) + 1);
-  yield* writeOnce(pmd as number as Ref<number>, table);
+  yield* installTable(mm, pmd, table);
 };
 
 /** __split_huge_page(). *Context*: anon_vma->lock; a reference on the head. *Source*: mm/huge_memory.c, 3.1. */
@@ -175,7 +172,10 @@ export function* splitHugePage(page: Ptr<Page>): Op<number> {
 export function* splitHugePagePmd(mm: Ptr<MmStruct>, _address: number, pmd: Ref<Pte>): Op<void> {
   yield* spinLock(MmStruct.pageTableLock(mm));
   const entry = yield* readOnce(pmd);
-  if (!pmdTransHuge(entry)) return yield* spinUnlock(MmStruct.pageTableLock(mm));
+  if (!pmdTransHuge(entry) || isHugeZeroPmd(entry)) {
+    yield* spinUnlock(MmStruct.pageTableLock(mm));
+    return yield* splitHugeZeroPmd(mm, pmd);
+  }
   const page = pfnToPage(ptePfn(entry));
   yield* getPage(page);
   yield* spinUnlock(MmStruct.pageTableLock(mm));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { bugOn, configSmp, configureKernel, type KernelConfig, readOnce } from '@lockless/cpu';
-import { type HugePageOptions, hugePagesInit } from '@lockless/huge-memory';
+import { type HugePageOptions, hugePagesInit, hugeZeroPageInit } from '@lockless/huge-memory';
 import { memCgroupBoot } from '@lockless/memcontrol';
 import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
 import { mmAllLocksInit } from '@lockless/mmu-notifier';
@@ -81,6 +81,7 @@ export function* boot(options: BootOptions): Op<void> {
     if (rmap !== 'anon-vma') throw new RangeError(`huge pages are found through anon_vma, not by ${rmap}`);
     if (memCgroup) throw new RangeError('huge pages are charged to no memory cgroup');
     hugePagesInit(transparentHugePages);
+    if (transparentHugePages.zeroPage === true) yield* hugeZeroPageInit();
   }
   yield* mmAllLocksInit();
   yield* mmOptionsInit({ ...MODERN_MM, ...mm });

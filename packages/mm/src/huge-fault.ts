@@ -3,9 +3,13 @@ import { load, NULL, type Null, type Op, type Ptr, type Ref, readOnce, spinLock,
 import {
   doHugePmdAnonymousPage,
   doHugePmdWpPage,
+  doHugePmdWpZeroPage,
+  doHugePmdZeroPage,
   followTransHugePmd,
   hpagePmdNr,
   hugePageFits,
+  hugeZeroPage,
+  isHugeZeroPmd,
   waitSplitHugePage,
 } from '@lockless/huge-memory';
 import { MmStruct, type Page, type VmAreaStruct } from '@lockless/mm-types';
@@ -44,8 +48,10 @@ export function* handleHugeFault(
   const entry = yield* readOnce(pmd);
   if (entry === 0) {
     if (!(yield* hugePageFits(vma, address))) return NOT_HUGE;
-    if ((yield* doHugePmdAnonymousPage(mm, vma, address, pmd)) === 'fallback') return NOT_HUGE;
-    countFault(MmStruct.faultsAnonymous(mm));
+    const zeros = !write && hugeZeroPage() !== NULL;
+    const given = yield* zeros ? doHugePmdZeroPage(mm, vma, pmd) : doHugePmdAnonymousPage(mm, vma, address, pmd);
+    if (given === 'fallback') return NOT_HUGE;
+    countFault(zeros ? MmStruct.faultsZero(mm) : MmStruct.faultsAnonymous(mm));
     return 0;
   }
   if (!pmdTransHuge(entry)) return NOT_HUGE;
@@ -65,7 +71,8 @@ function* writeProtected(
   pmd: Ref<Pte>,
   entry: Pte,
 ): Op<number> {
-  const outcome = yield* doHugePmdWpPage(mm, vma, address, pmd, entry);
+  const replace = isHugeZeroPmd(entry) ? doHugePmdWpZeroPage : doHugePmdWpPage;
+  const outcome = yield* replace(mm, vma, address, pmd, entry);
   if (outcome === 'fallback') return NOT_HUGE;
   countFault(outcome === 'copied' ? MmStruct.faultsCow(mm) : MmStruct.faultsSpurious(mm));
   return outcome === 'copied' ? VM_FAULT_WRITE : 0;

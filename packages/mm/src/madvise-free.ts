@@ -36,6 +36,7 @@ import {
   setPteAt,
   vmNormalPage,
 } from '@lockless/rmap';
+import { giveUpHuge } from './madvise-huge.js';
 import { mmOption } from './mm-options.js';
 import { isInLockedMemory } from './swap-locked.js';
 import type { Piece } from './vma-range.js';
@@ -55,8 +56,9 @@ export function* freePiece(mm: Ptr<MmStruct>, { vma, start, end }: Piece, flags:
   // Fresh pages are on their way to the lists, where they cannot be moved.
   yield* lruAddDrain();
   yield* mmuNotifierInvalidateRangeStart(mm, start, end);
-  let range = yield* nextPteRange(mm, start, end);
-  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, end)) {
+  const onHuge = giveUpHuge(mm, vma, 'free');
+  let range = yield* nextPteRange(mm, start, end, onHuge);
+  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, end, onHuge)) {
     for (const page of yield* cleanRange(mm, range)) {
       if (!(yield* isInLockedMemory(page))) yield* markPageLazyfree(page);
       yield* putPage(page);

@@ -26,6 +26,7 @@ import {
   readPte,
   vmNormalPage,
 } from '@lockless/rmap';
+import { giveUpHuge } from './madvise-huge.js';
 import { checkRange } from './unmapped-area.js';
 import { forEachPiece, type Piece } from './vma-range.js';
 
@@ -38,12 +39,13 @@ import { forEachPiece, type Piece } from './vma-range.js';
  * *Source*: `madvise_pageout`, `madvise_cold_or_pageout_pte_range`, mm/madvise.c, 1a4e58cce84e (5.4), without `sync`. *Differs*: pages of files are
  * reclaimed whoever owns the file.
  */
-export function* pageoutPiece(mm: Ptr<MmStruct>, { start, end }: Piece, flags: number, sync: boolean): Op<number> {
+export function* pageoutPiece(mm: Ptr<MmStruct>, { vma, start, end }: Piece, flags: number, sync: boolean): Op<number> {
   if ((flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
   // Fresh pages are on their way to the lists, where they cannot be isolated.
   yield* lruAddDrain();
-  let range = yield* nextPteRange(mm, start, end);
-  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, end)) {
+  const onHuge = giveUpHuge(mm, vma, 'pageout');
+  let range = yield* nextPteRange(mm, start, end, onHuge);
+  for (; range !== NULL; range = yield* nextPteRange(mm, range.end, end, onHuge)) {
     const pages = yield* isolateRange(mm, range, sync);
     if (pages.length > 0) yield* reclaimPages(pages, sync);
   }

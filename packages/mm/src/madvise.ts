@@ -153,7 +153,7 @@ const removableFlags = (): number => VM_SHARED | (mmOption('removeAsPunch') === 
  * *Context*: mmap_sem for reading, dropped meanwhile: truncation takes the locks in the other order; so the walk goes on by address.
  * *Returns* 0; -EINVAL, -EACCES, -ETXTBSY.
  * *Source*: `madvise_remove`, mm/madvise.c, 2.6.27; any file that can have holes as in 3.5 (3f31d07571ee), with a reference to it while
- * mmap_sem is not held (9ab4233dd083).
+ * mmap_sem is not held (3.5).
  */
 function* remove(mm: Ptr<MmStruct>, { vma, start, end }: Piece, flags: number): Op<number> {
   if ((flags & (VM_LOCKED | VM_NONLINEAR)) !== 0) return -EINVAL;

@@ -15,7 +15,7 @@ export interface MmOptions {
   zeroPageReads: number;
   /** 1: fork copies the entries of file mappings too, which the child could fault in again (before 2.6.15). */
   copyFilePtes: number;
-  /** 1: mprotect that adds write access makes pages writable at once that are exclusively ours (5.19 and later). */
+  /** 1: mprotect that adds write access makes pages writable at once that are exclusively ours (6.0 and later). */
   mprotectUpgrades: number;
   /** 1: private memory that was never written is not accounted any more when mprotect takes write access away (seen on 6.18). */
   mprotectUnaccounts: number;
@@ -45,6 +45,8 @@ export interface MmOptions {
   stackGuardGap: number;
   /** 1: MADV_FREE lets reclaim drop pages (4.12 and later); 0: it does nothing. */
   madvFree: number;
+  /** 1: when madvise splits a huge page, its pages of zeros are given back (6.12 and later). */
+  splitDropsZeros: number;
   /** 1: a page that comes back to locked memory gives its place in swap back (2.6.28 and later). */
   swapFreedOfLocked: number;
   /** 1: swapoff looks through an area with its page table lock held (before 2.6.14). */
@@ -69,6 +71,7 @@ const MmOptions: StructOf<MmOptions> = struct<MmOptions>('mm_options', {
   stackLimit: 1,
   stackGuardGap: 1,
   madvFree: 1,
+  splitDropsZeros: 1,
   swapFreedOfLocked: 1,
   unuseUnderLock: 1,
 });
@@ -95,6 +98,7 @@ export const MODERN_MM: MmOptions = {
   stackLimit: 2048,
   stackGuardGap: 256,
   madvFree: 1,
+  splitDropsZeros: 1,
   swapFreedOfLocked: 1,
   unuseUnderLock: 0,
 };
@@ -119,6 +123,7 @@ export const ERA_MM: MmOptions = {
   stackLimit: 2048,
   stackGuardGap: 0,
   madvFree: 0,
+  splitDropsZeros: 0,
   swapFreedOfLocked: 0,
   unuseUnderLock: 0,
 };

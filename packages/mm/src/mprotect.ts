@@ -38,6 +38,7 @@ import {
   nextPteRange,
   type OnHugePage,
   type Pgprot,
+  PTE_PRESENT,
   type Pte,
   pteDirty,
   pteMkwrite,
@@ -111,13 +112,17 @@ function* accountedAs(vma: Ptr<VmAreaStruct>, vmFlags: number): Op<number> {
  *
  * *Context*: mmap_sem for writing, so no fault can bring the old rights back. Takes the page-table lock.
  * *Ordering*: each entry is taken out and put back, so no accessed or dirty mark of the hardware is lost; the flush ends the use of old rights.
- * *Source*: `change_protection`, `change_pte_range`, mm/mprotect.c, 2.6.27; early write access as in 5.19 (64fe24a3e05e).
+ * *Source*: `change_protection`, `change_pte_range`, mm/mprotect.c, 2.6.27; early write access as in 6.0 (64fe24a3e05e).
  */
 export function* changeProtection(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, start: number, end: number): Op<void> {
   const prot = yield* vmaPageProt(vma);
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
+  // A huge entry is always present.
+  const keepsHuge = (prot & PTE_PRESENT) !== 0;
   const onHuge: OnHugePage = function* (address, pmd, whole) {
-    return whole && (yield* changeHugePmd(mm, vma, pmd, (old) => changedEntry(vma, address, old, prot, flags)));
+    return (
+      whole && keepsHuge && (yield* changeHugePmd(mm, vma, pmd, (old) => changedEntry(vma, address, old, prot, flags)))
+    );
   };
   let range = yield* nextPteRange(mm, start, end, onHuge);
   for (; range !== NULL; range = yield* nextPteRange(mm, range.end, end, onHuge)) {

@@ -3,10 +3,13 @@ import { vmEvents, zonePageState } from '@lockless/page';
 import { describe, expect, it } from 'vitest';
 import {
   MADV_DONTNEED,
+  MADV_FREE,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
+  MADV_PAGEOUT,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
+  PROT_NONE,
   PROT_READ,
   rssOf,
   sysMadvise,
@@ -117,6 +120,19 @@ describe('huge pages of four pages', () => {
     expect(machine.verify()).toBeNull();
   });
 
+  it('PROT_NONE splits it, also all of it', () => {
+    const machine = machineWith();
+    const mm = machine.process([anonymous(100, 8)]);
+    for (let i = 0; i < 8; i++) machine.write(mm, 100 + i, i + 1);
+    expect(machine.as(mm, sysMprotect(100, 4, PROT_NONE))).toBe(0);
+    expect([huge(machine), splits(machine)]).toEqual([1, 1]);
+    expect(machine.read(mm, 101).error).not.toBe(0);
+    expect(machine.verify()).toBeNull();
+    expect(machine.as(mm, sysMprotect(100, 4, RW))).toBe(0);
+    expect(machine.read(mm, 103).content.identity).toBe(4);
+    expect(machine.verify()).toBeNull();
+  });
+
   it('without a free block there are ordinary pages, and a copy splits', () => {
     const machine = machineWith({ memoryPages: 54, minFreeKbytes: 0 });
     const mm = machine.process([anonymous(100, 4), anonymous(200, 44)]);
@@ -127,6 +143,99 @@ describe('huge pages of four pages', () => {
     expect(machine.look(() => vmEvents().thp_fault_fallback)).toBeGreaterThan(0);
     expect([100, 101, 102].map((page) => machine.read(child, page).content.identity)).toEqual([1, 50, 3]);
     expect(machine.read(mm, 101).content.identity).toBe(2);
+    expect(machine.verify()).toBeNull();
+  });
+});
+
+describe('as newer kernels have them', () => {
+  const modern = (options: { zeroPage?: boolean; sharedWrites?: 'split' } = { zeroPage: true }) =>
+    machineWith({ transparentHugePages: { ...THP, ...options } });
+
+  it('a read maps zeros that all share and nobody counts; a write gives a huge page', () => {
+    const machine = modern();
+    const mm = machine.process([anonymous(100, 8)]);
+    expect(machine.read(mm, 101).faults).toBe(1);
+    expect(machine.read(mm, 103)).toMatchObject({ faults: 0, content: { identity: 0, version: 0 } });
+    expect([huge(machine), machine.look(() => rssOf(mm)).anon]).toEqual([0, 0]);
+    const child = machine.fork(mm);
+    machine.write(mm, 102, 7);
+    expect([huge(machine), machine.look(() => rssOf(mm)).anon, machine.look(() => rssOf(child)).anon]).toEqual([
+      1, 4, 0,
+    ]);
+    expect([machine.read(mm, 102).content.identity, machine.read(child, 102).content.identity]).toEqual([7, 0]);
+    expect(machine.verify()).toBeNull();
+    machine.exit(child);
+    machine.exit(mm);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('a part of the zeros is unmapped, protected, moved: small zero pages are left', () => {
+    const machine = modern();
+    const mm = machine.process([anonymous(100, 16)]);
+    for (const page of [100, 104, 108]) machine.read(mm, page);
+    expect(machine.as(mm, sysMunmap(101, 1))).toBe(0);
+    expect(machine.as(mm, sysMprotect(105, 2, PROT_READ))).toBe(0);
+    const move = { address: 108, oldPages: 4, newPages: 4, flags: MREMAP_MAYMOVE | MREMAP_FIXED, newAddress: 200 };
+    expect(machine.as(mm, sysMremap(move))).toBe(200);
+    expect(machine.read(mm, 202).faults).toBe(0);
+    expect(machine.write(mm, 106, 1).error).not.toBe(0);
+    machine.write(mm, 104, 5);
+    machine.write(mm, 200, 6);
+    // One page where a table is, all where the zeros still were a whole.
+    expect([huge(machine), splits(machine), machine.look(() => rssOf(mm)).anon]).toEqual([1, 0, 5]);
+    expect([104, 105, 200, 201].map((page) => machine.read(mm, page).content.identity)).toEqual([5, 0, 6, 0]);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('without a free block a write to the zeros gives one page', () => {
+    const machine = machineWith({
+      memoryPages: 54,
+      minFreeKbytes: 0,
+      transparentHugePages: { ...THP, zeroPage: true },
+    });
+    const mm = machine.process([anonymous(100, 4), anonymous(201, 46)]);
+    machine.read(mm, 100);
+    for (let i = 0; i < 46; i++) machine.write(mm, 201 + i, i);
+    machine.write(mm, 101, 50);
+    expect(machine.look(() => vmEvents().thp_fault_fallback)).toBeGreaterThan(0);
+    expect([100, 101].map((page) => machine.read(mm, page).content.identity)).toEqual([0, 50]);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it('a write to a shared one copies one page, and splits it for all', () => {
+    const machine = modern({ sharedWrites: 'split' });
+    const mm = machine.process([anonymous(100, 4)]);
+    for (let i = 0; i < 4; i++) machine.write(mm, 100 + i, i + 1);
+    const child = machine.fork(mm);
+    machine.write(child, 101, 9);
+    expect([huge(machine), splits(machine), machine.look(() => zonePageState().nr_anon_pages)]).toEqual([0, 1, 5]);
+    expect([100, 101, 102].map((page) => machine.read(child, page).content.identity)).toEqual([1, 9, 3]);
+    expect(machine.read(mm, 101).content.identity).toBe(2);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it.each([
+    // Pages 100 and 101 are away; or all with contents are still there.
+    ['pageout', MADV_PAGEOUT, 1],
+    ['free', MADV_FREE, 3],
+  ] as const)('%s of a part gives the pages of zeros back', (_, advice, resident) => {
+    const machine = machineWith({ swapPages: 64 });
+    const mm = machine.process([anonymous(100, 4)]);
+    for (const page of [100, 101, 103]) machine.write(mm, page, page);
+    expect(machine.as(mm, sysMadvise(100, 3, advice))).toBe(0);
+    expect([splits(machine), machine.look(() => rssOf(mm)).anon]).toEqual([1, resident]);
+    expect(machine.read(mm, 102)).toMatchObject({ faults: 0, content: { identity: 0 } });
+    expect([101, 103].map((page) => machine.read(mm, page).content.identity)).toEqual([101, 103]);
+    expect(machine.verify()).toBeNull();
+  });
+
+  it.each([MADV_PAGEOUT, MADV_FREE])('advice %i leaves one that a relative has too', (advice) => {
+    const machine = machineWith({ swapPages: 64 });
+    const mm = machine.process([anonymous(100, 4)]);
+    machine.write(mm, 100, 1);
+    machine.fork(mm);
+    expect(machine.as(mm, sysMadvise(100, 3, advice))).toBe(0);
+    expect([huge(machine), splits(machine), machine.look(() => rssOf(mm)).anon]).toEqual([1, 0, 4]);
     expect(machine.verify()).toBeNull();
   });
 });

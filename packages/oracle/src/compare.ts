@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { deliberateDifferences } from './deliberate.js';
+import { type Deliberate, deliberateDifferences, type RealField } from './deliberate.js';
 import { type Fact, factsOf } from './facts.js';
 import { FrameNames } from './frame-names.js';
 import type { Side, SideRun } from './observation.js';
@@ -46,12 +46,19 @@ function compareRuns(script: Script, simulated: SideRun, real: SideRun): Compari
     const [here, there] = [simulated.observations[step], real.observations[step]];
     if (here === undefined || there === undefined) return upTo(step, unfinished(step, simulated, real));
     if (mayReuseFrames(script, step)) for (const side of names) side.forget();
-    const found = differingFacts(factsOf(here, names[0]), factsOf(there, names[1]));
-    const reasons = found.map((field) => deliberateDifferences.find(({ explains }) => explains(field, script, step)));
+    const look = (): Explained[] => explained(factsOf(here, names[0]), factsOf(there, names[1]), script, step);
+    let seen = look();
+    const others = seen.find(({ reason }) => reason?.ends === 'frames')?.reason;
+    if (others !== undefined && !seen.some(({ reason }) => reason?.ends === 'step')) {
+      deliberate.add(others.name);
+      for (const side of names) side.restart();
+      seen = look();
+    }
+    const reasons = seen.map(({ reason }) => reason);
     const whole = reasons.find((reason) => reason?.ends === 'step');
     for (const reason of whole === undefined ? reasons : [whole]) if (reason) deliberate.add(reason.name);
     if (whole !== undefined) return upTo(step, null);
-    const fields = found.filter((_, i) => reasons[i] === undefined);
+    const fields = seen.flatMap(({ field, reason }) => (reason === undefined ? [field] : []));
     if (fields.length > 0) return upTo(step + 1, { step, fields });
     if (reasons.some((reason) => reason?.ends === 'rest')) return upTo(step + 1, null);
   }
@@ -59,6 +66,25 @@ function compareRuns(script: Script, simulated: SideRun, real: SideRun): Compari
   const ended = simulated.broken === null && real.broken === null;
   return upTo(length, ended ? null : unfinished(length - 1, simulated, real));
 }
+
+interface Explained {
+  readonly field: FieldDifference;
+  readonly reason: Deliberate | undefined;
+}
+
+/** The fields that differ, each with the deliberate difference that it is. */
+function explained(simulated: readonly Fact[], real: readonly Fact[], script: Script, step: number): Explained[] {
+  const found = differingFacts(simulated, real);
+  if (found.length === 0) return [];
+  const there = new Map(real.map((fact) => [keyOf(fact), fact.value]));
+  const realField: RealField = (where, field) => there.get(keyOf({ where, field }));
+  return found.map((field) => ({
+    field,
+    reason: deliberateDifferences.find(({ explains }) => explains(field, script, step, realField)),
+  }));
+}
+
+const keyOf = ({ where, field }: Pick<Fact, 'where' | 'field'>): string => `${where}: ${field}`;
 
 /** Of locked memory mremap unmaps first and then brings pages in: the same frames or others, as the allocator will have it. */
 const mayReuseFrames = ({ steps }: Script, at: number): boolean =>
@@ -75,7 +101,6 @@ function unfinished(step: number, simulated: SideRun, real: SideRun): Difference
 }
 
 function differingFacts(simulated: readonly Fact[], real: readonly Fact[]): FieldDifference[] {
-  const keyOf = ({ where, field }: Fact): string => `${where}: ${field}`;
   const there = new Map(real.map((fact) => [keyOf(fact), fact]));
   const found: FieldDifference[] = [];
   for (const fact of simulated) {

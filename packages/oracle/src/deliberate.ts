@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { FieldDifference } from './compare.js';
-import type { Script, Step } from './script.js';
+import { PM_EXCLUSIVE } from './observation.js';
+import { HUGE_PAGES, type Script, type Step } from './script.js';
+
+/** What the real kernel says of a page or an area, after the same step. */
+export type RealField = (where: string, field: string) => string | undefined;
 
 /** Something in which the simulated kernel is meant to be another than the real one. */
 export interface Deliberate {
@@ -8,17 +12,32 @@ export interface Deliberate {
   /** What differs, and why it is left so. */
   readonly reason: string;
   /** Whether a difference after that step of the script is this one. */
-  readonly explains: (difference: FieldDifference, script: Script, step: number) => boolean;
+  readonly explains: (difference: FieldDifference, script: Script, step: number, realField: RealField) => boolean;
   /**
    * More may differ by it afterwards: the rest of the script is not compared. `step`: then already, so that step is not compared either. `field`: nothing
-   * else does, and all goes on.
+   * else does, and all goes on. `frames`: nothing but which frames they are; they get new names, by which this step is compared, and all goes on.
    */
-  readonly ends: 'step' | 'rest' | 'field';
+  readonly ends: 'step' | 'rest' | 'field' | 'frames';
 }
 
 const LEFT: readonly string[] = ['none', 'swap'];
 const PRESENT: readonly string[] = ['anon', 'file', 'shmem'];
-const isRead = ({ op }: Step): boolean => op === 'read' || op === 'contents';
+/** Steps that give a page of its own to who writes, or is about to. */
+const WRITES: readonly Step['op'][] = ['write', 'poke', 'vm-write', 'mlock', 'mprotect'];
+/** Steps that give memory up, one by one page. */
+const givesUp = (step: Step): boolean => step.op === 'swap-out' || (step.op === 'madvise' && step.advice === 'free');
+
+/** Some huge page's room is in the range. */
+const emptiesTable = (step: Step): boolean =>
+  step.op === 'madvise' &&
+  step.advice === 'dontneed' &&
+  Math.ceil(step.at / HUGE_PAGES) * HUGE_PAGES + HUGE_PAGES <= step.at + step.pages;
+
+const inHugePage = (page: string, realField: RealField): boolean => realField(page, 'flags')?.endsWith(' thp') === true;
+/** `102` and `100`. */
+const onlyExclusive = (simulated: string, real: string): boolean =>
+  (Number.parseInt(simulated, 16) ^ Number.parseInt(real, 16)) === PM_EXCLUSIVE;
+const kilobytes = (sum: string): number => Number.parseInt(sum, 10);
 
 /** All of them. Everything that is not in this table is a bug of one side. */
 export const deliberateDifferences: readonly Deliberate[] = [
@@ -57,43 +76,63 @@ export const deliberateDifferences: readonly Deliberate[] = [
     ends: 'step',
   },
   {
-    name: 'zero-page-of-huge-size',
+    name: 'huge-page-stays-in-one-piece',
     reason:
-      'A read of untouched memory where a huge page has room maps a zero page of that size since 3.8. mm gives a huge page at once, as 3.1.',
-    explains: ({ field, simulated, real }, { huge, steps }, at) =>
-      huge === true && isRead(steps[at]) && field === 'kind' && simulated === 'anon' && real === 'zero',
-    ends: 'step',
+      'Who wants a part of a huge page splits his own entry since 4.5: the page, and the entries of relatives, stay as they are until memory is short. mm splits the page for all, as 3.1; also for MADV_FREE of all of it, and for PROT_NONE. pagemap says of a page in such an entry whether the first page of it is mapped once.',
+    explains: ({ where, field, simulated, real }, { huge }, _at, realField) => {
+      if (huge !== true) return false;
+      if (field === 'flags') return real === `${simulated} head thp` || real === `${simulated} tail thp`;
+      if (field === 'pagemap') return onlyExclusive(simulated, real) && inHugePage(where, realField);
+      return field === 'smaps.anonHugePages' && kilobytes(real) > kilobytes(simulated);
+    },
+    ends: 'field',
   },
   {
-    name: 'shared-huge-page-copied-in-part',
+    name: 'relative-has-the-rest-of-a-huge-page',
     reason:
-      'A write to a huge page that a relative shares copies the one page that is written since 5.8, and the rest stays shared. mm copies all of it, as 3.1.',
-    explains: ({ where, field, simulated, real }, { huge, steps }, at) => {
-      const step = steps[at];
-      if (huge !== true || step.op !== 'write' || where !== `P${step.process} page ${step.at}`) return false;
-      return field === 'flags' && / (head|tail) thp$/.test(simulated) && !real.includes('thp');
+      'A write to a page that nobody else maps, of a huge page whose other pages a relative maps, copies on newer kernels (seen on 6.18): who else has the page is known of the huge page only. mm writes in place. The sides are compared on, with the frames named anew.',
+    explains: ({ where, field, simulated, real }, { huge, steps }, at, realField) =>
+      huge === true &&
+      WRITES.includes(steps[at].op) &&
+      field === 'frame' &&
+      [simulated, real].every((name) => name.startsWith('F')) &&
+      !inHugePage(where, realField),
+    ends: 'frames',
+  },
+  {
+    name: 'part-of-a-shared-huge-page-is-left',
+    reason:
+      'MADV_PAGEOUT and MADV_FREE leave the pages of a huge page that relatives have a part of (seen on 6.18). In mm pages are single once the huge page is split, and those go that nobody else maps.',
+    explains: ({ where, field, simulated, real }, { huge, steps }, at, realField) => {
+      if (huge !== true || !givesUp(steps[at]) || !inHugePage(where, realField)) return false;
+      if (field === 'kind') return real === 'anon' && (LEFT.includes(simulated) || simulated === 'zero');
+      return field === 'flags' && / swapbacked (head|tail) thp$/.test(real) && !simulated.includes('swapbacked');
     },
     ends: 'step',
   },
   {
     name: 'split-huge-page-drops-zeros',
     reason:
-      'When reclaim splits a huge page, newer kernels (seen on 6.18) map the zero page in the place of its pages that are all zeros. mm swaps them out one by one.',
+      'When MADV_PAGEOUT or MADV_FREE split a huge page, newer kernels (6.12) map the zero page in the place of its pages that are all zeros. So does mm; but of a huge page that was split before, for another reason, it does not know any more, and swaps all pages out one by one.',
     explains: ({ field, simulated, real }, { huge, steps }, at) =>
-      huge === true && steps[at].op === 'swap-out' && field === 'kind' && simulated === 'swap' && real === 'zero',
+      huge === true &&
+      givesUp(steps[at]) &&
+      field === 'kind' &&
+      (simulated === 'anon' || LEFT.includes(simulated)) &&
+      real === 'zero',
     ends: 'step',
   },
   {
-    name: 'huge-page-stays-in-one-piece',
+    name: 'empty-table-is-given-back',
     reason:
-      'Who wants a part of a huge page splits the entry since 4.5, and the page stays as it is until memory is short. mm splits the page, as 3.1; also for MADV_FREE of all of it.',
-    explains: ({ field, simulated, real }, { huge, steps }, at) => {
-      if (huge !== true) return false;
-      if (field === 'flags') return real === `${simulated} head thp` || real === `${simulated} tail thp`;
-      const given = steps.slice(0, at + 1).some((step) => step.op === 'madvise' && step.advice === 'free');
-      return field === 'smaps.anonHugePages' && given && simulated === '0 kB';
+      'MADV_DONTNEED of all that a page table maps gives the table back since 6.14, so that the next touch may find room for a huge page again. mm keeps it as long as the areas.',
+    explains: ({ where, field, simulated, real }, { huge, steps }, at, realField) => {
+      if (huge !== true || !steps.slice(0, at).some(emptiesTable)) return false;
+      // Two zero pages: the small one, and the one of that size.
+      if (field === 'pagemap') return simulated === '100' && real === '140' && realField(where, 'kind') === 'zero';
+      return field === 'kind' && simulated === 'none' && (real === 'zero' || inHugePage(where, realField));
     },
-    ends: 'field',
+    ends: 'step',
   },
   {
     name: 'areas-joined-otherwise',

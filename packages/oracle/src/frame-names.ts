@@ -7,11 +7,17 @@ import type { Observation, PageSeen } from './observation.js';
  */
 export class FrameNames {
   private names = new Map<string, string>();
-  private readonly given = { F: 0, S: 0 };
+  private given = { F: 0, S: 0 };
 
   /** Nothing is known any more: a step may have freed frames and got them again. */
   forget(): void {
     this.names = new Map();
+  }
+
+  /** As at the begin: from here on the names of both sides agree again. */
+  restart(): void {
+    this.forget();
+    this.given = { F: 0, S: 0 };
   }
 
   /** The name of each frame of an observation, to be called for one after the other. */

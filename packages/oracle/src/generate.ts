@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import fc from 'fast-check';
 import { Mapped } from './mapped.js';
-import { ADVICE, Living, MSYNC_MODES, type OnRange, PROTS, type Script, type ScriptFile, type Step } from './script.js';
+import {
+  ADVICE,
+  Living,
+  MAX_PROCESSES,
+  MSYNC_MODES,
+  type OnRange,
+  PROTS,
+  type Script,
+  type ScriptFile,
+  type Step,
+} from './script.js';
 
 /** Generated scripts use the lower half of the arena, so that what they map meets what they mapped. */
 const PAGES = 32;
@@ -142,22 +152,36 @@ export const scripts = (longest: number = MOST_STEPS): fc.Arbitrary<Script> =>
     )
     .map(([first, then]) => possible([...first, ...then]));
 
-/** Gives steps to processes that live and leads them to what is mapped; leaves out those that no process can do. */
+/** Leads steps to what is mapped, but for those that go astray. */
 function possible(wishes: readonly Wish[]): Script {
-  const living = new Living();
   const maps = new Mapped();
+  const lead = (step: Step, i: number): Step => {
+    const led = wishes[i].astray ? step : maps.lead(step);
+    maps.follow(led);
+    return led;
+  };
+  const wanted = wishes.map(({ step }) => step);
+  return withUsedFiles(FILES, performed(wanted, MAX_PROCESSES, PAGES, lead));
+}
+
+/** Gives steps to processes that live, at most so many; leaves out those that no process can do. Of who lives at the end all pages are read. */
+export function performed(
+  wishes: readonly Step[],
+  mostProcesses: number,
+  pages: number,
+  lead: (step: Step, wish: number) => Step = (step) => step,
+): Step[] {
+  const living = new Living();
   const done: Step[] = [];
-  for (const { step: wanted, astray } of wishes) {
-    const { all, free } = living;
-    if (all.length === 0 || (wanted.op === 'fork' && free === undefined)) continue;
-    const process = all[wanted.process % all.length];
-    const step = astray ? owned(wanted, process, living) : maps.lead(owned(wanted, process, living));
+  for (const [i, wanted] of wishes.entries()) {
+    const { all } = living;
+    if (all.length === 0 || (wanted.op === 'fork' && all.length >= mostProcesses)) continue;
+    const step = lead(owned(wanted, all[wanted.process % all.length], living), i);
     living.follow(step);
-    maps.follow(step);
     done.push(step);
   }
-  for (const process of living.all) done.push({ op: 'contents', process, at: 0, pages: PAGES });
-  return withUsedFiles(FILES, done);
+  for (const process of living.all) done.push({ op: 'contents', process, at: 0, pages });
+  return done;
 }
 
 /** The step as one of a process that lives. */

@@ -4,6 +4,7 @@ export { type Deliberate, deliberateDifferences } from './deliberate.js';
 export { formatDifference } from './format-difference.js';
 export { formatScript } from './format-script.js';
 export { scripts } from './generate.js';
+export { hugeScripts } from './generate-huge.js';
 export { kernelSide } from './kernel.js';
 export { ScriptError } from './line.js';
 export { kernelHasHugePages, OracleError, type OracleFailure, reasonAgainstKernel } from './machine.js';

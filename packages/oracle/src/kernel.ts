@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MADV_PAGEOUT } from '@lockless/mm';
 import { buildPerformer } from './build.js';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
-import { checkHugePages, checkKernel, diskFolder } from './machine.js';
+import { checkHugePages, checkKernel, collapsedHugePages, diskFolder } from './machine.js';
 import {
   type AreaSeen,
   nothing,
@@ -28,6 +28,7 @@ import { type Contents, needsSwap, type OnRange, type Script, type ScriptFile, t
 
 /** A script takes milliseconds. */
 const PATIENCE_MS = 60_000;
+const REPEATS = 3;
 const MAP_FIXED_ANONYMOUS = 0x30;
 const MAP_FIXED = 0x10;
 
@@ -43,7 +44,17 @@ export function kernelSide(): Side {
 }
 
 function perform(program: string, script: Script): SideRun {
-  if (script.huge === true) checkHugePages();
+  if (script.huge !== true) return performOnce(program, script);
+  checkHugePages();
+  for (let left = REPEATS; ; left--) {
+    const before = collapsedHugePages();
+    const seen = performOnce(program, script);
+    // khugepaged comes by every ten seconds, and may have made a huge page of what the script had split.
+    if (left === 0 || collapsedHugePages() === before) return seen;
+  }
+}
+
+function performOnce(program: string, script: Script): SideRun {
   const swaps = needsSwap(script);
   const onDisk = swaps || script.files.some(({ kind }) => kind === 'disk');
   const folder = onDisk ? mkdtempSync(join(diskFolder(), 'lockless-oracle-')) : null;

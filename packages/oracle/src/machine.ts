@@ -57,6 +57,12 @@ const HUGE_PAGES = '/sys/kernel/mm/transparent_hugepage/enabled';
 export const kernelHasHugePages = (): boolean =>
   existsSync(HUGE_PAGES) && !readFileSync(HUGE_PAGES, 'utf8').includes('[never]');
 
+/** How many khugepaged has made of single pages. */
+export function collapsedHugePages(): number {
+  const path = '/sys/kernel/mm/transparent_hugepage/khugepaged/pages_collapsed';
+  return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+}
+
 /** Throws an OracleError when there are none. */
 export function checkHugePages(): void {
   if (kernelHasHugePages()) return;

@@ -4,8 +4,10 @@
 
 /** Pages that scripts can use. */
 export const ARENA_PAGES = 64;
-/** The same of scripts with huge pages: three of them. As `c/oracle.h` has it. */
-export const HUGE_ARENA_PAGES = 1536;
+/** Pages of a huge page. */
+export const HUGE_PAGES = 512;
+/** Pages that scripts with huge pages can use: three of them. As `c/oracle.h` has it. */
+export const HUGE_ARENA_PAGES: number = 3 * HUGE_PAGES;
 export const MAX_PROCESSES = 4;
 export const MAX_FILES = 4;
 /** Pages of a file. */

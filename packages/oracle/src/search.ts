@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { compareScript, type Difference } from './compare.js';
 import { scripts, withUsedFiles } from './generate.js';
+import { hugeScripts } from './generate-huge.js';
 import type { Side } from './observation.js';
 import type { Script } from './script.js';
 
@@ -17,6 +18,8 @@ export interface SearchOptions {
   readonly seed: number;
   /** Steps of the longest script. */
   readonly longest?: number;
+  /** Scripts with huge pages, in percent: where the real side has them. Default 0. */
+  readonly huge?: number;
   /** Scripts to perform at most to make one that differs smaller. */
   readonly effort?: number;
   /** After each script, those of shrinking too. */
@@ -43,7 +46,7 @@ export interface SearchResult {
 
 /** Performs generated scripts on both sides until they differ, and makes that script as small as it can. */
 export async function searchDifference(options: SearchOptions): Promise<SearchResult> {
-  const { simulated, real, count, seed, longest, effort = SHRINKING_EFFORT, signal, onProgress } = options;
+  const { simulated, real, count, seed, longest, huge = 0, effort = SHRINKING_EFFORT, signal, onProgress } = options;
   const deliberate: Record<string, number> = {};
   const total = { scripts: 0, steps: 0, shrinking: false };
   let shrunk = 0;
@@ -64,7 +67,10 @@ export async function searchDifference(options: SearchOptions): Promise<SearchRe
     onProgress?.({ ...total });
     return difference === null;
   };
-  const { counterexample } = await fc.check(fc.asyncProperty(scripts(longest), holds), { seed, numRuns: count });
+  const { counterexample } = await fc.check(fc.asyncProperty(scriptsToCompare(longest, huge), holds), {
+    seed,
+    numRuns: count,
+  });
   return {
     scripts: total.scripts,
     steps: total.steps,
@@ -74,9 +80,17 @@ export async function searchDifference(options: SearchOptions): Promise<SearchRe
   };
 }
 
+const scriptsToCompare = (longest: number | undefined, huge: number): fc.Arbitrary<Script> =>
+  huge === 0
+    ? scripts(longest)
+    : fc.oneof({ weight: 100 - huge, arbitrary: scripts(longest) }, { weight: huge, arbitrary: hugeScripts() });
+
 /** Without what comes after the difference. */
 function shortened(script: Script, simulated: Side, real: Side): SearchResult['found'] {
   const { difference } = compareScript(script, simulated, real);
   if (difference === null) return null;
-  return { script: withUsedFiles(script.files, script.steps.slice(0, difference.step + 1)), difference };
+  return {
+    script: { ...script, ...withUsedFiles(script.files, script.steps.slice(0, difference.step + 1)) },
+    difference,
+  };
 }

@@ -161,7 +161,8 @@ function pageSeen(
   if (away !== undefined) return swapped(page, away.type * PLACES + away.offset, mincore);
   if (at === undefined) return nothing(page, 0, mincore);
   const { kind, mapcount } = at;
-  if (kind === 'zero') return { ...nothing(page, PM_PRESENT, mincore), kind };
+  // As pagemap has it: the huge zero page is not anonymous to it; the small one is no page at all.
+  if (kind === 'zero') return { ...nothing(page, PM_PRESENT | (at.huge ? PM_FILE : 0), mincore), kind };
   const pagemap = PM_PRESENT | (kind === 'anon' ? 0 : PM_FILE) | (mapcount === 1 ? PM_EXCLUSIVE : 0);
   const flags = PAGE_FLAGS.filter((flag) => hasFlag(at, flag));
   return {

@@ -12,7 +12,11 @@ import { readProcess } from './simulated-readout.js';
 /** More memory than the scripts can use: 4 processes, 4 files, 64 pages each. */
 const ORDINARY = { memoryPages: 768, minFreeKbytes: 128 };
 /** 4 processes with 3 huge pages each, and copies. Of areas that ask for them, as most distributions have it. */
-const HUGE = { memoryPages: 16_384, minFreeKbytes: 1024, transparentHugePages: { mode: 'madvise', order: 9 } } as const;
+const HUGE = {
+  memoryPages: 16_384,
+  minFreeKbytes: 1024,
+  transparentHugePages: { mode: 'madvise', order: 9, zeroPage: true, sharedWrites: 'split' },
+} as const;
 const HEAP_WORDS = 1 << 16;
 const HUGE_HEAP_WORDS = 1 << 19;
 const DISK_LATENCY_NS = 1_000;

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   compareScript,
   formatDifference,
+  kernelHasHugePages,
   kernelSide,
   parseScript,
   reasonAgainstKernel,
@@ -16,6 +17,7 @@ const reason = reasonAgainstKernel();
 /** More with `LOCKLESS_SEEDS=n`: docs/testing.md. */
 const SEEDS = Math.max(1, Number(process.env.LOCKLESS_SEEDS ?? 1));
 const SCRIPTS = 20;
+const HUGE_SCRIPTS = 4;
 
 const everyStep: Script = parseScript(
   readFileSync(new URL('every-step.txt', import.meta.url), 'utf8'),
@@ -83,6 +85,15 @@ describe.skipIf(reason !== null)(
       });
       expect(found && formatDifference(found.script, found.difference)).toBeNull();
     });
+
+    it.skipIf(process.env.LOCKLESS_LONG === undefined || !kernelHasHugePages())(
+      `${HUGE_SCRIPTS * SEEDS} generated scripts with huge pages`,
+      async () => {
+        const sides = { simulated: simulatedSide(), real: kernelSide() };
+        const { found } = await searchDifference({ ...sides, count: HUGE_SCRIPTS * SEEDS, seed: 2608, huge: 100 });
+        expect(found && formatDifference(found.script, found.difference)).toBeNull();
+      },
+    );
 
     it('a difference is found here too', async () => {
       const simulated = simulatedSide({ zeroPageReads: 0 });

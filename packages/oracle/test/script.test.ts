@@ -2,12 +2,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OPERATIONS } from '../src/grammar.js';
-import { formatScript, Living, parseScript, ScriptError, scripts } from '../src/index.js';
+import { formatScript, hugeScripts, Living, parseScript, ScriptError, scripts } from '../src/index.js';
 
 describe('a script as text', () => {
   it('is read as it was written', () => {
     fc.assert(
       fc.property(scripts(), (script) => {
+        expect(parseScript(formatScript(script), 'text')).toEqual(script);
+      }),
+    );
+  });
+
+  it('is read as it was written, with huge pages too', () => {
+    fc.assert(
+      fc.property(hugeScripts(), (script) => {
+        expect(script.steps.some((step) => step.op === 'madvise' && step.advice === 'huge')).toBe(true);
         expect(parseScript(formatScript(script), 'text')).toEqual(script);
       }),
     );

@@ -9,6 +9,7 @@ import {
   deliberateDifferences,
   formatDifference,
   formatScript,
+  kernelHasHugePages,
   kernelSide,
   OracleError,
   parseScript,
@@ -115,6 +116,9 @@ function realSide(): Side {
   }
 }
 
+/** Generated scripts with huge pages: each takes as long as a dozen others. */
+const HUGE_PERCENT = 5;
+
 interface Generated {
   readonly result: SearchResult;
   readonly interrupted: boolean;
@@ -129,9 +133,10 @@ async function generate(
   const abort = new AbortController();
   const ignoreInterrupt = io.onInterrupt(() => abort.abort());
   const progress = new OracleProgress(io.stderr);
+  const huge = kernelHasHugePages() ? HUGE_PERCENT : 0;
   try {
     const onProgress = (at: Parameters<OracleProgress['show']>[1]): void => progress.show(count, at);
-    const result = await searchDifference({ ...sides, count, seed, signal: abort.signal, onProgress });
+    const result = await searchDifference({ ...sides, count, seed, huge, signal: abort.signal, onProgress });
     return { result, interrupted: abort.signal.aborted };
   } finally {
     progress.stop();
