@@ -2,7 +2,7 @@
 // @ts-check
 import { fileURLToPath } from 'node:url';
 import { check } from '@lockless/checker';
-import { parseScript, scripts, simulatedSide } from '@lockless/oracle';
+import { hugeScripts, scripts, simulatedSide } from '@lockless/oracle';
 import { readRecording } from '@lockless/recording';
 import { simulate } from '@lockless/replay';
 import { scenarios } from '@lockless/scenarios';
@@ -13,8 +13,7 @@ import { Coverage } from './coverage.mjs';
 const EXECUTIONS = 40;
 /** Generated scripts, of those that the campaigns compare with the kernel. */
 const SCRIPTS = 150;
-/** Generated scripts have no huge pages. */
-const HUGE = 'arena huge\nP0 mmap 0+512 rw private\nP0 madvise 0+512 huge\nP0 write 0\nP0 munmap 0+1\nP0 read 1';
+const HUGE_SCRIPTS = 10;
 
 /** Replays whose counts are compared with what the kernel did. */
 const COMPARED = ['python-start', 'sqlite-threads'];
@@ -72,7 +71,7 @@ export async function execute(tell) {
   }
   tell('oracle');
   for (const script of fc.sample(scripts(), { numRuns: SCRIPTS, seed: 1 })) oracle.run(script);
-  oracle.run(parseScript(HUGE, 'huge pages'));
+  for (const script of fc.sample(hugeScripts(), { numRuns: HUGE_SCRIPTS, seed: 1 })) oracle.run(script);
   note(executed.compared, 'oracle');
   return executed;
 }

@@ -20,7 +20,7 @@ export interface RemapRequest {
  * remap_file_pages(2) as an mmap(2) of the same file in the place of the range, which may span areas that are alike. Advice for the old area is lost.
  *
  * *Context*: a task with an mm; takes mmap_sem. *Returns* 0; -EINVAL: no shared mapping of one file with the same flags all through; -ENOMEM.
- * *Source*: `sys_remap_file_pages`, mm/mmap.c, c8d78c1823f4 (4.0), areas that are alike 48f7df329474 (4.4).
+ * *Source*: `sys_remap_file_pages`, mm/mmap.c, c8d78c1823f4 (4.0), areas that are alike 48f7df329474 (4.5).
  */
 export function* remapByMmap({ start, pages, pgoff, nonblock }: RemapRequest): Op<number> {
   const mm = yield* load(taskMm(current()));

@@ -128,8 +128,8 @@ function* touchPage(page: Ptr<Page>, pte: Pte, flags: number): Op<void> {
  * the pages appended; null: they are only made present.
  * *Returns* how many, which can be fewer than asked for; or, if not one, -EFAULT (not mapped, not permitted, or no such page in the file),
  * -ENOMEM, -EINTR.
- * *Source*: `get_user_pages`, mm/memory.c, 2.6.27; flags as in 4.9; forced writes to private areas only, as in 3.16 (cda540ace6a1); a pending
- * signal as in 6.1 (93c5c61d9e58), where 2.6.27 gives up for the OOM killer alone.
+ * *Source*: `get_user_pages`, mm/memory.c, 2.6.27; flags as in 4.9; forced writes to private areas only, as in 3.15 (cda540ace6a1); a pending
+ * signal as in 6.2 (93c5c61d9e58), where 2.6.27 gives up for the OOM killer alone.
  */
 export function* getUserPages(
   mm: Ptr<MmStruct>,

@@ -10,7 +10,7 @@ import { balanceDirtyPages, setPageDirty } from '@lockless/pagecache';
  * *Context*: sleeps; the caller holds a reference and no page-table lock. It keeps the reference until it holds that lock again: the frame
  * would otherwise be freed, used anew and be found in the same entry (C9, c3704ceb4a).
  * *Returns* 0; -EINVAL beyond the end of the file; -EFAULT when the page left the file, so the fault must start anew.
- * *Source*: `block_page_mkwrite`, fs/buffer.c, 2.6.27; -EFAULT for a truncated page since 3.0 (24da4fab5a61).
+ * *Source*: `block_page_mkwrite`, fs/buffer.c, 2.6.27; -EFAULT for a truncated page since 3.0.
  * *Differs*: there are no blocks to allocate.
  */
 export function* pageMkwrite(vma: Ptr<VmAreaStruct>, page: Ptr<Page>): Op<number> {

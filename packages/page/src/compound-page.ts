@@ -87,7 +87,7 @@ export const headOf = (page: Ptr<Page>): Ptr<Page> =>
  *
  * *Ordering*: the read barrier pairs with the write barrier of the split, between clearing PG_tail and overwriting first_page: a page that still is
  * a tail after it had its head where we looked.
- * *Source*: include/linux/huge_mm.h, 3.2 (22e5c47ee2).
+ * *Source*: include/linux/huge_mm.h, 3.2; since 2.6.38 (22e5c47ee2).
  */
 export function* compoundTransHead(page: Ptr<Page>): Op<Ptr<Page>> {
   if (!compoundPagesInUse() || !(yield* pageTail(page))) return page;
@@ -101,7 +101,7 @@ export function* compoundTransHead(page: Ptr<Page>): Op<Ptr<Page>> {
  *
  * *Context*: nobody else has a reference; the count of each page is 0, and that of tails stays so.
  * *Ordering*: the head is known before PG_tail says so; partner: the reads of {@link compoundTransHead}.
- * *Source*: mm/page_alloc.c, 3.1; the barrier since 3.13 (3a7200af), without it a lookup that comes across the page follows what was there.
+ * *Source*: mm/page_alloc.c, 3.1; the barrier since 3.13, without it a lookup that comes across the page follows what was there.
  */
 export function* prepCompoundPage(page: Ptr<Page>, order: number): Op<void> {
   yield* store(orderOf(page), order);

@@ -15,7 +15,7 @@ const wakesUp: Scenario = scenario({
   name: 'classic-wakes-up',
   facts: [],
   summary: 'a CPU that no batch waits for, because it sleeps without a tick, wakes up and reads while a batch goes on',
-  source: 'kernel/rcuclassic.c and kernel/time/tick-sched.c, 2.6.27; c3f5902325 (2.6.17): "Fix cpu hotplug/nohz race"',
+  source: 'kernel/rcuclassic.c and kernel/time/tick-sched.c, 2.6.27; 2.6.17: "Fix cpu hotplug/nohz race"',
   properties: ['I11'],
   *setup() {
     yield* rcuInit(2);

@@ -40,7 +40,7 @@ export const hugeMremapScenarios: readonly Scenario[] = [
     facts: ['F6'],
     summary:
       'a huge page is split, area by area, while mremap moves its entry to an area that the split has looked at already',
-    source: 'move_huge_pmd(), mm/huge_memory.c, 37a1c49a91ad (3.2)',
+    source: 'move_huge_pmd(), mm/huge_memory.c, 3.2',
     properties: ['I3', 'I9'],
     setup: bootTwoAreas,
     threads: {
