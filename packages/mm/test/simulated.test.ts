@@ -70,7 +70,7 @@ it('truncation kept out of faults by truncate_count, as before 2.6.23', () => {
   expect(failures({ mm, generation: 'tree-lock' })).toEqual([]);
 });
 
-describe.each(['pte-chain', 'objrmap', 'anonmm'] as const)(
+describe.each(LONG ? (['pte-chain', 'objrmap', 'anonmm'] as const) : (['objrmap'] as const))(
   'the same on the reverse mappings before anon_vma: %s',
   (rmap) => {
     it('all system calls at once; short of memory; allocations and disk requests fail', () => {

@@ -16,8 +16,9 @@ import {
 const reason = reasonAgainstKernel();
 /** More with `LOCKLESS_SEEDS=n`: docs/testing.md. */
 const SEEDS = Math.max(1, Number(process.env.LOCKLESS_SEEDS ?? 1));
-const SCRIPTS = 20;
-const HUGE_SCRIPTS = 4;
+const LONG = process.env.LOCKLESS_LONG !== undefined;
+const SCRIPTS = LONG ? 20 : 10;
+const HUGE_SCRIPTS = LONG ? 4 : 2;
 
 const everyStep: Script = parseScript(
   readFileSync(new URL('every-step.txt', import.meta.url), 'utf8'),

@@ -17,7 +17,7 @@ const run = (seed: number, ...without: string[]): Promise<RunResult> =>
   simulate(bundled('sqlite-threads'), { neighbours: 6, cpus: 8, memory: { percent: 25 }, without, seed });
 
 /** The others take longer. */
-const QUICK = ['removeMapping.freezeRefs', 'treeLock.irqsOff'];
+const QUICK = ['treeLock.irqsOff'];
 const HERE = Object.entries(SHOWS).filter(([guard]) => LONG || QUICK.includes(guard));
 
 // A run takes about a second of processor time; the last guard needs several.

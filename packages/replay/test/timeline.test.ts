@@ -6,7 +6,7 @@ import { CODE, exec, exit, recording, touch } from './small.js';
 
 describe('the timeline of a run', () => {
   it('has up to 200 samples; time and work done never go back; all columns are as long', async () => {
-    const source = bundled('git-status');
+    const source = bundled('python-start');
     const { timeline, operationsTotal, memory } = await simulate(source, { seed: 4 });
     const { time, operations, spaces, cpus: _, ...columns } = timeline;
     expect(time.length).toBeGreaterThan(150);

@@ -14,15 +14,15 @@ const increments = (n) => ({
   threads: Object.fromEntries(Array.from({ length: n }, (_, i) => [`t${i}`, increment])),
 });
 
-export const all = [increments(3), increments(8)];
+export const all = [increments(3), increments(7), increments(8)];
 
 /** Goes wrong in one execution, late in the exploration. */
 export const late = {
-  ...increments(8),
+  ...increments(7),
   name: 'late',
   *finally(_, { results }) {
     bugOn(
-      Object.values(results).every((old, i) => old === [1, 0, 2, 3, 4, 5, 6, 7][i]),
+      Object.values(results).every((old, i) => old === [1, 0, 2, 3, 4, 5, 6][i]),
       'the second comes first',
     );
   },
