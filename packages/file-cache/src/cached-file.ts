@@ -152,14 +152,14 @@ export class CachedFile extends OpenFile {
     await this.run(() => truncateSteps(this, size));
   }
 
-  /** {@link truncate}, blocking. Not while this thread itself transfers pages of the file, or writes to it, asynchronously. */
+  /** {@link truncate}, blocking. Not while this thread itself writes to the file, or writes pages of it back, asynchronously. */
   truncateSync(size = 0): void {
     this.mustBeWritable();
     checkPosition(size, 0);
-    if (this.device.isBusyWith(this.number) || isSharing(this))
+    if (this.device.isWriting(this.number) || isSharing(this))
       throw new FileCacheError(
         'EDEADLK',
-        'this thread itself transfers pages of the file, or writes to it, asynchronously: truncate() waits for that',
+        'this thread itself writes to the file, or writes pages of it back, asynchronously: truncate() waits for that',
       );
     this.runBlocking(truncateSteps(this, size));
   }

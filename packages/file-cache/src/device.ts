@@ -5,7 +5,7 @@ import { bioEndIo, setPageDirty } from '@lockless/pagecache/native';
 import { FileCacheError } from './errors.js';
 import { isTruncated } from './exclusion.js';
 import { growStoredSize, sizeOf, storedSizeOf } from './file-sizes.js';
-import { beginBytes, bytesOf, endBytes, setTransferrer } from './frames.js';
+import { beginBytes, bytesOf, endBytes, endTransfer, setTransferrer } from './frames.js';
 import { enterKernel, leaveKernel } from './kernel-section.js';
 import { recordAt } from './shared-words.js';
 import type { StorageFile } from './storage.js';
@@ -30,8 +30,6 @@ export interface Transfer {
   settle: () => void;
   /** What the storage threw. */
   error: unknown;
-  /** Of a read: what it brings is out of date by now. The page stays not uptodate, and who wants it reads it again. */
-  stale: boolean;
 }
 
 /** At most so many pages in one call of the storage. */
@@ -82,7 +80,6 @@ export class Device {
       over,
       settle,
       error: undefined,
-      stale: false,
     };
     this.queue.push(transfer);
     this.submitted++;
@@ -95,10 +92,15 @@ export class Device {
     return this.inFlight.get(page);
   }
 
-  /** Whether this thread transfers pages of a file. */
-  isBusyWith(file: number): boolean {
-    for (const transfer of this.inFlight.values()) if (transfer.file === file) return true;
+  /** Whether this thread is writing pages of a file to the storage. */
+  isWriting(file: number): boolean {
+    for (const transfer of this.inFlight.values()) if (transfer.write && transfer.file === file) return true;
     return false;
+  }
+
+  /** Whether this thread transfers anything. */
+  get isBusy(): boolean {
+    return this.inFlight.size > 0;
   }
 
   /** Resolves when all transfers are over. */
@@ -220,9 +222,9 @@ export class Device {
     }
     if (write && error === undefined && wasCut(transfer, Math.max(0, bytes))) setPageDirty(page);
     poke(Page.private(page), 0);
-    setTransferrer(page, 0);
+    const stale = endTransfer(page) && !write;
     this.inFlight.delete(page);
-    poke(Bio.error(bio), error !== undefined || transfer.stale ? (isNoSpace(error) ? -ENOSPC : -EIO) : 0);
+    poke(Bio.error(bio), error !== undefined || stale ? (isNoSpace(error) ? -ENOSPC : -EIO) : 0);
     bioEndIo(bio);
     transfer.settle();
   }

@@ -31,7 +31,7 @@ export type FileCacheErrorCode =
   | 'ENOSPC'
   /** A blocking operation on a thread, or a storage, that cannot block. */
   | 'ERR_FILE_CACHE_MAY_NOT_BLOCK'
-  /** A blocking operation needs a page that this very thread reads or writes asynchronously at the moment. */
+  /** A blocking operation would wait for what this very thread is at asynchronously, or for another thread that waits for that. */
   | 'EDEADLK';
 
 /** An error of the cache, with a code as Node's errors have. */
@@ -44,3 +44,6 @@ export class FileCacheError extends Error {
     this.code = code;
   }
 }
+
+/** Whether an operation was refused because it would wait for what can only come after it. */
+export const isDeadlock = (error: unknown): boolean => error instanceof FileCacheError && error.code === 'EDEADLK';

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, readOnce } from '@lockless/cpu/native';
-import { PAGE_SIZE, Page } from '@lockless/mm-types/native';
+import { type AddressSpace, PAGE_SIZE, Page } from '@lockless/mm-types/native';
 import { PAGEVEC_SIZE, pageDirty, unlockPage } from '@lockless/page/native';
 import { findGetPages, truncateCompletePage } from '@lockless/pagecache/native';
-import type { Device } from './device.js';
 import { unlessWritten } from './exclusion.js';
 import { setStoredSize, sizeOf, sizesVersion, storedSizeOf } from './file-sizes.js';
 import { setFileSize, setVersion } from './file-table.js';
+import { discardRead } from './frames.js';
 import type { PagedFile } from './pages.js';
 import { recordPin, unpin } from './pins.js';
 import type { StorageStat } from './storage.js';
@@ -18,18 +18,15 @@ import { hasDirt } from './writeback.js';
  * What others than the cache did to a file. Threads that write to it through the cache may do so all the while: what they wrote is newer, and stays.
  */
 
-/** Of what pages are invalidated. */
-type Invalidated = Pick<PagedFile, 'mapping' | 'device'>;
-
 /** Drops pages from `first` on that are clean: the storage has others by now. *Source*: `invalidate_inode_pages2_range`, mm/truncate.c, 2.6.27. */
-export function* invalidatePages({ mapping, device }: Invalidated, first: number): Steps<void> {
+export function* invalidatePages(mapping: Ptr<AddressSpace>, first: number): Steps<void> {
   for (let next = first; ; ) {
     const pins = findGetPages(mapping, next, PAGEVEC_SIZE).map(recordPin);
     if (pins.length === 0) return;
     try {
       for (const { page } of pins) {
         next = Math.max(next, readOnce(Page.index(page)) + 1);
-        if (isLeftToTransfer(device, page)) continue;
+        if (discardRead(page)) continue;
         yield* lockWritten(page);
         // Under the page lock nobody makes it dirty.
         if (!pageDirty(page)) truncateCompletePage(mapping, page);
@@ -39,13 +36,6 @@ export function* invalidatePages({ mapping, device }: Invalidated, first: number
       for (const pin of pins) unpin(pin);
     }
   }
-}
-
-/** What this thread itself is reading is not waited for, as a blocking operation could not: it is read again. */
-function isLeftToTransfer(device: Device, page: Ptr<Page>): boolean {
-  const own = device.transferOf(page);
-  if (own !== undefined && !own.write) own.stale = true;
-  return own !== undefined;
 }
 
 /** What the storage says of a file, and the version of the sizes before it was asked: was there a change in the cache meanwhile? */
@@ -75,7 +65,7 @@ export function* adoptVersion(file: PagedFile): Steps<void> {
   const { stat, version } = yield* freshStat(file);
   if (stat === undefined) return;
   adoptSize(file, stat.size, version);
-  yield* invalidatePages(file, 0);
+  yield* invalidatePages(file.mapping, 0);
   setVersion(file.record, stat);
 }
 
@@ -88,6 +78,6 @@ export function* refreshSize(file: PagedFile): Steps<boolean> {
   const { stat, version } = yield* freshStat(file);
   const before = sizeOf(record);
   if (stat === undefined || stat.size === storedSizeOf(record) || !adoptSize(file, stat.size, version)) return false;
-  yield* invalidatePages(file, Math.floor(Math.min(before, stat.size) / PAGE_SIZE));
+  yield* invalidatePages(file.mapping, Math.floor(Math.min(before, stat.size) / PAGE_SIZE));
   return stat.size > before;
 }

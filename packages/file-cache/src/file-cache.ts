@@ -127,7 +127,7 @@ export class FileCache {
     let opened = openRecord(stat, path);
     while ('evict' in opened) {
       // Somebody may open the file meanwhile, and write to it.
-      yield* invalidatePages({ mapping: mappingOf(recordAt(opened.evict)), device: this.runner.device }, 0);
+      yield* invalidatePages(mappingOf(recordAt(opened.evict)), 0);
       if (!freeRecord(opened.evict)) yield* pause(1);
       opened = openRecord(stat, path);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Ptr, peek, poke, type Ref, smpLoadAcquire, smpRmb, smpWmb, writeOnce } from '@lockless/cpu/native';
+import { type Ptr, peek, poke, type Ref, smpLoadAcquire, smpRmb, smpWmb, words, writeOnce } from '@lockless/cpu/native';
 import { PAGE_SIZE, Page } from '@lockless/mm-types/native';
-import { pageToPfn } from '@lockless/page/native';
+import { pageLocked, pageToPfn, pageUptodate, pageWriteback } from '@lockless/page/native';
 
 /*
  * The bytes of the frames, which struct page only stands for: a second shared buffer, frame by frame. Of struct page two fields have no use natively,
@@ -53,9 +53,32 @@ export function bytesChanged(page: Ptr<Page>, before: number): boolean {
   return smpLoadAcquire(sequence(page)) !== before;
 }
 
+/** In the word that says who transfers a frame: what the read brings is out of date by now. The page stays not uptodate, and who wants it reads it again. */
+const STALE = 1 << 16;
+
 /** Who transfers the frame asynchronously. 0: nobody. */
-export const transferrer = (page: Ptr<Page>): number => peek(Page.contentIdentity(page));
+export function transferrer(page: Ptr<Page>): number {
+  const word = peek(Page.contentIdentity(page));
+  return word > 0 ? word & ~STALE : word;
+}
 export const setTransferrer = (page: Ptr<Page>, cpu: number): void => poke(Page.contentIdentity(page), cpu);
+
+/** Whether a thread reads the page from the storage: it is locked, not uptodate and not dirty until that is over. */
+export const isBeingRead = (page: Ptr<Page>): boolean =>
+  transferrer(page) > 0 && pageLocked(page) && !pageUptodate(page) && !pageWriteback(page);
+
+/**
+ * What a read that is going on brings is not to be used: the storage has something else by now. Whoever reads, and whenever it ends. *Returns* false when nobody reads the page, any more.
+ * *Ordering*: an atomic instruction; pairs with the one in {@link endTransfer}, which comes before the page may be uptodate.
+ */
+export function discardRead(page: Ptr<Page>): boolean {
+  const word = peek(Page.contentIdentity(page));
+  return isBeingRead(page) && Atomics.compareExchange(words, Page.contentIdentity(page), word, word | STALE) === word;
+}
+
+/** Nobody transfers the frame any more. *Returns* whether what was read is to be discarded. */
+export const endTransfer = (page: Ptr<Page>): boolean =>
+  (Atomics.exchange(words, Page.contentIdentity(page), 0) & STALE) !== 0;
 
 /** Copies bytes of a page; few of them one by one, which is quicker than to make a view. */
 export function copyBytes(page: Ptr<Page>, from: number, target: Uint8Array, at: number, count: number): void {

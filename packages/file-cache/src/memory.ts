@@ -3,7 +3,7 @@ import { urcuTryReclaim } from '@lockless/rcu/native';
 import { FileCacheError } from './errors.js';
 import type { PagedFile } from './pages.js';
 import { pause, type Steps } from './waiting.js';
-import { hasDirt, startWriteback, waitForWriteback } from './writeback.js';
+import { awaitWriters, hasDirt, startWriteback } from './writeback.js';
 
 /** What an operation does that finds no free frame, and none that reclaim could free: it asked already. */
 export interface Memory {
@@ -32,7 +32,7 @@ export function memoryOf(files: () => Iterable<PagedFile>): Memory {
       for (const file of files()) {
         if (!hasDirt(file.mapping)) continue;
         yield* startWriteback(file, { first: 0, pages: PAGES, wait: false });
-        yield* waitForWriteback(file.mapping);
+        yield* awaitWriters(file.mapping);
       }
       if (tries > 0) yield* pause(Math.min(128, 2 ** (tries - 1)));
     },

@@ -25,9 +25,9 @@ import {
 } from '@lockless/pagecache/native';
 import { fileCacheOperations } from './address-space-operations.js';
 import type { Device } from './device.js';
-import { FileCacheError } from './errors.js';
+import { FileCacheError, isDeadlock } from './errors.js';
 import { type SeenSize, sizeOf, storedSizeOf } from './file-sizes.js';
-import { beginBytes, bytesOf, endBytes } from './frames.js';
+import { beginBytes, bytesOf, endBytes, isBeingRead } from './frames.js';
 import type { Memory } from './memory.js';
 import { type Pin, recordPin, unpin } from './pins.js';
 import type { FileRecord } from './shared-words.js';
@@ -141,16 +141,37 @@ function* uptodatePage(file: PagedFile, index: number, request: number): Steps<P
   }
 }
 
+/** So often a blocking read tries to have a page that others are reading. */
+const MAX_TRIES = 100;
+
 /**
- * {@link uptodatePage}, for a blocking operation too that meets a page which this thread itself is reading asynchronously, as read-ahead does: that read could end only after
- * the operation, so it gets a frame of its own, outside the cache. What it reads is what the page will hold: a page that is being read is locked, and not dirty.
+ * {@link uptodatePage}, for a blocking operation too that meets a page which this thread itself is reading asynchronously, as read-ahead does, or another that may wait for this one: that read
+ * could end only after the operation, so it gets a frame of its own, outside the cache. What it reads is what the page will hold: a page that is being read is locked, and not dirty.
  */
 export function* readablePage(file: PagedFile, index: number, request: number): Steps<Pin> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return yield* uptodatePage(file, index, request);
+    } catch (error) {
+      if (!isDeadlock(error) || file.storage.blocking === undefined || tries === MAX_TRIES) throw error;
+      const pin = yield* readBeside(file, index);
+      if (pin !== undefined) return pin;
+    }
+  }
+}
+
+/** A copy of the page at an index that is being read. undefined: it is not, or not any more. */
+function* readBeside(file: PagedFile, index: number): Steps<Pin | undefined> {
+  const found = findPinned(file.mapping, index);
+  if (found === undefined) return undefined;
   try {
-    return yield* uptodatePage(file, index, request);
-  } catch (error) {
-    if (!(error instanceof FileCacheError) || error.code !== 'EDEADLK') throw error;
-    return yield* privatePage(file, index);
+    if (!isBeingRead(found.page)) return undefined;
+    const pin = yield* privatePage(file, index);
+    if (isBeingRead(found.page)) return pin;
+    unpin(pin);
+    return undefined;
+  } finally {
+    unpin(found);
   }
 }
 
@@ -162,17 +183,16 @@ function* privatePage({ mapping, memory, storage }: PagedFile, index: number): S
       continue;
     }
     const pin = recordPin(page);
+    const bytes = bytesOf(page);
+    beginBytes(page);
     try {
-      beginBytes(page);
-      const bytes = bytesOf(page);
-      const read = storage.blocking?.read([bytes], index * PAGE_SIZE) ?? 0;
-      bytes.fill(0, read);
-      endBytes(page);
+      bytes.fill(0, storage.blocking?.read([bytes], index * PAGE_SIZE));
       return pin;
     } catch (error) {
-      endBytes(page);
       unpin(pin);
       throw error;
+    } finally {
+      endBytes(page);
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { finishWait, type Ptr, schedule } from '@lockless/cpu/native';
-import type { Page } from '@lockless/mm-types/native';
+import { type Page, PG_LOCKED, PG_WRITEBACK } from '@lockless/mm-types/native';
 import type { AsyncTask, NativeMachine } from '@lockless/native';
 import { lruAddDrain, pageWaitqueue, prepareToWaitOnPageBit } from '@lockless/page/native';
 import { Device, type OpenStorageFiles } from './device.js';
@@ -9,7 +9,7 @@ import { transferrer } from './frames.js';
 import { enterKernel, enterKernelBlocking, leaveKernel, tryEnterKernel } from './kernel-section.js';
 import { reclaimNodes } from './memory.js';
 import type { Steps, Wait } from './waiting.js';
-import { waitWhile, waitWhileBlocking } from './word-waiting.js';
+import { waitOnPageFor, waitWhile, waitWhileBlocking } from './word-waiting.js';
 
 /** A page that stays locked so long is an error. */
 const STUCK_MS = 60_000;
@@ -180,18 +180,24 @@ export class Runner {
       case 'pause':
         return void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait.milliseconds);
       case 'transfer':
-        return this.refuseOwnTransfer(wait.transfer.page);
+        return this.refuseOwnTransfer(wait.transfer.page, PG_LOCKED);
       case 'page':
         return this.waitOnPageBlocking(wait.page, wait.bit);
       case 'word':
-        return waitWhileBlocking(wait, this.running > 0);
+        return waitWhileBlocking(wait, this.isBusy);
       case 'form':
         return true;
     }
   }
 
-  private refuseOwnTransfer(page: Ptr<Page>): void {
-    if (this.device.transferOf(page) === undefined) return;
+  /** Whether this thread is at something asynchronously, for which others may wait. */
+  private get isBusy(): boolean {
+    return this.running > 0 || this.device.isBusy;
+  }
+
+  private refuseOwnTransfer(page: Ptr<Page>, bit: number): void {
+    // A page that we write may be locked by another, for a moment.
+    if (this.device.transferOf(page)?.write !== (bit === PG_WRITEBACK)) return;
     throw new FileCacheError(
       'EDEADLK',
       'a blocking operation needs a page that this thread itself transfers asynchronously, which could end only after it',
@@ -200,7 +206,8 @@ export class Runner {
 
   /** As wait_on_page_bit(), asleep outside kernel code, so that a repair need not wait for us. */
   private waitOnPageBlocking(page: Ptr<Page>, bit: number): void {
-    this.refuseOwnTransfer(page);
+    this.refuseOwnTransfer(page, bit);
+    if (this.isBusy) return waitOnPageFor(page, bit);
     const task = this.machine.task();
     for (;;) {
       enterKernelBlocking();

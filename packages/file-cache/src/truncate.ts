@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { OWNER_GONE, type Ptr, readOnce } from '@lockless/cpu/native';
 import { type AddressSpace, PAGE_SIZE, Page, PG_LOCKED, PG_WRITEBACK } from '@lockless/mm-types/native';
-import { PAGEVEC_SIZE, pageWriteback, trylockPage, unlockPage } from '@lockless/page/native';
+import { PAGEVEC_SIZE, pageUptodate, pageWriteback, trylockPage, unlockPage } from '@lockless/page/native';
 import { findGetPages, truncateCompletePage } from '@lockless/pagecache/native';
 import { endExclusion, isSharing, shareOnceMore, takeExclusively, tryShare, waitForOwner } from './exclusion.js';
 import { setStoredSize, sizeOf, storedSizeOf } from './file-sizes.js';
 import { setFileSize } from './file-table.js';
-import { beginBytes, bytesOf, endBytes } from './frames.js';
+import { beginBytes, bytesOf, discardRead, endBytes } from './frames.js';
 import { findPinned, type PagedFile } from './pages.js';
 import { recordPin, unpin } from './pins.js';
 import { fromStorage, isBlocking, type Steps, waitOnPage } from './waiting.js';
@@ -23,20 +23,27 @@ export function* lockWritten(page: Ptr<Page>): Steps<void> {
 }
 
 /**
- * Takes the pages from `first` on out of the cache, whoever refers to them: views keep a page without a file. Repeats until a whole scan finds nothing.
- * *Source*: `truncate_inode_pages_range`, mm/truncate.c, 2.6.27.
+ * Takes the pages from `first` on out of the cache, whoever refers to them: views keep a page without a file. Repeats until a whole scan finds nothing but pages that are being read:
+ * who reads may be waiting for us, so the page stays, without what is read.
+ * *Source*: `truncate_inode_pages_range`, mm/truncate.c, 2.6.27. *Differs*: there reads are waited for.
  */
 export function* truncatePages(mapping: Ptr<AddressSpace>, first: number): Steps<void> {
+  let dropped = false;
   for (let next = first; ; ) {
     const pins = findGetPages(mapping, next, PAGEVEC_SIZE).map(recordPin);
-    if (pins.length === 0 && next === first) return;
-    if (pins.length === 0) next = first;
+    if (pins.length === 0 && !dropped) return;
+    if (pins.length === 0) {
+      next = first;
+      dropped = false;
+    }
     try {
       for (const { page } of pins) {
-        yield* lockWritten(page);
         next = Math.max(next, readOnce(Page.index(page)) + 1);
+        if (discardRead(page)) continue;
+        yield* lockWritten(page);
         truncateCompletePage(mapping, page);
         unlockPage(page);
+        dropped = true;
       }
     } finally {
       for (const pin of pins) unpin(pin);
@@ -49,7 +56,9 @@ function* zeroTail(mapping: Ptr<AddressSpace>, size: number): Steps<void> {
   const pin = findPinned(mapping, Math.floor(size / PAGE_SIZE));
   if (pin === undefined) return;
   try {
+    if (discardRead(pin.page)) return;
     yield* lockWritten(pin.page);
+    if (!pageUptodate(pin.page)) return unlockPage(pin.page);
     beginBytes(pin.page);
     bytesOf(pin.page).fill(0, size % PAGE_SIZE);
     endBytes(pin.page);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { PAGE_SIZE } from '@lockless/mm-types/native';
+import type { Ptr } from '@lockless/cpu/native';
+import { type AddressSpace, PAGE_SIZE } from '@lockless/mm-types/native';
 import {
   globalPageState,
   markPageAccessed,
@@ -9,16 +10,16 @@ import {
   unlockPage,
 } from '@lockless/page/native';
 import { dirtyThreshold, setPageDirty } from '@lockless/pagecache/native';
-import { FileCacheError } from './errors.js';
+import { isDeadlock } from './errors.js';
 import { endShare } from './exclusion.js';
 import { extendSize, growSize, growStoredSize, sizeOf } from './file-sizes.js';
 import { noteInodeSize } from './file-table.js';
-import { beginBytes, bytesOf, endBytes } from './frames.js';
+import { beginBytes, bytesOf, discardRead, endBytes } from './frames.js';
 import { findPinned, type PagedFile, writablePage } from './pages.js';
 import { type Pin, unpin } from './pins.js';
 import { beginWrite } from './truncate.js';
 import type { Steps } from './waiting.js';
-import { startWriteback, waitForWriteback } from './writeback.js';
+import { awaitWriters, startWriteback } from './writeback.js';
 
 /** Pages that a writer over the limit writes by itself. */
 const THROTTLED_PAGES = 64;
@@ -62,13 +63,8 @@ function makeRoom({ record }: PagedFile, length: number): number {
 function* writePiece(file: PagedFile, bytes: Uint8Array, at: number, from: number): Steps<void> {
   // Asked with the page locked: before that, others write behind these bytes.
   const whole = (): boolean => from === 0 && (bytes.length === PAGE_SIZE || at + bytes.length >= sizeOf(file.record));
-  let pin: Pin;
-  try {
-    pin = yield* writablePage(file, Math.floor(at / PAGE_SIZE), whole);
-  } catch (error) {
-    if (!writeAround(file, bytes, at, error)) throw error;
-    return;
-  }
+  const pin = yield* pageOrAround(file, bytes, at, whole);
+  if (pin === undefined) return;
   try {
     const { page } = pin;
     beginBytes(page);
@@ -88,33 +84,57 @@ function* writePiece(file: PagedFile, bytes: Uint8Array, at: number, from: numbe
   }
 }
 
+/** So often a blocking write tries to have a page that others are reading. */
+const MAX_TRIES = 100;
+
 /**
- * A blocking write meets a page that this thread itself is reading asynchronously, as read-ahead does: that read could end only after the write. So the bytes go to the storage, and
- * what the read brings is not used. The page is not dirty, as it is being read.
+ * The page that is to be written to. undefined: the bytes are in the storage. A blocking write that meets a page which this thread itself is reading asynchronously, as read-ahead does, or another
+ * that may wait for this one, cannot wait for it: that read could end only after the write.
  */
-function writeAround(
-  { mapping, device, storage, record }: PagedFile,
-  bytes: Uint8Array,
-  at: number,
-  error: unknown,
-): boolean {
-  if (!(error instanceof FileCacheError) || error.code !== 'EDEADLK' || storage.blocking === undefined) return false;
-  const found = findPinned(mapping, Math.floor(at / PAGE_SIZE));
-  if (found === undefined) return false;
-  const transfer = device.transferOf(found.page);
-  unpin(found);
-  if (transfer === undefined || transfer.write) return false;
-  transfer.stale = true;
-  storage.blocking.write([bytes], at);
-  growSize(record, at + bytes.length);
+function* pageOrAround(file: PagedFile, bytes: Uint8Array, at: number, whole: () => boolean): Steps<Pin | undefined> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return yield* writablePage(file, Math.floor(at / PAGE_SIZE), whole);
+    } catch (error) {
+      if (!isDeadlock(error) || file.storage.blocking === undefined || tries === MAX_TRIES) throw error;
+      if (writeAround(file, bytes, at)) return undefined;
+    }
+  }
+}
+
+/**
+ * Writes to the storage, beside a page that is being read: what the read brings is not used. The page is not dirty then.
+ *
+ *   1. the read that is going on is to be discarded
+ *   2. the bytes to the storage
+ *   3. the page again: a read that began after 1 ended may have been before 2
+ *
+ * *Returns* false when nobody reads the page at 1, or at 3: then it is to be had.
+ */
+function writeAround({ mapping, storage, record }: PagedFile, bytes: Uint8Array, at: number): boolean {
+  const index = Math.floor(at / PAGE_SIZE);
+  if (!discardReadAt(mapping, index)) return false; // 1
+  storage.blocking?.write([bytes], at); // 2
   growStoredSize(record, at + bytes.length);
+  if (!discardReadAt(mapping, index)) return false; // 3
+  growSize(record, at + bytes.length);
   noteInodeSize(record);
   return true;
+}
+
+function discardReadAt(mapping: Ptr<AddressSpace>, index: number): boolean {
+  const found = findPinned(mapping, index);
+  if (found === undefined) return false;
+  try {
+    return discardRead(found.page);
+  } finally {
+    unpin(found);
+  }
 }
 
 /** Holds a writer to the rate of the storage. *Source*: `balance_dirty_pages`, mm/page-writeback.c, 2.6.27. */
 function* balanceDirtyPages(file: PagedFile): Steps<void> {
   if (globalPageState(NR_FILE_DIRTY) <= dirtyThreshold()) return;
   yield* startWriteback(file, { first: 0, pages: THROTTLED_PAGES, wait: false });
-  yield* waitForWriteback(file.mapping);
+  yield* awaitWriters(file.mapping);
 }

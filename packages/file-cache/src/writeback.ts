@@ -13,7 +13,7 @@ import { PAGEVEC_SIZE, pageWriteback, trylockPage, unlockPage } from '@lockless/
 import { clearPageDirtyForIo, filemapFdatawait, findGetPagesTag } from '@lockless/pagecache/native';
 import { radixTreeTagged } from '@lockless/radix-tree/native';
 import { fileCacheOperations } from './address-space-operations.js';
-import { FileCacheError } from './errors.js';
+import { FileCacheError, isDeadlock } from './errors.js';
 import { setVersion } from './file-table.js';
 import type { PagedFile } from './pages.js';
 import { type Pin, recordPin, unpin } from './pins.js';
@@ -89,6 +89,15 @@ export function* waitForWriteback(mapping: Ptr<AddressSpace>, first = 0): Steps<
     while (pageWriteback(page)) yield* waitOnPage(page, PG_WRITEBACK);
     return true;
   });
+}
+
+/** {@link waitForWriteback}, for who only wants to be slower, or clean pages: what this thread itself writes asynchronously is not waited for by a blocking operation. */
+export function* awaitWriters(mapping: Ptr<AddressSpace>): Steps<void> {
+  try {
+    yield* waitForWriteback(mapping);
+  } catch (error) {
+    if (!isDeadlock(error)) throw error;
+  }
 }
 
 /** Whether a file has pages that are to be written, or being written. */
