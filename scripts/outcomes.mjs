@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
 // Writes the tables of docs/native/outcomes.md from runs on this machine. Needs a build, and a machine that does nothing else.
-//   node scripts/outcomes.mjs [--seconds N] [--only litmus|scenarios] [--kernel FOLDER]
+//   node scripts/outcomes.mjs [--seconds N] [--patience N] [--only litmus|scenarios] [--kernel FOLDER]
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseLitmus } from '@lockless/litmus';
 import {
@@ -21,6 +21,7 @@ import { repositoryRoot } from './workspaces.mjs';
 
 const options = new Command('outcomes')
   .option('--seconds <n>', 'for each test', Number, 0.5)
+  .option('--patience <n>', 'for each guard that is left out, without noise and with it', Number, 20)
   .option('--kernel <folder>', "the kernel's tools/memory-model/litmus-tests")
   .option('--only <part>', 'litmus or scenarios')
   .parse()
@@ -107,7 +108,7 @@ async function litmusPart() {
   }
   await native.end();
   return `
-${machine()}, ${seconds} s each; ${calibrationLine(calibration)}.
+${machine()}, ${seconds} s each; ${busy()}; ${calibrationLine(calibration)}.
 
 | tests | table | run | instances | outcomes allowed | of those seen | not SC | tests with a forbidden one |
 |---|---|--:|--:|--:|--:|--:|--:|
@@ -121,6 +122,28 @@ ${shown.join('\n')}
 `;
 }
 
+/** Instances until a claim was broken, or how many there were without. @param {string} scenario @param {string} guard @param {boolean} noise */
+async function lookFor(scenario, guard, noise) {
+  const run = { seconds: options.patience, without: [guard], noise, untilViolated: true };
+  const { outcomes, instances } = await runScenario(scenario, run);
+  const broken = outcomes.filter(({ violated }) => violated).sort((a, b) => (a.found ?? 0) - (b.found ?? 0));
+  const claim = broken[0]?.outcome.replace(/^violated: /, '') ?? null;
+  const text = claim === null ? `not in ${counted(instances)}` : `after ${counted(broken[0]?.found ?? instances)}`;
+  return { claim, text };
+}
+
+/** @param {string} scenario */
+async function sensitivityRows(scenario) {
+  const rows = [];
+  for (const guard of guardsOf(scenario)) {
+    const bare = await lookFor(scenario, guard, false);
+    const noisy = await lookFor(scenario, guard, true);
+    rows.push(`| ${[scenario, guard, bare.text, noisy.text, noisy.claim ?? bare.claim ?? ''].join(' | ')} |`);
+  }
+  for (const guard of guardsOf(scenario, false)) rows.push(`| ${scenario} | ${guard} | x86 does not need it | | |`);
+  return rows;
+}
+
 async function scenarioPart() {
   /** @type {string[]} */
   const rows = [];
@@ -128,30 +151,36 @@ async function scenarioPart() {
   const broken = [];
   for (const scenario of nativeScenarios()) {
     console.error(scenario);
-    const { outcomes, instances, holds } = await runScenario(scenario, { seconds });
-    const cells = outcomes.map(({ outcome, count }) => `${outcome}: ${counted(count)}`);
-    rows.push(`| ${[scenario, counted(instances), cells.join('; '), holds ? '0' : 'VIOLATED'].join(' | ')} |`);
-    for (const guard of guardsOf(scenario)) {
-      const without = await runScenario(scenario, { seconds, without: [guard] });
-      const seen = without.outcomes.filter(({ violated }) => violated);
-      const what = seen.map(({ outcome, count }) => `${outcome.replace(/^violated: /, '')}: ${counted(count)}`);
-      broken.push(`| ${[scenario, guard, counted(without.instances), what.join('; ') || 'not seen'].join(' | ')} |`);
-    }
+    const { outcomes, instances, holds, met } = await runScenario(scenario, { seconds });
+    const noisy = await runScenario(scenario, { seconds, noise: true });
+    const seen = outcomes.map(({ outcome, count }) => {
+      const other = noisy.outcomes.find((each) => each.outcome === outcome)?.count ?? 0;
+      return `${outcome}: ${counted(count)} (${counted(other)})`;
+    });
+    const cells = [counted(instances), `${(100 * met).toFixed(0)} %`, counted(noisy.instances), seen.join('; ')];
+    rows.push(`| ${[scenario, ...cells, holds && noisy.holds ? '0' : 'VIOLATED'].join(' | ')} |`);
+    broken.push(...(await sensitivityRows(scenario)));
   }
+  const needed = broken.filter((row) => !row.includes('x86 does not'));
+  const missed = needed.filter((row) => row.split(' | ').filter((cell) => cell.startsWith('not in')).length === 2);
   return `
-${machine()}, ${seconds} s each.
+${machine()}, ${seconds} s each without noise and with it; ${busy()}.
 
-| scenario | instances | outcomes | claims broken |
-|---|--:|---|--:|
+| scenario | instances | met | with noise | outcomes (with noise) | claims broken |
+|---|--:|--:|--:|---|--:|
 ${rows.join('\n')}
 
-With a guard left out that the checker says is needed under total store order:
+With a guard left out, ${options.patience} s each at most: instances until the first batch was over in which a claim was broken. ${needed.length - missed.length} of
+${needed.length} that the checker says are needed under total store order were noticed.
 
-| scenario | without | instances | what was seen |
-|---|---|--:|---|
+| scenario | without | as it is | with noise | which claim |
+|---|---|---|---|---|
 ${broken.join('\n')}
 `;
 }
+
+/** What else the machine did. */
+const busy = () => `on average ${loadavg()[1]?.toFixed(0)} threads wanted a processor`;
 
 function machine() {
   const [processor] = cpus();

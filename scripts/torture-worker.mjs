@@ -2,11 +2,18 @@
 // @ts-check
 // One thread of the torture run: reads, writes, truncates, reclaims at random, until it is told to end, or dies. What it finds wrong is an error.
 import { parentPort, workerData } from 'node:worker_threads';
+import { drawNoise, makeNoise, seedNoise } from '@lockless/outcomes/noise';
 import { BLOCK, fillBlock, Journal, randomFrom, versionOf } from './torture-blocks.mjs';
 
-const { shared, paths, blocks, slot, slots, life, seed, journalWords, without } = workerData;
+const { shared, paths, blocks, slot, slots, life, seed, journalWords, without, noise, asked } = workerData;
 // Before the modules are loaded that define them.
-/** @type {any} */ (globalThis).locklessWithout = without;
+const surroundings = /** @type {any} */ (globalThis);
+surroundings.locklessWithout = without;
+if (noise) surroundings.locklessOnPrimitive = makeNoise;
+/** Guards that were asked for. @type {Set<string>} */
+const guards = new Set();
+if (asked) surroundings.locklessOnGuard = (/** @type {string} */ guard) => guards.add(guard);
+seedNoise(seed * 104_729 + slot * 7919 + life);
 const { FileCache } = await import('@lockless/file-cache');
 const journal = new Journal(journalWords, blocks);
 const random = randomFrom(seed * 7919 + slot * 104_729 + life);
@@ -140,11 +147,12 @@ parentPort?.on('message', () => {
 parentPort?.postMessage({ kind: 'started' });
 for (let done = 1; going; done++) {
   const [name, , perform] = choose();
+  drawNoise();
   await perform();
   counts[name] = (counts[name] ?? 0) + 1;
   journal.beat(slot);
   if (done % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
 }
 await cache.close();
-parentPort?.postMessage({ kind: 'ended', counts });
+parentPort?.postMessage({ kind: 'ended', counts, guards });
 parentPort?.close();

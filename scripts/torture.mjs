@@ -22,13 +22,19 @@ const options = new Command('torture')
   .option('--budget <n>', 'blocks that the cache may hold', Number, 256)
   .option('--pause <ms>', 'between two deaths, at most', Number, 400)
   .option('--without <guards...>', 'guards of kernel code to leave out: is it noticed?', [])
+  .option('--noise', 'threads stop at random before their accesses')
+  .option('--hangs <s>', 'a thread that has done nothing for so long hangs', Number, 60)
+  .option('--asked', 'list the guards that threads came to')
   .parse()
   .opts();
 // Before the modules are loaded that define them.
-/** @type {any} */ (globalThis).locklessWithout = options.without;
+const surroundings = /** @type {any} */ (globalThis);
+surroundings.locklessWithout = options.without;
+/** @type {Set<string>} */
+const asked = new Set();
+if (options.asked) surroundings.locklessOnGuard = (/** @type {string} */ guard) => asked.add(guard);
 const { FileCache } = await import('@lockless/file-cache');
-/** A thread that has done nothing for so long hangs. */
-const HANGS = 60_000;
+const HANGS = options.hangs * 1000;
 
 const { seconds, seed, threads: slots, blocks } = options;
 const folder = mkdtempSync(join(tmpdir(), 'lockless-torture-'));
@@ -80,6 +86,8 @@ function start(slot) {
       seed,
       journalWords: journal.words,
       without: options.without,
+      noise: options.noise,
+      asked: options.asked,
     },
   });
   /** @type {Thread} */
@@ -89,8 +97,9 @@ function start(slot) {
     ended: new Promise((resolve) => worker.once('exit', () => resolve())),
   };
   worker.on('message', (message) => {
-    if (message.kind === 'ended')
-      for (const [name, n] of Object.entries(message.counts)) counts[name] = (counts[name] ?? 0) + n;
+    if (message.kind !== 'ended') return;
+    for (const [name, n] of Object.entries(message.counts)) counts[name] = (counts[name] ?? 0) + n;
+    for (const guard of message.guards) asked.add(guard);
   });
   worker.on('error', (error) => {
     if (!thread.dying) problems.push(`slot ${slot}: ${error.stack}`);
@@ -167,7 +176,7 @@ async function torture() {
 async function end() {
   for (const { worker } of threads) worker.postMessage('end');
   const late = setTimeout(() => {
-    problems.push('threads did not end within a minute');
+    problems.push(`threads did not end within ${options.hangs} s`);
     for (const thread of threads) void thread.worker.terminate();
   }, HANGS);
   await Promise.all(threads.map(({ ended }) => ended));
@@ -204,6 +213,7 @@ try {
 counts.operations = threads.reduce((sum, { slot }) => sum + journal.beats(slot), 0);
 const done = Object.entries(counts).map(([name, n]) => `${n.toLocaleString('en-US')} ${name}`);
 console.log(`${done.join(', ')}; seed ${seed}`);
+if (options.asked) console.log(`guards: ${[...asked].join(' ')}`);
 for (const problem of problems.slice(0, 20)) console.log(problem);
 console.log(
   problems.length === 0

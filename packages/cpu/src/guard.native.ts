@@ -7,8 +7,14 @@ export interface Guard {
 }
 
 const table: Guard[] = [];
-/** Names that a native build is to do without, for tests: `globalThis.locklessWithout = ['findGetPage.slotRecheck']` before it is loaded. */
-const omitted = (globalThis as { locklessWithout?: readonly string[] }).locklessWithout ?? [];
+interface Surroundings {
+  /** Names that a native build is to do without, for tests: `globalThis.locklessWithout = ['findGetPage.slotRecheck']` before it is loaded. */
+  readonly locklessWithout?: readonly string[];
+  /** Is told of a guard whenever it is asked for, for tests: `globalThis.locklessOnGuard`, set before it is loaded. */
+  readonly locklessOnGuard?: (name: string) => void;
+}
+
+const { locklessWithout: omitted = [], locklessOnGuard } = globalThis as Surroundings;
 
 const inForce = (): boolean => true;
 const leftOut = (): boolean => false;
@@ -17,8 +23,14 @@ const leftOut = (): boolean => false;
 export function defineGuard(name: string, without: string): () => boolean {
   if (table.some((guard) => guard.name === name)) throw new Error(`guard ${name} is defined twice`);
   table.push({ name, without });
-  return omitted.includes(name) ? leftOut : inForce;
+  const guard = omitted.includes(name) ? leftOut : inForce;
+  return locklessOnGuard === undefined ? guard : watched(name, guard, locklessOnGuard);
 }
+
+const watched = (name: string, guard: () => boolean, onGuard: (name: string) => void) => (): boolean => {
+  onGuard(name);
+  return guard();
+};
 
 /** All guards of the modules that are loaded, in the order of their definition. */
 export const guards = (): readonly Guard[] => table;

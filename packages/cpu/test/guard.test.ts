@@ -29,3 +29,16 @@ it('that code came to is known', () => {
   expect(takeAskedGuards()).toEqual([{ name: 'guardTest.second', without: 'goes on' }]);
   expect(takeAskedGuards()).toEqual([]);
 });
+
+it('natively somebody may be told which guards are asked for', async () => {
+  const asked: string[] = [];
+  const surroundings = globalThis as { locklessOnGuard?: (name: string) => void; locklessWithout?: string[] };
+  surroundings.locklessOnGuard = (name) => void asked.push(name);
+  surroundings.locklessWithout = ['native.left'];
+  const { defineGuard: define } = await import('../src/guard.native.js');
+  delete surroundings.locklessOnGuard;
+  delete surroundings.locklessWithout;
+  const [kept, left] = [define('native.kept', 'nothing'), define('native.left', 'nothing')];
+  expect([left(), kept(), left()]).toEqual([false, true, false]);
+  expect(asked).toEqual(['native.left', 'native.kept', 'native.left']);
+});

@@ -42,12 +42,17 @@ export interface ScenarioOutcome {
 /** The scenarios whose programs have a native build. */
 export const nativeScenarios = (): readonly string[] => scenarios.map(({ name }) => name);
 
-/** Guards that the scenario says are needed on x86: without them something is found under total store order too. */
-export const guardsOf = (name: string): readonly string[] =>
+/**
+ * Guards of the scenario that can be left out natively: those of which it says that they are needed on x86 (without them something is found under total store
+ * order too), or the others, which only a weaker memory needs.
+ */
+export const guardsOf = (name: string, neededOnX86: boolean = true): readonly string[] =>
   scenarios
     .filter((scenario) => scenario.name === name)
     .flatMap((scenario) => scenario.guards)
-    .filter(({ name, without }) => without.tso !== 'holds' && guards().some((guard) => guard.name === name))
+    .filter(
+      ({ name, without }) => (without.tso !== 'holds') === neededOnX86 && guards().some((guard) => guard.name === name),
+    )
     .map((guard) => guard.name);
 
 /** Bytes for what threads return. */

@@ -20,7 +20,11 @@ let random = 1;
 let left = NEVER;
 let longest = 0;
 let often = false;
+let sleeps = false;
 let sink = 1;
+const idle = new Int32Array(new SharedArrayBuffer(4));
+/** Milliseconds that a thread sleeps, at most. */
+const SLEEP = 0.5;
 
 function draw(below: number): number {
   random ^= random << 13;
@@ -37,10 +41,11 @@ export function seedNoise(seed: number): void {
 
 /** Before each instance. */
 export function drawNoise(): void {
-  const kind = draw(4);
-  often = kind === 1;
+  const kind = draw(16);
+  often = kind === 1 || kind === 2 || kind === 3;
+  sleeps = kind === 4;
   longest = LONGEST[draw(LONGEST.length)];
-  left = kind === 0 ? NEVER : often ? draw(NOW_AND_THEN) : draw(AMONG[draw(AMONG.length)]);
+  left = kind > 12 ? NEVER : often ? draw(NOW_AND_THEN) : draw(AMONG[draw(AMONG.length)]);
 }
 
 /** Behind each instance: claims are checked undisturbed. */
@@ -52,5 +57,6 @@ export function endNoise(): void {
 export function makeNoise(): void {
   if (--left >= 0) return;
   left = often ? draw(NOW_AND_THEN) : NEVER;
-  for (let steps = draw(longest); steps > 0; steps--) sink = (Math.imul(sink, 5) + steps) | 0;
+  if (sleeps) Atomics.wait(idle, 0, 0, (SLEEP * draw(longest)) / longest);
+  else for (let steps = draw(longest); steps > 0; steps--) sink = (Math.imul(sink, 5) + steps) | 0;
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// @ts-check
+// Which steps of the protocol does the torture run miss when they are left out? Writes the table of docs/native/torture.md: the guards that its threads come to, one run
+// each without it, with noise (see docs/native/outcomes.md) and, where that was not noticed, without. Needs a build, and a machine that does nothing else.
+//   node scripts/torture-guards.mjs [--seconds 30] [--only GUARD...]
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Command } from 'commander';
+import { repositoryRoot } from './workspaces.mjs';
+
+const options = new Command('torture-guards')
+  .option('--seconds <n>', 'for each run', Number, 30)
+  .option('--only <guards...>', 'these guards, and the page is not written')
+  .parse()
+  .opts();
+const page = join(repositoryRoot, 'docs/native/torture.md');
+const torture = join(repositoryRoot, 'scripts/torture.mjs');
+/** A thread that does nothing for so many seconds hangs. */
+const HANGS = 20;
+
+/** @param {string[]} args @param {number} seconds @returns {Promise<{ code: number | null, seconds: number, lines: string[] }>} */
+async function run(args, seconds = options.seconds) {
+  const started = performance.now();
+  const all = [torture, '--seconds', String(seconds), '--hangs', String(HANGS), ...args];
+  const timeout = (seconds + 4 * HANGS) * 1000;
+  const { code, stdout } = await promisify(execFile)(process.execPath, all, { timeout, killSignal: 'SIGKILL' }).then(
+    (/** @type {{ stdout: string }} */ { stdout }) => ({ code: 0, stdout }),
+    (error) => ({ code: typeof error.code === 'number' ? error.code : null, stdout: String(error.stdout) }),
+  );
+  return { code, seconds: (performance.now() - started) / 1000, lines: stdout.split('\n').filter(Boolean) };
+}
+
+/** The guards that a sound run comes to. */
+async function guards() {
+  const { code, lines } = await run(['--asked', '--noise'], 15);
+  if (code !== 0) throw new Error(`nothing is left out, and: ${lines.join('\n')}`);
+  const line = lines.find((each) => each.startsWith('guards: ')) ?? '';
+  return line.replace('guards: ', '').split(' ').sort();
+}
+
+/** What a run without a guard showed, in a line. @param {string} guard @param {boolean} noise */
+async function attempt(guard, noise) {
+  const { code, seconds, lines } = await run(['--without', guard, ...(noise ? ['--noise'] : [])]);
+  console.error(`${guard}${noise ? ', noise' : ''}: ${code}\n  ${lines.slice(1, 3).join('\n  ')}`);
+  if (code === 0) return null;
+  // The first line counts what was done, the last one says how to see it again.
+  const [first = 'the main thread does not come back'] = lines.slice(1);
+  const what = first
+    .replace(/\b\d{3,}\b/g, 'N')
+    .replaceAll('|', '\\|')
+    .slice(0, 160);
+  return `${seconds.toFixed(0)} s${noise ? '' : ', without noise'}: ${what}`;
+}
+
+/** @type {string[]} */
+const rows = [];
+for (const guard of options.only ?? (await guards())) {
+  const seen = (await attempt(guard, true)) ?? (await attempt(guard, false));
+  rows.push(`| ${guard} | ${seen === null ? 'no' : 'yes'} | ${seen ?? ''} |`);
+}
+const [processor] = cpus();
+const generated = `
+Node ${process.versions.node}, ${cpus().length} × ${processor?.model.trim() || 'an unnamed processor'}, ${options.seconds} s for each run; times are those of the whole process, which ends what it has
+begun: ${rows.filter((row) => row.includes('| yes |')).length} of ${rows.length} are noticed.
+
+| without | noticed | after, and first |
+|---|---|---|
+${rows.join('\n')}
+`;
+if (options.only !== undefined) console.log(generated);
+else {
+  const marked = /(<!-- generated: node scripts\/torture-guards.mjs -->\n)[\s\S]*?(<!-- end -->)/;
+  const text = readFileSync(page, 'utf8');
+  writeFileSync(
+    page,
+    text.replace(marked, (_, begin, end) => `${begin}${generated}\n${end}`),
+  );
+}
