@@ -30,6 +30,7 @@ import {
 import { type Held, isSleeping, Leftovers, repairList } from './leftovers.js';
 import type { Names } from './names.js';
 import type { PublishedLayout } from './published-layout.js';
+import type { Slab } from './slab.js';
 import type { Tasks } from './tasks.js';
 import type { Threads } from './threads.js';
 
@@ -73,6 +74,7 @@ export class Deaths {
   private readonly threads: Threads;
   private readonly tasks: Tasks;
   private readonly names: Names;
+  private readonly slab: Slab;
   private readonly published: PublishedLayout;
   private readonly asCpu: <T>(cpu: number, call: () => T) => T;
   private readonly repairs = new Map<string, LockRepair>();
@@ -83,6 +85,7 @@ export class Deaths {
     threads: Threads,
     tasks: Tasks,
     names: Names,
+    slab: Slab,
     published: PublishedLayout,
     asCpu: <T>(cpu: number, call: () => T) => T,
   ) {
@@ -90,6 +93,7 @@ export class Deaths {
     this.threads = threads;
     this.tasks = tasks;
     this.names = names;
+    this.slab = slab;
     this.published = published;
     this.asCpu = asCpu;
     this.leftovers = new Leftovers(words, threads);
@@ -220,7 +224,10 @@ export class Deaths {
     // The engine's own: every change that they protect is one store.
     if (lock >= machineWords && lock < machineWords + Machine.$size) return true;
     const name = this.names.describeBare(entry);
-    if (name.startsWith('kmem_cache ')) return true;
+    if (name.startsWith('kmem_cache ')) {
+      this.slab.repair(lock);
+      return true;
+    }
     const place = this.names.placeOf(lock);
     const repair =
       this.repairs.get(name) ?? this.repairs.get(place === null ? '' : `${place.layout.$name}.${place.field}`);

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { KmemCache, NativeEngine, Ptr, TaskStruct } from '@lockless/cpu/native';
-import {
-  HELD_READ,
-  HELD_UNSURE,
-  installEngine,
-  kmemCacheOf,
-  loadedSegments,
-  SEGMENT_IDS,
-  words as wordsHere,
-} from '@lockless/cpu/native';
+import { HELD_READ, HELD_UNSURE, installEngine, words as wordsHere } from '@lockless/cpu/native';
 import { AsyncTask } from './async-task.js';
 import { type DeathReport, Deaths, type LockRepair } from './deaths.js';
 import { NativeError } from './errors.js';
@@ -18,7 +10,7 @@ import { LockWaiting } from './lock-waiting.js';
 import { formatMemory, type MachineHandle, type MachineOptions, openMemory, type ThreadOptions } from './memory.js';
 import { Names } from './names.js';
 import { PublishedLayout } from './published-layout.js';
-import { type CacheStatistics, Slab } from './slab.js';
+import { allCaches, type CacheStatistics, Slab } from './slab.js';
 import { canSleep, everyNowAndThen, onWorkerStart, servesEvents, type WatchedWorker } from './surroundings.js';
 import { nativeTaskCache } from './task-cache.js';
 import { Tasks } from './tasks.js';
@@ -79,7 +71,7 @@ export class NativeMachine implements NativeEngine {
     this.locks = new LockWaiting(words, this.slots, this.names, canSleep(), silentAfter, (another) =>
       this.self.watchLoop(another),
     );
-    this.deaths = new Deaths(words, this.slots, this.tasks, this.names, this.published, (cpu, call) =>
+    this.deaths = new Deaths(words, this.slots, this.tasks, this.names, this.slab, this.published, (cpu, call) =>
       this.self.asCpu(cpu, call),
     );
     this.cpu = this.slots.claim(name);
@@ -152,13 +144,9 @@ export class NativeMachine implements NativeEngine {
 
   /** What a cache holds, of all caches that this thread knows and that hold something. */
   cacheStatistics(): readonly CacheStatistics[] {
-    const found: CacheStatistics[] = [];
-    for (const { number } of loadedSegments())
-      for (let id = number * SEGMENT_IDS; kmemCacheOf(id) !== undefined; id++) {
-        const statistics = this.slab.statistics(id);
-        if (statistics.made > 0) found.push(statistics);
-      }
-    return found;
+    return allCaches()
+      .map(({ id }) => this.slab.statistics(id))
+      .filter(({ made }) => made > 0);
   }
 
   /** The objects of a cache that are in use, by ascending address: for who looks for what the dead have left. Exact while nobody allocates. */

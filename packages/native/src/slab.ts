@@ -4,6 +4,8 @@ import {
   KernelBug,
   type KmemCache,
   kmemCacheOf,
+  loadedSegments,
+  SEGMENT_IDS,
   spinLockWord,
   spinUnlockWord,
 } from '@lockless/cpu/native';
@@ -15,7 +17,8 @@ import { Machine, machineWords } from './layout.js';
  * use, and the next free object of the cache (a line's number; 0 is none) while it is free. So a second free, and a free of what is no object, are found
  * at once, and the words of a free object stay as they were, as type-stable caches need.
  *
- * Every change of a free list is made by one store, so a thread that dies in the middle leaves it whole, and loses one object at most.
+ * Every change of a free list is made by one store, so a thread that dies in the middle leaves it whole. The object that it was moving, off the list or onto it, stands in
+ * a word of the cache meanwhile, and whoever finds the thread dead puts it back: see repair().
  */
 
 /** Offsets in a cache's control words. */
@@ -23,6 +26,8 @@ const LOCK = 0;
 const FREE = 1;
 const LIVE = 2;
 const MADE = 3;
+/** Line of the object that is between its user and the free list, or 0. */
+const MOVING = 4;
 
 /** What a cache holds. */
 export interface CacheStatistics {
@@ -33,6 +38,15 @@ export interface CacheStatistics {
   readonly made: number;
   /** Words of one object, as it lies in memory. */
   readonly words: number;
+}
+
+/** The caches of the packages that this thread has loaded. */
+export function allCaches(): NonNullable<ReturnType<typeof kmemCacheOf>>[] {
+  const found: NonNullable<ReturnType<typeof kmemCacheOf>>[] = [];
+  for (const { number } of loadedSegments())
+    for (let id = number * SEGMENT_IDS, cache = kmemCacheOf(id); cache !== undefined; cache = kmemCacheOf(++id))
+      found.push(cache);
+  return found;
 }
 
 export class Slab {
@@ -57,10 +71,12 @@ export class Slab {
     const base = line !== 0 ? this.heap + line * CACHE_LINE_WORDS : this.make(size, cache.align);
     if (base !== 0) {
       const link = this.linkOf(base);
+      words[control + MOVING] = this.lineOf(base);
       if (line !== 0) words[control + FREE] = words[link];
       else words[control + MADE] += 1;
       words[link] = -(id + 1);
       words[control + LIVE] += 1;
+      words[control + MOVING] = 0;
     }
     spinUnlockWord(control + LOCK);
     if (line !== 0 && !cache.typesafeByRcu) words.fill(0, base, base + size);
@@ -75,12 +91,37 @@ export class Slab {
     spinLockWord(control + LOCK);
     const state = this.isObject(base) ? words[link] : 0;
     if (state === -(id + 1)) {
+      words[control + MOVING] = this.lineOf(base);
       words[link] = words[control + FREE];
-      words[control + FREE] = (base - this.heap) / CACHE_LINE_WORDS;
+      words[control + FREE] = this.lineOf(base);
       words[control + LIVE] -= 1;
+      words[control + MOVING] = 0;
     }
     spinUnlockWord(control + LOCK);
     if (state !== -(id + 1)) this.complain(type.$name, base, state);
+  }
+
+  /**
+   * Puts a cache in order whose lock's holder died: the object that it was taking or giving back is free, and the counts are what the links say. (Lost are words that it
+   * had just taken for an object from those that nobody had before.) *Context*: the cache's lock.
+   */
+  repair(lock: number): void {
+    const { words } = this;
+    const control = lock - LOCK;
+    const moving = words[control + MOVING];
+    const free = new Set<number>();
+    for (let line = words[control + FREE]; line !== 0; line = words[this.links + line]) free.add(line);
+    if (moving !== 0 && !free.has(moving)) {
+      words[this.links + moving] = words[control + FREE];
+      words[control + FREE] = moving;
+      free.add(moving);
+    }
+    words[control + MOVING] = 0;
+    const cache = allCaches().find((each) => each.control === control);
+    // Of a package that this thread has not loaded: nobody here looks at its counts.
+    if (cache === undefined) return;
+    words[control + LIVE] = [...this.objects(cache.id)].length;
+    words[control + MADE] = words[control + LIVE] + free.size;
   }
 
   /** Zeroed words that are never freed. Throws NativeError when they are used up. */
@@ -133,8 +174,12 @@ export class Slab {
     return cache;
   }
 
+  private lineOf(base: number): number {
+    return (base - this.heap) / CACHE_LINE_WORDS;
+  }
+
   private linkOf(base: number): number {
-    return this.links + (base - this.heap) / CACHE_LINE_WORDS;
+    return this.links + this.lineOf(base);
   }
 
   private isObject(base: number): boolean {

@@ -4,9 +4,11 @@ import {
   type KmemCache,
   kmemCacheAlloc,
   kmemCacheFree,
+  kmemCacheOf,
   load,
   type Ptr,
   type Ref,
+  spinUnlockWord,
   store,
 } from '@lockless/cpu/native';
 import fc from 'fast-check';
@@ -130,4 +132,62 @@ it('the objects of a cache that are in use can be listed', () => {
   allocate(largeCache);
   kmemCacheFree(smallCache, objects[1]);
   expect([...machine.objectsOf(smallCache)]).toEqual([objects[0], ...objects.slice(2)].sort((a, b) => a - b));
+});
+
+describe('a cache whose user died', () => {
+  class Killed extends Error {}
+  interface Inside {
+    words: Int32Array;
+    repair(lock: number): void;
+  }
+
+  /** Has the slab die at its n-th store, holding the lock, and repairs; false: it did not come to so many. */
+  function diesAt(stores: number, work: () => void): boolean {
+    const { slab } = machine as unknown as { slab: Inside };
+    const { words: shared } = slab;
+    let left = stores;
+    slab.words = new Proxy(shared, {
+      get: (target, index) => Reflect.get(target, index, target),
+      set(target, index, value) {
+        if (left-- === 0) throw new Killed();
+        target[Number(index)] = value;
+        return true;
+      },
+    });
+    try {
+      work();
+      return false;
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error;
+      return true;
+    } finally {
+      slab.words = shared;
+      const { control } = kmemCacheOf(largeCache.id) as NonNullable<ReturnType<typeof kmemCacheOf>>;
+      slab.repair(control);
+      if (machine.words[control] !== 0) spinUnlockWord(control);
+    }
+  }
+
+  it.each(['taking', 'giving back'])('at any store, %s an object, lost none', (what) => {
+    const made = 5;
+    for (let stores = 0, died = true; died; stores++) {
+      const objects = Array.from({ length: made }, () => allocate(largeCache));
+      const last = objects.pop() as Ptr<unknown>;
+      if (what === 'taking') {
+        kmemCacheFree(largeCache, last);
+        died = diesAt(stores, () => objects.push(allocate(largeCache)));
+      } else {
+        died = diesAt(stores, () => kmemCacheFree(largeCache, last));
+        // Before its first store it did not give it back; then it is an object that nobody knows of, as ever.
+        if (live(largeCache.type.$name) === made) kmemCacheFree(largeCache, last);
+      }
+      expect(live(largeCache.type.$name)).toBe(objects.length);
+      for (const object of objects) kmemCacheFree(largeCache, object);
+      const again = Array.from({ length: made }, () => allocate(largeCache));
+      expect(new Set(again).size).toBe(made);
+      expect(machine.cacheStatistics().find(({ name }) => name === largeCache.type.$name)?.made).toBe(made);
+      for (const object of again) kmemCacheFree(largeCache, object);
+      expect(stores).toBeLessThan(10);
+    }
+  });
 });
