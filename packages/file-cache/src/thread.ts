@@ -165,6 +165,11 @@ export class Runner {
   /** A task that gave up is on the queue still. */
   private async endTask(task: AsyncTask, page: Ptr<Page>): Promise<void> {
     if (!tryEnterKernel()) await enterKernel();
+    this.leaveQueue(task, page);
+  }
+
+  /** Ends what {@link tryEnterKernel} began, too. */
+  private leaveQueue(task: AsyncTask, page: Ptr<Page>): void {
     try {
       task.run(() => finishWait(pageWaitqueue(page)));
       task.end();
@@ -209,18 +214,22 @@ export class Runner {
     this.refuseOwnTransfer(page, bit);
     if (this.isBusy) return waitOnPageFor(page, bit);
     const task = this.machine.task();
-    for (;;) {
-      enterKernelBlocking();
-      let waits: boolean;
-      try {
-        waits = prepareOrFinish(task, page, bit);
-      } finally {
-        leaveKernel();
+    try {
+      for (;;) {
+        enterKernelBlocking();
+        let waits: boolean;
+        try {
+          waits = prepareOrFinish(task, page, bit);
+        } finally {
+          leaveKernel();
+        }
+        if (!waits) break;
+        task.run(() => schedule());
       }
-      if (!waits) break;
-      task.run(() => schedule());
+    } finally {
+      enterKernelBlocking();
+      this.leaveQueue(task, page);
     }
-    task.end();
   }
 }
 
