@@ -82,13 +82,13 @@ function wrongCounts(): string[] {
   return problems;
 }
 
-/** Counts everything. *Context*: all other threads are stopped. */
-export function verifyFrames(objects: Verification['objects']): Verification {
+/** Counts everything. `lost`: what is wrong with kernel objects. *Context*: all other threads are stopped. */
+export function verifyFrames(objects: Verification['objects'], lost: readonly string[]): Verification {
   const mappings = allMappings();
   const pages = mappings.flatMap((mapping) => cachedPages(mapping));
   const complaints = [frameInvariant(), lruInvariant(), zoneCounterInvariant(), pageCacheIsTidy(mappings)];
   return {
-    problems: [...complaints.filter((complaint) => complaint !== null), ...wrongCounts()],
+    problems: [...complaints.filter((complaint) => complaint !== null), ...wrongCounts(), ...lost],
     frames: memMapPages() - 1,
     free: frameStates().filter((state) => state === 'buddy' || state === 'pcp').length,
     cached: pages.length,

@@ -10,6 +10,7 @@ import {
   FileRecord,
   fileRecordCachep,
   fileRecords,
+  machineIsShared,
   maxFiles,
   maxPins,
   maxThreads,
@@ -111,6 +112,7 @@ export function bootCache(options: FileCacheOptions): Booted {
     if (own) machine.detach();
     throw error;
   }
+  if (!own) poke(machineIsShared, 1);
   return { machine, own, frames: sharedMemory((pages + 1) * PAGE_SIZE) };
 }
 
@@ -162,6 +164,8 @@ export function openCache(shared: SharedFileCache, options: FileCacheThreadOptio
       'ERR_FILE_CACHE_NOT_SHARED',
       'the memory of the cache is not a SharedArrayBuffer: it was copied on its way (JSON, another process), or this page is not cross-origin isolated',
     );
-  const own = options.machine === undefined;
-  return { machine: options.machine ?? NativeMachine.attach(machine, machineOptions(options)), own, frames };
+  if (options.machine === undefined)
+    return { machine: NativeMachine.attach(machine, machineOptions(options)), own: true, frames };
+  poke(machineIsShared, 1);
+  return { machine: options.machine, own: false, frames };
 }

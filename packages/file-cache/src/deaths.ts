@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { NULL, type Ptr, peek, poke, words } from '@lockless/cpu/native';
-import type { File } from '@lockless/mm-types/native';
+import { NULL, peek, poke, words } from '@lockless/cpu/native';
 import type { NativeMachine } from '@lockless/native';
-import { bioCachep } from '@lockless/pagecache/native';
 import { rcuThreadDied } from '@lockless/rcu/native';
-import { openedBy } from './account.js';
 import { exclusionsDied } from './exclusion.js';
 import { repairCpuPages, repairLocks } from './lock-repairs.js';
 import { entryOf, inKernel, maxFiles, maxPins, openTable, pinTable, repairs, sweepWanted } from './shared-words.js';
@@ -19,8 +16,6 @@ import { markDeadTransfers, sweep } from './sweep.js';
 export class Deaths {
   private readonly machine: NativeMachine;
   private readonly afterwards: () => Promise<void>;
-  /** What the dead had open, until the sweep. */
-  private files: Ptr<File>[] = [];
   private running: Promise<void> | undefined;
 
   /** `afterwards`: called when the cache is in order again. */
@@ -44,7 +39,6 @@ export class Deaths {
     repairCpuPages(cpu);
     markDeadTransfers(cpu);
     exclusionsDied(cpu);
-    this.files.push(...openedBy(cpu));
     for (let entry = 0; entry < peek(maxFiles); entry++)
       poke(entryOf(peek(openTable), peek(maxFiles), cpu, entry), NULL);
     for (let entry = 0; entry < peek(maxPins); entry++) poke(entryOf(peek(pinTable), peek(maxPins), cpu, entry), NULL);
@@ -60,7 +54,7 @@ export class Deaths {
           () => {
             if (Atomics.exchange(words, sweepWanted, 0) === 0) return;
             poke(repairs, peek(repairs) + 1);
-            sweep(this.files.splice(0), this.machine.objectsOf(bioCachep));
+            sweep(this.machine);
           },
         );
       }

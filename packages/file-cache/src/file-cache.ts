@@ -22,6 +22,7 @@ import { freeRecord, initOpens, mappingOf, openFile, openRecord, opensOf, pathOf
 import { attachFrames } from './frames.js';
 import { attachSections, insideOrLater } from './kernel-section.js';
 import { type Memory, memoryOf, reclaimNodes } from './memory.js';
+import { lostObjects } from './objects.js';
 import { attachPeeks } from './peek.js';
 import { initPins, pinsHeld } from './pins.js';
 import { recordAt } from './shared-words.js';
@@ -201,7 +202,7 @@ export class FileCache {
     this.mustBeOpen();
     return await stopThreads(
       () => this.machine.allThreads().map(({ cpu }) => cpu),
-      () => verifyFrames(this.liveObjects()),
+      () => verifyFrames(this.liveObjects(), lostObjects(this.machine)),
     );
   }
 

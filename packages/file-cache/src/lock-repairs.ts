@@ -1,15 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import {
-  containerOf,
-  ListHead,
-  type Ptr,
-  peek,
-  poke,
-  SeqLock,
-  staticSymbols,
-  WaitQueueHead,
-  words,
-} from '@lockless/cpu/native';
+import { containerOf, ListHead, type Ptr, peek, poke, SeqLock, WaitQueueHead, words } from '@lockless/cpu/native';
 import { AddressSpace, Page, PG_ACTIVE, PG_BUDDY, PG_LRU } from '@lockless/mm-types/native';
 import { type NativeMachine, repairList } from '@lockless/native';
 import {
@@ -44,11 +34,10 @@ function listed(head: Ptr<ListHead>): Ptr<Page>[] {
   return found;
 }
 
-/** Makes a list of exactly these pages. */
-function relink(head: Ptr<ListHead>, pages: Iterable<Ptr<Page>>): void {
+/** Makes a list of exactly these entries. */
+export function relink(head: Ptr<ListHead>, entries: Iterable<Ptr<ListHead>>): void {
   let last = head;
-  for (const page of pages) {
-    const entry = Page.lru(page);
+  for (const entry of entries) {
     poke(ListHead.next(last), entry);
     poke(ListHead.prev(entry), last);
     last = entry;
@@ -57,6 +46,12 @@ function relink(head: Ptr<ListHead>, pages: Iterable<Ptr<Page>>): void {
   poke(ListHead.prev(head), last);
 }
 
+const relinkPages = (head: Ptr<ListHead>, pages: Iterable<Ptr<Page>>): void =>
+  relink(
+    head,
+    Array.from(pages, (page) => Page.lru(page)),
+  );
+
 /** Each page that has PG_lru on the list that its flags name, in the order in which they were; those that were on none come last. */
 export function rebuildLruLists(): void {
   for (const lru of [LRU_INACTIVE_FILE, LRU_ACTIVE_FILE]) {
@@ -64,7 +59,7 @@ export function rebuildLruLists(): void {
     const belongs = (page: Ptr<Page>): boolean => flag(page, PG_LRU) && flag(page, PG_ACTIVE) === active;
     const pages = new Set(listed(lruList(lru)).filter(belongs));
     for (let pfn = 1; pfn < memMapPages(); pfn++) if (belongs(pfnToPage(pfn))) pages.add(pfnToPage(pfn));
-    relink(lruList(lru), pages);
+    relinkPages(lruList(lru), pages);
   }
 }
 
@@ -76,7 +71,7 @@ function rebuildFreeLists(): void {
     if (flag(page, PG_BUDDY)) blocks[peek(Page.private(page))].push(page);
   }
   for (const [order, pages] of blocks.entries()) {
-    relink(FreeArea.freeList(freeArea(order)), pages);
+    relinkPages(FreeArea.freeList(freeArea(order)), pages);
     poke(FreeArea.nrFree(freeArea(order)), pages.length);
   }
 }
@@ -85,7 +80,7 @@ function rebuildFreeLists(): void {
 export function repairCpuPages(cpu: number): void {
   const pcp = perCpuPages(cpu);
   const pages = listed(PerCpuPages.list(pcp));
-  relink(PerCpuPages.list(pcp), pages);
+  relinkPages(PerCpuPages.list(pcp), pages);
   poke(PerCpuPages.count(pcp), pages.length);
 }
 
@@ -112,18 +107,12 @@ export function repairLocks(machine: NativeMachine): void {
       if ((peek(sequence) & 1) !== 0) poke(sequence, (peek(sequence) + 1) | 0);
     }),
   );
-  machine.repairLock('inode_lock', () =>
-    done(() => {
-      const dirty = staticSymbols().find(({ name }) => name === 's_dirty');
-      if (dirty !== undefined) repairList(words, dirty.address as Ptr<ListHead>);
-    }),
-  );
   // In boot memory, so they have no name but their address.
   for (const queue of pageWaitqueues())
     machine.repairLock(machine.describe(WaitQueueHead.lock(queue)), () =>
       done(() => repairList(words, WaitQueueHead.taskList(queue))),
     );
-  // Of these each change is one store, or counts again what the sweep counts.
-  for (const name of ['bio_pool.lock', 'file_cache_files_lock', 'urcu_callbacks.reclaim'])
+  // Of these each change is one store, or the sweep makes right what it is about; of the list of dirty inodes nobody reads anything before.
+  for (const name of ['inode_lock', 'bio_pool.lock', 'file_cache_files_lock', 'urcu_callbacks.reclaim'])
     machine.repairLock(name, () => true);
 }

@@ -96,6 +96,9 @@ export const openTable: Ref<Ref<Ptr<File> | Null>> = defineWord('file_cache_open
 /** How many writes to each file a thread is at: `maxFiles` words for each thread. */
 export const shareTable: Ref<Ref<number>> = defineWord('file_cache_shares');
 
+/** Not 0: a thread brought a machine that others may use too, so trees may be others'. */
+export const machineIsShared: Ref<number> = defineWord('file_cache_machine_is_shared');
+
 /** 0, or who stops all threads to repair what a dead one left, plus one. */
 export const stopWord: Ref<number> = defineWord('file_cache_stop');
 /** Not 0 while a thread is inside kernel code: what it holds may be recorded nowhere. */

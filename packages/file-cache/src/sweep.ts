@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Ptr, peek, poke, type Ref } from '@lockless/cpu/native';
+import { type Ptr, peek, poke } from '@lockless/cpu/native';
 import {
   AddressSpace,
   type Bio,
-  File,
-  Inode,
   PAGECACHE_TAG_DIRTY,
   PAGECACHE_TAG_WRITEBACK,
   Page,
@@ -15,6 +13,7 @@ import {
   PG_UPTODATE,
   PG_WRITEBACK,
 } from '@lockless/mm-types/native';
+import type { NativeMachine } from '@lockless/native';
 import {
   drainLocalPages,
   frameStates,
@@ -37,13 +36,13 @@ import {
   type ZoneStatName,
   zonePageState,
 } from '@lockless/page/native';
-import { bioFree, cachedPages, filePut } from '@lockless/pagecache/native';
+import { bioCachep, bioFree, cachedPages } from '@lockless/pagecache/native';
 import { radixTreeDelete, radixTreeTagClear, radixTreeTagSet } from '@lockless/radix-tree/native';
-import { allMappings, expectedReferences, openedBy } from './account.js';
-import { usedRecords } from './file-table.js';
+import { allMappings, expectedReferences } from './account.js';
 import { endBytes, setTransferrer, transferrer } from './frames.js';
 import { rebuildLruLists, repairCpuPages } from './lock-repairs.js';
-import { FileRecord, maxThreads, recordAt } from './shared-words.js';
+import { sweepFiles, sweepNodes } from './objects.js';
+import { maxThreads } from './shared-words.js';
 
 /*
  * After a thread died: everything is counted again. *Context* of all here: the other threads are stopped, so what they hold is in their tables, and page locks and
@@ -57,17 +56,22 @@ const has = (page: Ptr<Page>, bit: number): boolean => (peek(Page.flags(page)) &
 const set = (page: Ptr<Page>, bit: number): void => poke(Page.flags(page), peek(Page.flags(page)) | (1 << bit));
 const clear = (page: Ptr<Page>, bit: number): void => poke(Page.flags(page), peek(Page.flags(page)) & ~(1 << bit));
 
-/** Ends locks and transfers of the dead: a page that was being read is not uptodate, one that was being written is dirty again. */
+/**
+ * Ends locks and transfers of the dead: a page that was being read is not uptodate, one that was being written, to or from, is dirty again.
+ *
+ * An odd number of its bytes says that they were about to change, or had changed: that of a write stays odd until the page is uptodate and dirty (write.ts). A page that
+ * was not uptodate holds no page's bytes. One that was holds what it held before, written or not, with the new piece or without it, as a copy into the frame is not
+ * interrupted: so it stays, and goes to the storage.
+ */
 function endTransfer(page: Ptr<Page>): void {
   if (transferrer(page) > 0) return;
   if (transferrer(page) === DEAD) {
     poke(Page.private(page), 0);
     setTransferrer(page, 0);
   }
-  // Odd: the bytes are no page's.
   if ((peek(Page.contentVersion(page)) & 1) !== 0) {
     endBytes(page);
-    clear(page, PG_UPTODATE);
+    if (has(page, PG_UPTODATE)) set(page, PG_DIRTY);
   }
   if (has(page, PG_WRITEBACK)) {
     clear(page, PG_WRITEBACK);
@@ -80,10 +84,13 @@ function endTransfer(page: Ptr<Page>): void {
   }
 }
 
-/** Drops pages that nobody will fill; makes tags fit flags, and the number of pages fit the tree. */
+/**
+ * Drops pages that nobody will fill; makes tags fit flags, and the number of pages fit the tree. But the tag of a dirty page comes first: who writes a page out clears PG_dirty
+ * (clear_page_dirty_for_io()), then sets PG_writeback, and only then clears the tag. In between nothing else says that the page is not on the disk.
+ */
 function sweepMapping(mapping: Ptr<AddressSpace>): void {
   const tree = AddressSpace.pageTree(mapping);
-  for (const { page, index } of cachedPages(mapping)) {
+  for (const { page, index, tags } of cachedPages(mapping)) {
     poke(Page.mapping(page), mapping);
     poke(Page.index(page), index);
     if (!has(page, PG_UPTODATE) && !has(page, PG_LOCKED)) {
@@ -92,6 +99,7 @@ function sweepMapping(mapping: Ptr<AddressSpace>): void {
       poke(Page.mapping(page), 0);
       continue;
     }
+    if ((tags & (1 << PAGECACHE_TAG_DIRTY)) !== 0) set(page, PG_DIRTY);
     for (const [bit, tag] of TAGS) {
       if (has(page, bit)) radixTreeTagSet(tree, index, tag);
       else radixTreeTagClear(tree, index, tag);
@@ -160,17 +168,6 @@ function recountZone(): void {
   for (const [item, name, value] of exact) modZonePageState(item, value - before[name]);
 }
 
-/** Opens of each file: what is in the tables of the living. */
-function recountOpens(): void {
-  const opens = new Map<number, number>();
-  for (let cpu = 0; cpu < peek(maxThreads); cpu++)
-    for (const file of openedBy(cpu)) {
-      const number = peek(Inode.ino(peek(File.inode(file)))) - 1;
-      opens.set(number, (opens.get(number) ?? 0) + 1);
-    }
-  for (const number of usedRecords()) poke(FileRecord.opens(recordAt(number)) as Ref<number>, opens.get(number) ?? 0);
-}
-
 /** Requests of the dead, which it found or had not marked yet; those of the living are known by the pages that they transfer. */
 function freeRequests(bios: Iterable<Ptr<Bio>>): void {
   const known = new Set<number>();
@@ -179,15 +176,16 @@ function freeRequests(bios: Iterable<Ptr<Bio>>): void {
   for (const bio of [...bios]) if (!known.has(bio)) bioFree(bio);
 }
 
-/** Puts the cache in order after deaths; `files` are what the dead had open, `bios` all requests. *Returns* how many frames were lost, and are free again. */
-export function sweep(files: readonly Ptr<File>[], bios: Iterable<Ptr<Bio>>): number {
-  for (const file of files) filePut(file);
-  recountOpens();
+/** Puts the cache in order after deaths. *Returns* how many frames were lost, and are free again. */
+export function sweep(machine: NativeMachine): number {
+  sweepFiles(machine);
   for (let cpu = 0; cpu < peek(maxThreads); cpu++) repairCpuPages(cpu);
   for (let pfn = 1; pfn < memMapPages(); pfn++) endTransfer(pfnToPage(pfn));
-  freeRequests(bios);
+  freeRequests(machine.objectsOf(bioCachep));
   for (const mapping of allMappings()) sweepMapping(mapping);
   emptyPagevecs();
+  // Now that nodes which became empty wait for their grace period.
+  sweepNodes(machine);
   const lost = recount();
   recountZone();
   return lost;

@@ -71,9 +71,10 @@ function* writePiece(file: PagedFile, bytes: Uint8Array, at: number, from: numbe
     const frame = bytesOf(page);
     frame.set(bytes, from);
     if (!pageUptodate(page)) frame.fill(0, from + bytes.length);
-    endBytes(page);
+    // Uptodate after the bytes, and both flags before the number is even: whoever finds us dead in between takes the page for dirty (sweep.ts), so what others have seen of it stays.
     setPageUptodate(page);
     setPageDirty(page);
+    endBytes(page);
     // Under the page lock, so that who writes the page out does not take it for one beyond the end.
     growSize(file.record, at + bytes.length);
     noteInodeSize(file.record);

@@ -25,8 +25,9 @@ import { DISK_AOPS } from './disk-aops.js';
 import { forgetInode, lockInodes, unlockInodes } from './inode-state.js';
 import { MAX_PAGE_INDEX, truncateInodePages } from './truncate.js';
 
-const inodeCachep: KmemCache<Inode> = kmemCacheCreate(Inode);
-const filp: KmemCache<File> = kmemCacheCreate(File);
+/* Exported for who looks for objects of which nobody knows any more. */
+export const inodeCachep: KmemCache<Inode> = kmemCacheCreate(Inode);
+export const filpCachep: KmemCache<File> = kmemCacheCreate(File);
 
 /** i_size_read(): bytes. */
 export function* iSizeRead(inode: Ptr<Inode>): Op<number> {
@@ -115,7 +116,7 @@ function* fileRaStateInit(ra: Ptr<FileRaState>): Op<void> {
  * *Source*: `__dentry_open`, fs/open.c, 2.6.27.
  */
 export function* fileOpen(inode: Ptr<Inode>, mode: number): Op<Ptr<File> | Null> {
-  const file = yield* kmemCacheAlloc(filp, GFP_KERNEL);
+  const file = yield* kmemCacheAlloc(filpCachep, GFP_KERNEL);
   if (file === NULL) return NULL;
   yield* inodeGet(inode);
   yield* store(File.inode(file), inode);
@@ -135,6 +136,6 @@ export function* fileGet(file: Ptr<File>): Op<void> {
 export function* filePut(file: Ptr<File>): Op<void> {
   if (!(yield* atomicDecAndTest(File.count(file)))) return;
   const inode = yield* load(File.inode(file));
-  yield* kmemCacheFree(filp, file);
+  yield* kmemCacheFree(filpCachep, file);
   yield* inodePut(inode);
 }

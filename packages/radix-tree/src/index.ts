@@ -8,8 +8,11 @@ export {
   RADIX_TREE_PRELOAD_SIZE,
   radixTreeMaxindex,
   radixTreeNodeCachep,
+  radixTreeNodeFree,
+  radixTreeNodes,
   radixTreePreload,
   radixTreePreloadEnd,
+  radixTreePreloaded,
 } from './radix-tree-node.js';
 export { radixTreeRepair } from './radix-tree-repair.js';
 export {

@@ -12,6 +12,7 @@ import {
   kmemCacheFree,
   load,
   NULL,
+  peek,
   preemptDisable,
   preemptEnable,
   smpProcessorId,
@@ -177,6 +178,26 @@ export function* radixTreePreload(gfp: number): Op<number> {
   }
   if (!preemptionOff()) preemptEnable();
   return 0;
+}
+
+/** The nodes that a CPU has preloaded, from outside. */
+export function radixTreePreloaded(cpu: number): Ptr<RadixTreeNode>[] {
+  const preload = preloads(cpu);
+  return Array.from({ length: peek(RadixTreePreload.nr(preload)) }, (_, i) => peek(RadixTreePreload.nodes(preload, i)));
+}
+
+/** The nodes that a tree is made of, from outside: exact when nobody changes it at the moment. */
+export function radixTreeNodes(root: Ptr<RadixTreeRoot>): Ptr<RadixTreeNode>[] {
+  const rnode = peek(RadixTreeRoot.rnode(root));
+  const nodes = isIndirect(rnode) ? [entryToNode(rnode)] : [];
+  for (const node of nodes) {
+    if (peek(RadixTreeNode.height(node)) === 1) continue;
+    for (let offset = 0; offset < RADIX_TREE_MAP_SIZE; offset++) {
+      const entry = peek(RadixTreeNode.slots(node, offset));
+      if (entry !== NULL) nodes.push(entryToNode(entry));
+    }
+  }
+  return nodes;
 }
 
 /** radix_tree_preload_end(): preemption on. *Source*: include/linux/radix-tree.h, 2.6.27. */

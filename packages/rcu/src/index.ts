@@ -16,6 +16,6 @@ export * from './rcu-statistics.js';
 export { rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
 export * from './rcupdate.js';
 export * from './tick.js';
-export { urcuReclaim, urcuTryReclaim } from './urcu-call-rcu.js';
+export { urcuQueued, urcuReclaim, urcuTryReclaim } from './urcu-call-rcu.js';
 export { rcuThreadDied } from './urcu-mb.js';
 export { rcuQuiescentState, rcuThreadOffline, rcuThreadOnline } from './urcu-qsbr.js';

@@ -142,11 +142,16 @@ function* invoke(): Op<void> {
   }
 }
 
+/** What waits for a grace period, or to be invoked after it, from outside: for who looks for what nobody will free any more. */
+export function urcuQueued(): ReadonlySet<Ptr<RcuHead>> {
+  const queued = new Set<Ptr<RcuHead>>();
+  for (const list of [UrcuCallbacks.first(callbacks), UrcuCallbacks.taken(callbacks)])
+    for (let at = peek(list); at !== NULL; at = peek(RcuHead.next(at))) queued.add(at);
+  return queued;
+}
+
 /** Callbacks that were invoked, and those that wait, from outside. */
 export function urcuCallbacks(): { readonly queued: number; readonly invoked: number } {
   const invoked = peek(UrcuCallbacks.invoked(callbacks));
-  let queued = invoked;
-  for (const list of [UrcuCallbacks.first(callbacks), UrcuCallbacks.taken(callbacks)])
-    for (let at = peek(list); at !== NULL; at = peek(RcuHead.next(at))) queued++;
-  return { queued, invoked };
+  return { queued: invoked + urcuQueued().size, invoked };
 }
