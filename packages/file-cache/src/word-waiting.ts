@@ -12,7 +12,6 @@ import type { WordWait } from './waiting.js';
  * refused then. Reads and writes of a page that another thread is reading have a way round, and do not wait long for it.
  */
 
-const NEVER: Int32Array = new Int32Array(new SharedArrayBuffer(4));
 const LOOK_MS = 100;
 /** A word that stays so long is an error. */
 const STUCK_MS = 60_000;
@@ -68,8 +67,10 @@ export function waitWhileBlocking(wait: WordWait, busy: boolean): void {
 
 /** Waits, in a thread that is at something asynchronously, until a bit of page->flags may be clear. Nobody wakes it: the task of a thread that is not to wait for long is on no queue. */
 export function waitOnPageFor(page: Ptr<Page>, bit: number): void {
+  // Not made when this is loaded: a page that is not cross-origin isolated has no shared memory, and is to be told so.
+  const idle = new Int32Array(new SharedArrayBuffer(4));
   for (const begin = Date.now(); (Atomics.load(words, Page.flags(page)) & (1 << bit)) !== 0; ) {
     if (Date.now() - begin > (isBeingRead(page) ? PAGE_MS : DEADLOCK_MS)) throw deadlock();
-    Atomics.wait(NEVER, 0, 0, 0.2);
+    Atomics.wait(idle, 0, 0, 0.2);
   }
 }
