@@ -2,10 +2,10 @@
 // @ts-check
 // Which steps of the protocol does the torture run miss when they are left out? Writes the table of docs/native/torture.md: the guards that its threads come to, one run
 // each without it, with noise (see docs/native/outcomes.md) and, where that was not noticed, without. Needs a build, and a machine that does nothing else.
-//   node scripts/torture-guards.mjs [--seconds 30] [--only GUARD...]
+//   node scripts/torture-guards.mjs [--seconds 30] [--quick] [--only GUARD...]
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Command } from 'commander';
@@ -13,6 +13,7 @@ import { repositoryRoot } from './workspaces.mjs';
 
 const options = new Command('torture-guards')
   .option('--seconds <n>', 'for each run', Number, 30)
+  .option('--quick', 'with noise only')
   .option('--only <guards...>', 'these guards, and the page is not written')
   .parse()
   .opts();
@@ -24,7 +25,8 @@ const HANGS = 20;
 /** @param {string[]} args @param {number} seconds @returns {Promise<{ code: number | null, seconds: number, lines: string[] }>} */
 async function run(args, seconds = options.seconds) {
   const started = performance.now();
-  const all = [torture, '--seconds', String(seconds), '--hangs', String(HANGS), ...args];
+  // Deaths are far apart: who lives for long comes to more.
+  const all = [torture, '--seconds', String(seconds), '--hangs', String(HANGS), '--pause', '3000', ...args];
   const timeout = (seconds + 4 * HANGS) * 1000;
   const { code, stdout } = await promisify(execFile)(process.execPath, all, { timeout, killSignal: 'SIGKILL' }).then(
     (/** @type {{ stdout: string }} */ { stdout }) => ({ code: 0, stdout }),
@@ -45,28 +47,33 @@ async function guards() {
 async function attempt(guard, noise) {
   const { code, seconds, lines } = await run(['--without', guard, ...(noise ? ['--noise'] : [])]);
   console.error(`${guard}${noise ? ', noise' : ''}: ${code}\n  ${lines.slice(1, 3).join('\n  ')}`);
-  if (code === 0) return null;
-  // The first line counts what was done, the last one says how to see it again.
-  const [first = 'the main thread does not come back'] = lines.slice(1);
-  const what = first
-    .replace(/\b\d{3,}\b/g, 'N')
-    .replaceAll('|', '\\|')
-    .slice(0, 160);
-  return `${seconds.toFixed(0)} s${noise ? '' : ', without noise'}: ${what}`;
+  // The first line counts what was done, the next one says what is wrong, the last one how to see it again.
+  const [counts = '', first = 'the main thread does not come back'] = lines;
+  const [, operations = '?'] = /([\d,]+) operations/.exec(counts) ?? [];
+  if (code === 0) return { noticed: false, text: `${operations} operations` };
+  const what = first.replace(/\b\d{3,}\b/g, 'N').replaceAll('|', '\\|');
+  return { noticed: true, text: `${seconds.toFixed(0)} s, ${operations} operations: ${what.slice(0, 160)}` };
 }
 
 /** @type {string[]} */
 const rows = [];
+let noticed = 0;
 for (const guard of options.only ?? (await guards())) {
-  const seen = (await attempt(guard, true)) ?? (await attempt(guard, false));
-  rows.push(`| ${guard} | ${seen === null ? 'no' : 'yes'} | ${seen ?? ''} |`);
+  const noisy = await attempt(guard, true);
+  const bare = noisy.noticed || options.quick ? null : await attempt(guard, false);
+  if (noisy.noticed || bare?.noticed) noticed++;
+  const cells = [
+    guard,
+    ...[noisy, bare].map((run) => (run === null ? '' : `${run.noticed ? '' : 'not in '}${run.text}`)),
+  ];
+  rows.push(`| ${cells.join(' | ')} |`);
 }
 const [processor] = cpus();
 const generated = `
-Node ${process.versions.node}, ${cpus().length} × ${processor?.model.trim() || 'an unnamed processor'}, ${options.seconds} s for each run; times are those of the whole process, which ends what it has
-begun: ${rows.filter((row) => row.includes('| yes |')).length} of ${rows.length} are noticed.
+Node ${process.versions.node}, ${cpus().length} × ${processor?.model.trim() || 'an unnamed processor'}, ${options.seconds} s for each run; on average ${loadavg()[1]?.toFixed(0)} threads wanted a processor.
+${noticed} of ${rows.length} are noticed.
 
-| without | noticed | after, and first |
+| without | with noise | as it is |
 |---|---|---|
 ${rows.join('\n')}
 `;
