@@ -13,6 +13,8 @@ import { Worker } from 'node:worker_threads';
 import { Command } from 'commander';
 import { BLOCK, fillBlock, Journal, randomFrom, versionOf } from './torture-blocks.mjs';
 
+/** @typedef {import('./torture-explain.mjs').Died} Died */
+
 const options = new Command('torture')
   .option('--seconds <n>', 'how long', Number, 600)
   .option('--seed <n>', 'of the operations and of the killer', Number, 1)
@@ -34,6 +36,7 @@ surroundings.locklessWithout = options.without;
 const asked = new Set();
 if (options.asked) surroundings.locklessOnGuard = (/** @type {string} */ guard) => asked.add(guard);
 const { FileCache } = await import('@lockless/file-cache');
+const { explain } = await import('./torture-explain.mjs');
 const HANGS = options.hangs * 1000;
 
 const { seconds, seed, threads: slots, blocks } = options;
@@ -63,11 +66,15 @@ const cache = FileCache.create({
 
 /** @type {string[]} What is wrong. */
 const problems = [];
+/** What helps to understand it. @type {string[]} */
+let explanation = [];
+/** @type {Died[]} */
+const deaths = [];
 /** @type {Record<string, number>} */
 const counts = { deaths: 0, verifications: 0 };
 let interrupted = false;
 
-/** @typedef {{ worker: Worker, slot: number, started: Promise<void>, ended: Promise<void>, dying: boolean, beats: number, since: number }} Thread */
+/** @typedef {{ worker: Worker, slot: number, life: number, started: Promise<void>, ended: Promise<void>, dying: boolean, beats: number, since: number }} Thread */
 
 /** @type {Thread[]} */
 const threads = [];
@@ -92,7 +99,7 @@ function start(slot) {
   });
   /** @type {Thread} */
   const thread = {
-    ...{ worker, slot, dying: false, beats: -1, since: performance.now() },
+    ...{ worker, slot, life: lives - 1, dying: false, beats: -1, since: performance.now() },
     started: new Promise((resolve) => worker.once('message', () => resolve())),
     ended: new Promise((resolve) => worker.once('exit', () => resolve())),
   };
@@ -121,6 +128,7 @@ async function kill() {
   await sleep(pause);
   thread.dying = true;
   await thread.worker.terminate();
+  deaths.push({ slot, life: thread.life, at: performance.now() });
   counts.deaths++;
   threads[slot] = start(slot);
 }
@@ -202,6 +210,8 @@ process.once('SIGINT', () => {
 });
 try {
   await torture();
+  if (problems.length > 0)
+    explanation = await explain({ cache, paths, journal, deaths, now: performance.now() }, problems);
   await end();
   await cache.close();
 } catch (error) {
@@ -215,6 +225,7 @@ const done = Object.entries(counts).map(([name, n]) => `${n.toLocaleString('en-U
 console.log(`${done.join(', ')}; seed ${seed}`);
 if (options.asked) console.log(`guards: ${[...asked].join(' ')}`);
 for (const problem of problems.slice(0, 20)) console.log(problem);
+for (const line of explanation) console.log(line);
 console.log(
   problems.length === 0
     ? 'contents, counts and memory are right; what was fsynced is on the disk'

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FileCache } from '@lockless/file-cache';
 import { expect, test } from 'vitest';
 import { BLOCK, fillBlock, Journal, randomFrom, versionOf } from '../scripts/torture-blocks.mjs';
+import { explain } from '../scripts/torture-explain.mjs';
 
 function block(file: number, number: number, version: number): Int32Array {
   const words = new Int32Array(BLOCK / 4);
@@ -51,4 +56,27 @@ test('what a thread does follows from its seed', () => {
   };
   expect(draw(1)).toEqual(draw(1));
   expect(draw(1)).not.toEqual(draw(2));
+});
+
+test('of a block that is wrong it is told where which version is, and who died', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lockless-torture-test-'));
+  const path = join(folder, 'file');
+  writeFileSync(path, new Uint8Array(block(0, 0, 1).buffer));
+  const cache = FileCache.create({ budget: 1 << 18 });
+  const file = await cache.open(path, 'r+');
+  await file.write(new Uint8Array(block(0, 0, 2).buffer), 0, BLOCK, 0);
+  const journal = Journal.create(1, 1, 1);
+  journal.attempt(0, 0, 3);
+  const lines = await explain({ cache, paths: [path], journal, deaths: [{ slot: 2, life: 7, at: 100 }], now: 130 }, [
+    'slot 0: Error: file 0, block 0: version 1, of 2 or 3',
+  ]);
+  expect(lines).toEqual([
+    'died last: life 7 in slot 2 30 ms ago',
+    expect.stringMatching(
+      /^file 0, block 0: begun 3, ended 0, synced 0; in the cache: version 2; flags uptodate dirty.*; tags dirty; count \d+; number of the bytes \d+; on disk: version 1$/,
+    ),
+  ]);
+  await file.close();
+  await cache.close();
+  rmSync(folder, { recursive: true });
 });
