@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { drawNoise, makeNoise, seedNoise } from '@lockless/outcomes/noise';
 import { BLOCK, fillBlock, Journal, randomFrom, versionOf } from './torture-blocks.mjs';
 
-const { shared, paths, blocks, slot, slots, life, seed, journalWords, without, noise, asked } = workerData;
+const { shared, paths, blocks, slot, slots, life, seed, journalWords, without, noise, asked, hot } = workerData;
 // Before the modules are loaded that define them.
 const surroundings = /** @type {any} */ (globalThis);
 surroundings.locklessWithout = without;
@@ -26,16 +26,16 @@ const bytes = new Uint8Array(words.buffer);
 /** @type {Record<string, number>} */
 const counts = {};
 
-const anyBlock = () => (random(3) === 0 ? random(8) : random(blocks));
+const anyBlock = () => (hot || random(3) === 0 ? random(8) : random(blocks));
 const ownBlock = () => Math.floor(anyBlock() / slots) * slots + slot;
 
 /** @param {number} file @param {number} block @returns {Promise<number>} bytes */
 async function readBlock(file, block) {
-  const form = random(3);
+  const form = hot ? 1 + random(2) : random(3);
   if (form === 0) return (await files[file].read(bytes, 0, BLOCK, block * BLOCK)).bytesRead;
   if (form === 1) return files[file].readSync(bytes, 0, BLOCK, block * BLOCK);
-  const hot = files[file].tryRead(bytes, 0, BLOCK, block * BLOCK);
-  return hot >= 0 ? hot : (await files[file].read(bytes, 0, BLOCK, block * BLOCK)).bytesRead;
+  const copied = files[file].tryRead(bytes, 0, BLOCK, block * BLOCK);
+  return copied >= 0 ? copied : (await files[file].read(bytes, 0, BLOCK, block * BLOCK)).bytesRead;
 }
 
 /** A block of somebody else's, or of nobody's. */
@@ -61,7 +61,7 @@ async function look() {
   const file = random(shrinking);
   const block = ownBlock();
   const view =
-    random(2) === 0 ? await files[file].view(block * BLOCK, BLOCK) : files[file].viewSync(block * BLOCK, BLOCK);
+    !hot && random(2) === 0 ? await files[file].view(block * BLOCK, BLOCK) : files[file].viewSync(block * BLOCK, BLOCK);
   bytes.set(view.chunks[0]);
   view.release();
   settle(file, block, versionOf(words, file, block, 'view'));
@@ -118,7 +118,7 @@ async function reopen() {
   await old.close();
 }
 
-/** @type {readonly (readonly [string, number, () => Promise<void>])[]} */
+/** @type {(readonly [string, number, () => Promise<void>])[]} */
 const OPERATIONS = [
   ['lookUp', 100, lookUp],
   ['look', 40, look],
@@ -129,6 +129,8 @@ const OPERATIONS = [
   ['fsync', 1, sync],
   ['reopen', 1, reopen],
 ];
+// What waits for nobody: as many meetings of readers and reclaim as can be.
+if (hot) OPERATIONS.splice(0, OPERATIONS.length, ['lookUp', 100, lookUp], ['look', 10, look], ['reclaim', 4, reclaim]);
 const TOTAL = OPERATIONS.reduce((sum, [, weight]) => sum + weight, 0);
 
 function choose() {

@@ -25,6 +25,7 @@ const options = new Command('torture')
   .option('--pause <ms>', 'between two deaths, at most', Number, 400)
   .option('--without <guards...>', 'guards of kernel code to leave out: is it noticed?', [])
   .option('--noise', 'threads stop at random before their accesses')
+  .option('--hot', 'only lookups and reclaim, of few blocks, without waiting: as many meetings as can be')
   .option('--hangs <s>', 'a thread that has done nothing for so long hangs', Number, 60)
   .option('--asked', 'list the guards that threads came to')
   .parse()
@@ -94,6 +95,7 @@ function start(slot) {
       journalWords: journal.words,
       without: options.without,
       noise: options.noise,
+      hot: options.hot,
       asked: options.asked,
     },
   });
