@@ -6,6 +6,7 @@ export * from './bitops.js';
 export * from './bug.js';
 export * from './choose.js';
 export * from './completion.js';
+export * from './event-count.js';
 export * from './fault-injection.js';
 export * from './function-pointer.js';
 export * from './futex.js';

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-import type { KmemCache, NativeEngine, Ptr, TaskStruct } from '@lockless/cpu/native';
+import type { KmemCache, NativeEngine, Ptr, Ref, TaskStruct } from '@lockless/cpu/native';
 import { HELD_READ, HELD_UNSURE, installEngine, words as wordsHere } from '@lockless/cpu/native';
 import { AsyncTask } from './async-task.js';
 import { type DeathReport, Deaths, type LockRepair } from './deaths.js';
 import { NativeError } from './errors.js';
+import { Heartbeat } from './heartbeat.js';
 import { Machine, machineWords, type NativeTask, VERSION } from './layout.js';
 import { Lifelines } from './lifelines.js';
 import { LockWaiting } from './lock-waiting.js';
@@ -11,13 +12,13 @@ import { formatMemory, type MachineHandle, type MachineOptions, openMemory, type
 import { Names } from './names.js';
 import { PublishedLayout } from './published-layout.js';
 import { allCaches, type CacheStatistics, Slab } from './slab.js';
-import { canSleep, everyNowAndThen, onWorkerStart, servesEvents, type WatchedWorker } from './surroundings.js';
+import { canSleep, onWorkerStart, servesEvents, type WatchedWorker } from './surroundings.js';
 import { nativeTaskCache } from './task-cache.js';
 import { Tasks } from './tasks.js';
 import { ThisThread } from './this-thread.js';
 import { type ThreadStatus, Threads } from './threads.js';
+import { waitOnWord } from './wait-async.js';
 
-const BEAT = 250;
 const SILENT_AFTER = 10_000;
 
 /** A device: does the request (a struct in the machine's words) some time, and then whatever its driver expects at the end. */
@@ -51,9 +52,8 @@ export class NativeMachine implements NativeEngine {
   private readonly listeners: ((report: DeathReport) => void)[] = [];
   private readonly abandoned: ((cpu: number) => void)[] = [];
   private readonly devices: Device[] = [];
-  private readonly timer: ReturnType<typeof everyNowAndThen>;
+  private readonly heartbeat: Heartbeat;
   private readonly stopWatching: () => void;
-  private asleep = 0;
 
   private constructor(
     words: Int32Array,
@@ -79,7 +79,7 @@ export class NativeMachine implements NativeEngine {
     installEngine(this, this.self.local);
     this.tasks.inherit();
     this.lifelines = new Lifelines(words, this.cpu, (cpu) => this.lineFell(cpu));
-    this.timer = everyNowAndThen(BEAT, () => {
+    this.heartbeat = new Heartbeat(() => {
       this.slots.beat(this.cpu);
       this.lifelines.look(this.threads);
     });
@@ -130,7 +130,7 @@ export class NativeMachine implements NativeEngine {
       );
     }
     this.deaths.transient(this.cpu, true);
-    this.timer.stop();
+    this.heartbeat.stop();
     this.stopWatching();
     installEngine(null);
     this.slots.free(this.cpu);
@@ -171,22 +171,17 @@ export class NativeMachine implements NativeEngine {
     return new AsyncTask(
       {
         asTask: (task, call) => this.self.asTask(task, call),
-        sleepAsync: (task) => this.sleepAsync(task),
+        sleepAsync: (task) =>
+          this.heartbeat.whileAsleep(() => this.tasks.sleepAsync(task as unknown as Ptr<NativeTask>, this.self)),
         retire: (task) => this.tasks.retire(task as unknown as Ptr<NativeTask>),
       },
       this.tasks.make(nativeTaskCache.id) as unknown as Ptr<TaskStruct>,
     );
   }
 
-  private async sleepAsync(task: Ptr<TaskStruct>): Promise<void> {
-    this.asleep += 1;
-    this.timer.keepAlive(true);
-    try {
-      await this.tasks.sleepAsync(task as unknown as Ptr<NativeTask>, this.self);
-    } finally {
-      this.asleep -= 1;
-      if (this.asleep === 0) this.timer.keepAlive(false);
-    }
+  /** sleepOnWord() without blocking: resolves when somebody wakes who sleeps on the word, at once if it has another value, or after so many milliseconds. */
+  sleepOnWord(word: Ref<number>, value: number, milliseconds: number): Promise<void> {
+    return this.heartbeat.whileAsleep(() => waitOnWord(this.words, word, value, milliseconds));
   }
 
   // Threads that die.

@@ -5,16 +5,10 @@ import { NativeError } from './errors.js';
 import { NativeTask, slotOf, ThreadSlot } from './layout.js';
 import type { Slab } from './slab.js';
 import type { Threads } from './threads.js';
+import { waitOnWord } from './wait-async.js';
 
 /** Milliseconds that a thread sleeps before it gives a sign of life. */
 const BEAT = 250;
-
-type WaitAsync = (
-  words: Int32Array,
-  index: number,
-  value: number,
-  timeout: number,
-) => { readonly async: boolean; readonly value: unknown };
 
 /** How a thread looks after a task of its own that sleeps. */
 export interface Sleeper {
@@ -76,13 +70,11 @@ export class Tasks {
   async sleepAsync(task: Ptr<NativeTask>, sleeper: Sleeper): Promise<void> {
     const state = TaskStruct.state(NativeTask.task(task));
     const begin = Date.now();
-    const { waitAsync } = Atomics as unknown as { readonly waitAsync?: WaitAsync };
     for (;;) {
       const value = Atomics.load(this.words, state);
       if (value === TASK_RUNNING) return;
       if (Date.now() - begin >= this.silentAfter) sleeper.refuseSilent(task);
-      if (waitAsync === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
-      else await waitAsync(this.words, state, value, BEAT).value;
+      await waitOnWord(this.words, state, value, BEAT);
     }
   }
 

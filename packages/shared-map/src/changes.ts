@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Ptr, rcuLockMapHeld, words } from '@lockless/cpu/native';
+import { eventCountNotify, eventCountPrepare, type Ptr, rcuLockMapHeld, words } from '@lockless/cpu/native';
 import { ENOMEM } from '@lockless/mm-types/native';
-import { urcuTryReclaim } from '@lockless/rcu/native';
 import {
   ValueMap,
   valueMapAlloc,
+  valueMapEvents,
   valueMapStore,
+  valueMapTag,
   valueMapWriteBegin,
   valueMapWriteEnd,
 } from '@lockless/value-map/native';
@@ -15,11 +16,9 @@ import type { Home } from './home.js';
 
 /** How often a change that finds no memory waits for readers, and tries again. */
 const ATTEMPTS = 4;
-/** Milliseconds between two looks of who waits without blocking, and after which memory is said to be used up. */
-const PAUSE = 1;
+/** Milliseconds after which memory is said to be used up; and after which who waits for it looks by himself: others than maps may be at a grace period. */
 const PATIENCE = 500;
-
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE));
+const LOOK = 50;
 
 /** Thrown by a change that leaves the value as it is. */
 export const KEEP: unique symbol = Symbol('keep');
@@ -38,7 +37,7 @@ export class Changes {
   store(key: number, expected: number, value: SharedValue | undefined): number {
     const encoded = value === undefined ? null : encode(value);
     const result = this.home.machine.run(() => {
-      const error = valueMapWriteBegin(this.map, key);
+      const error = valueMapWriteBegin(this.map, key, encoded !== null);
       if (error !== 0) return error;
       let entry = encoded === null ? 0 : encoded.entry;
       if (encoded !== null && entry === 0) entry = valueMapAlloc(encoded.kind, encoded.length, encoded.words);
@@ -46,8 +45,16 @@ export class Changes {
       valueMapWriteEnd();
       return stored;
     });
+    eventCountNotify(valueMapEvents);
     if (result === 1) this.home.retire();
     return result;
+  }
+
+  /** Sets or clears a tag. *Returns* whether the key has a value. */
+  tag(key: number, tag: number, set: boolean): boolean {
+    const found = this.home.machine.run(() => valueMapTag(this.map, key, tag, set));
+    eventCountNotify(valueMapEvents);
+    return found;
   }
 
   /** Repeats a change until there is memory for it; values that readers are done with make room. */
@@ -74,20 +81,24 @@ export class Changes {
 
   /** Frees what no reader can see any more. False: another thread is at it, or this one is a reader itself. */
   reclaim(): boolean {
-    return !rcuLockMapHeld() && this.home.machine.run(urcuTryReclaim);
+    return !rcuLockMapHeld() && this.home.reclaim();
   }
 
   /** A change by a thread that serves other events while it waits for another writer, or for memory. */
   async patiently<T>(change: () => T): Promise<T> {
     const end = Date.now() + PATIENCE;
-    for (;;) {
-      while (Atomics.load(words, ValueMap.lock(this.map)) !== 0 && Date.now() < end) await pause();
+    for (let noted: number | undefined; ; ) {
+      const left = end - Date.now();
+      let limit = left;
       try {
-        return change();
+        if (left <= 0 || Atomics.load(words, ValueMap.lock(this.map)) === 0) return change();
       } catch (error) {
-        if (!(error instanceof SharedMapError) || error.code !== 'ERR_OUT_OF_MEMORY' || Date.now() >= end) throw error;
+        if (!(error instanceof SharedMapError) || error.code !== 'ERR_OUT_OF_MEMORY' || left <= 0) throw error;
+        limit = Math.min(left, LOOK);
       }
-      await pause();
+      // After it has said that it waits it looks once more, before it sleeps.
+      if (noted !== undefined) await this.home.machine.sleepOnWord(valueMapEvents, noted, limit);
+      noted = eventCountPrepare(valueMapEvents);
     }
   }
 }

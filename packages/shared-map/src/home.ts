@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Ptr } from '@lockless/cpu/native';
+import { eventCountNotify, type Ptr } from '@lockless/cpu/native';
 import { type MachineHandle, NativeMachine, type ThreadOptions } from '@lockless/native';
 import { bootUrcu, rcuBooted, rcuThreadDied, urcuTryReclaim } from '@lockless/rcu/native';
-import { type ValueMap, valueMapTakeOver, valueMapThreadDied } from '@lockless/value-map/native';
+import { type ValueMap, valueMapEvents, valueMapTakeOver, valueMapThreadDied } from '@lockless/value-map/native';
 import { SharedMapError } from './error.js';
 
 /** Values that this thread retires before it looks whether they can be freed. */
@@ -34,6 +34,8 @@ export class Home {
       this.deaths += 1;
       rcuThreadDied(cpu);
       valueMapThreadDied(cpu);
+      // Its lock is released by now.
+      eventCountNotify(valueMapEvents);
     });
   }
 
@@ -70,7 +72,7 @@ export class Home {
   leave(): void {
     this.maps -= 1;
     if (this.maps > 0) return;
-    urcuTryReclaim();
+    this.reclaim();
     if (this.own) this.machine.detach();
     if (Home.current === this) Home.current = null;
   }
@@ -84,7 +86,14 @@ export class Home {
   tidyUp(): void {
     if (this.retired < RECLAIM_AFTER) return;
     this.retired = 0;
-    this.machine.run(urcuTryReclaim);
+    this.reclaim();
+  }
+
+  /** Frees what no reader can see any more. False: another thread is at it. *Context*: not inside a reader. */
+  reclaim(): boolean {
+    const done = this.machine.run(urcuTryReclaim);
+    if (done) eventCountNotify(valueMapEvents);
+    return done;
   }
 }
 

@@ -12,7 +12,6 @@ import {
   valueMapGang,
   valueMapLoad,
   valueMapSize,
-  valueMapTag,
   valueMapTagged,
 } from '@lockless/value-map/native';
 import { Changes, KEEP } from './changes.js';
@@ -190,12 +189,12 @@ export class SharedMap {
   /** Tags a key with 0 or 1, for {@link SharedMap.entries}. A value that replaces another keeps the tags. Returns whether the key has a value. */
   tag(key: number, tag: 0 | 1): boolean {
     this.checked(key);
-    return this.home.machine.run(() => valueMapTag(this.map, key, checkedTag(tag), true));
+    return this.changes.tag(key, checkedTag(tag), true);
   }
 
   untag(key: number, tag: 0 | 1): boolean {
     this.checked(key);
-    return this.home.machine.run(() => valueMapTag(this.map, key, checkedTag(tag), false));
+    return this.changes.tag(key, checkedTag(tag), false);
   }
 
   hasTag(key: number, tag: 0 | 1): boolean {

@@ -4,11 +4,13 @@ import {
   CACHE_LINE_WORDS,
   defineGuard,
   definePerCpu,
+  defineWord,
   GFP_KERNEL,
   kmemCacheAlloc,
   kmemCacheCreate,
   load,
   NULL,
+  preemptDisable,
   readOnce,
   smpProcessorId,
   spinLock,
@@ -67,6 +69,9 @@ export const ValueMap: StructOf<ValueMap> = struct<ValueMap>('value_map', {
 });
 export const valueMapCachep: KmemCache<ValueMap> = kmemCacheCreate(ValueMap);
 
+/** For who waits without blocking until a writer is done, or memory was freed, in any map of the machine: an event count. Who uses the maps notifies it. */
+export const valueMapEvents: Ref<number> = defineWord('value_map_events');
+
 /** What a CPU's writer is at: 4. Its own, with preemption off, until it dies. */
 export interface ValueIntent {
   map: Ptr<ValueMap> | Null;
@@ -110,13 +115,16 @@ export function* valueMapSize(map: Ptr<ValueMap>): Op<number> {
 }
 
 /**
- * Begins a change: nodes for it are at hand, and the CPU is the writer's alone. To be ended by {@link valueMapWriteEnd}.
+ * Begins a change: nodes for it are at hand, and the CPU is the writer's alone. To be ended by {@link valueMapWriteEnd}. `adds` false: it only deletes, which needs no nodes, and so
+ * goes on when memory is used up.
  *
  * *Returns* 0 with preemption off; -ENOMEM with preemption as it was.
  */
-export function* valueMapWriteBegin(map: Ptr<ValueMap>, index: number): Op<number> {
-  const error = yield* radixTreePreload(GFP_KERNEL);
-  if (error !== 0) return error;
+export function* valueMapWriteBegin(map: Ptr<ValueMap>, index: number, adds = true): Op<number> {
+  if (adds) {
+    const error = yield* radixTreePreload(GFP_KERNEL);
+    if (error !== 0) return error;
+  } else preemptDisable();
   const intent = valueIntents(smpProcessorId());
   yield* store(ValueIntent.map(intent), map);
   yield* store(ValueIntent.index(intent), index | 0);

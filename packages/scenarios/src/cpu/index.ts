@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
+import { eventCountScenarios } from './event-count.js';
 import { listScenarios } from './list.js';
 import { lockScenarios } from './locks.js';
 import { seqlockScenarios } from './seqlock.js';
@@ -11,6 +12,7 @@ export const cpuScenarios: readonly Scenario[] = [
   ...waitScenarios,
   ...lockScenarios,
   ...sleepingLockScenarios,
+  ...eventCountScenarios,
   ...seqlockScenarios,
   ...listScenarios,
 ];

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { spinLock, spinUnlock } from '@lockless/cpu/native';
+import { ValueMap } from '@lockless/value-map/native';
 import { makeValue, verify } from './value.mjs';
 
 export const KEYS = 500;
@@ -48,6 +50,24 @@ export const jobs = {
       map.add(COUNTER, 1);
       Atomics.add(control, 1 + self, 1);
     }
+  },
+  /** Holds the lock that writers take, until told; or, by control word 1, for a while. */
+  holdLock(map, control) {
+    const lock = ValueMap.lock(map.share().address);
+    spinLock(lock);
+    postReady();
+    while (Atomics.load(control, 0) === 0 && Atomics.load(control, 1) === 0) Atomics.wait(control, 0, 0, 5);
+    if (Atomics.load(control, 1) !== 0) Atomics.wait(control, 0, 0, 100);
+    spinUnlock(lock);
+    map.set(0, 0);
+    map.delete(0);
+  },
+  /** Deletes a value when told, and stays until told again. */
+  deleteAndStay(map, control) {
+    Atomics.wait(control, 0, 0);
+    Atomics.wait(control, 2, 0, 20);
+    map.delete(1);
+    Atomics.wait(control, 0, 1);
   },
   /** A reader that goes no further in the middle of its section. */
   stayInReader(map) {
