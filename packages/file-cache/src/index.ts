@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/// <reference lib="esnext.disposable" preserve="true" />
 export type { Verification } from './account.js';
 export { type BlobLike, blobStorage } from './blob-storage.js';
 export { type FileCacheOptions, type FileCacheThreadOptions, type SharedFileCache, wordsOfCache } from './boot.js';

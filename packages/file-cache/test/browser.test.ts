@@ -10,6 +10,8 @@ const CHROMIUM = process.env.LOCKLESS_CHROMIUM ?? '/usr/bin/chromium';
 const missing = existsSync(CHROMIUM) ? '' : ` (skipped: there is no ${CHROMIUM}; on Debian, apt-get install chromium)`;
 if (missing) console.warn(`file-cache: the browser tests do not run${missing}`);
 
+/** What takes longer, or shows little more. */
+const long = process.env.LOCKLESS_LONG !== undefined;
 const PAGE = 4096;
 /** The program of README's part on browsers. */
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -124,7 +126,7 @@ describe.skipIf(missing !== '')(`in a browser${missing}`, () => {
     expect(await all('closeCache')).toEqual([{}, {}, {}]);
   });
 
-  it('where access handles are exclusive one thread writes, and others read', async () => {
+  it.runIf(long)('where access handles are exclusive one thread writes, and others read', async () => {
     await visit('isolated/page.html');
     await evaluate('begin', { workers: 2, opfs: true, without: ['mode'] });
     expect(await tell(0, 'open', 'one', 'w+')).toEqual({ result: 0 });
@@ -140,7 +142,7 @@ describe.skipIf(missing !== '')(`in a browser${missing}`, () => {
     expect(await tell(1, 'open', 'one', 'r+')).toEqual({ result: 30_000 });
   });
 
-  it.each([[[]], [['waitAsync']]])(
+  it.each([[[]], [['waitAsync']]].slice(long ? 0 : 1))(
     'this window waits for a page that a worker is reading, without %j',
     async (without) => {
       await visit('isolated/page.html');
@@ -158,7 +160,7 @@ describe.skipIf(missing !== '')(`in a browser${missing}`, () => {
     },
   );
 
-  it.each([[[]], [['locks']]])(
+  it.each([[[]], [['locks']]].slice(0, long ? 2 : 1))(
     'a worker that is terminated is cleared away, wherever it was, without %j; the others go on',
     async (without) => {
       await visit('isolated/page.html');
@@ -198,7 +200,7 @@ describe.skipIf(missing !== '')(`in a browser${missing}`, () => {
     expect(troubles.splice(0)).toEqual(lines.map((line) => `console: ${line}`));
   });
 
-  it('a shared map counts what this window and two workers count', async () => {
+  it.runIf(long)('a shared map counts what this window and two workers count', async () => {
     await visit('isolated/page.html');
     expect(await evaluate('count', 2, 500)).toEqual([results('one', 'one'), 1500]);
   });

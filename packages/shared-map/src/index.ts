@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/// <reference lib="esnext.disposable" preserve="true" />
 
 export type { SharedValue } from './codec.js';
 export { SharedMapError, type SharedMapErrorCode } from './error.js';
