@@ -9,7 +9,7 @@ import { transferrer } from './frames.js';
 import { enterKernel, enterKernelBlocking, leaveKernel, tryEnterKernel } from './kernel-section.js';
 import { reclaimNodes } from './memory.js';
 import type { Steps, Wait } from './waiting.js';
-import { waitOnPageFor, waitWhile, waitWhileBlocking } from './word-waiting.js';
+import { sleepBlocking, waitOnPageFor, waitWhile, waitWhileBlocking } from './word-waiting.js';
 
 /** A page that stays locked so long is an error. */
 const STUCK_MS = 60_000;
@@ -134,7 +134,7 @@ export class Runner {
       case 'page':
         return await this.waitOnPage(wait.page, wait.bit);
       case 'word':
-        return await waitWhile(wait);
+        return await waitWhile(this.machine, wait);
       case 'form':
         return false;
     }
@@ -183,7 +183,7 @@ export class Runner {
       case 'storage':
         return wait.now();
       case 'pause':
-        return void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait.milliseconds);
+        return sleepBlocking(wait.milliseconds);
       case 'transfer':
         return this.refuseOwnTransfer(wait.transfer.page, PG_LOCKED);
       case 'page':

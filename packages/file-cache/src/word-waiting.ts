@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, words } from '@lockless/cpu/native';
 import { Page } from '@lockless/mm-types/native';
+import type { NativeMachine } from '@lockless/native';
 import { FileCacheError } from './errors.js';
 import { isBeingRead } from './frames.js';
 import type { WordWait } from './waiting.js';
@@ -12,6 +13,8 @@ import type { WordWait } from './waiting.js';
  * refused then. Reads and writes of a page that another thread is reading have a way round, and do not wait long for it.
  */
 
+/** Nobody notifies it. Made when it is needed: a page that is not cross-origin isolated may import this package, to be told what it lacks. */
+let never: Int32Array | undefined;
 const LOOK_MS = 100;
 /** A word that stays so long is an error. */
 const STUCK_MS = 60_000;
@@ -20,13 +23,6 @@ const DEADLOCK_MS = 5000;
 
 /** The same, for a page that another thread is reading. */
 const PAGE_MS = 100;
-
-type WaitAsync = (
-  words: Int32Array,
-  index: number,
-  value: number,
-  timeout: number,
-) => { readonly value: Promise<unknown> | string };
 
 const stuck = ({ value }: WordWait): FileCacheError =>
   new FileCacheError(
@@ -40,14 +36,18 @@ const deadlock = (): FileCacheError =>
     'a blocking operation waits for another thread, which may be blocked itself and wait for what this thread is at asynchronously',
   );
 
+/** Puts the thread to sleep. */
+export function sleepBlocking(milliseconds: number): void {
+  never ??= new Int32Array(new SharedArrayBuffer(4));
+  Atomics.wait(never, 0, 0, milliseconds);
+}
+
 /** Waits; the event loop goes on meanwhile. */
-export async function waitWhile(wait: WordWait): Promise<void> {
-  const { waitAsync } = Atomics as unknown as { readonly waitAsync?: WaitAsync };
+export async function waitWhile(machine: NativeMachine, wait: WordWait): Promise<void> {
   const { word, value } = wait;
   for (const begin = Date.now(); Atomics.load(words, word) === value; ) {
     if (Date.now() - begin > STUCK_MS) throw stuck(wait);
-    if (waitAsync === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
-    else await waitAsync(words, word, value, LOOK_MS).value;
+    await machine.sleepOnWord(word, value, LOOK_MS);
   }
 }
 
@@ -67,10 +67,8 @@ export function waitWhileBlocking(wait: WordWait, busy: boolean): void {
 
 /** Waits, in a thread that is at something asynchronously, until a bit of page->flags may be clear. Nobody wakes it: the task of a thread that is not to wait for long is on no queue. */
 export function waitOnPageFor(page: Ptr<Page>, bit: number): void {
-  // Not made when this is loaded: a page that is not cross-origin isolated has no shared memory, and is to be told so.
-  const idle = new Int32Array(new SharedArrayBuffer(4));
   for (const begin = Date.now(); (Atomics.load(words, Page.flags(page)) & (1 << bit)) !== 0; ) {
     if (Date.now() - begin > (isBeingRead(page) ? PAGE_MS : DEADLOCK_MS)) throw deadlock();
-    Atomics.wait(idle, 0, 0, 0.2);
+    sleepBlocking(0.2);
   }
 }
