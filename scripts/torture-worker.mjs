@@ -3,9 +3,19 @@
 // One thread of the torture run: reads, writes, truncates, reclaims at random, until it is told to end, or dies. What it finds wrong is an error.
 import { parentPort, workerData } from 'node:worker_threads';
 import { drawNoise, makeNoise, seedNoise } from '@lockless/outcomes/noise';
-import { BLOCK, fillBlock, Journal, randomFrom, versionOf } from './torture-blocks.mjs';
+import {
+  BLOCK,
+  CutJournal,
+  fillBlock,
+  Journal,
+  REST,
+  randomFrom,
+  versionOf,
+  versionOfRest,
+} from './torture-blocks.mjs';
 
-const { shared, paths, blocks, slot, slots, life, seed, journalWords, without, noise, asked, hot } = workerData;
+const { shared, paths, blocks, slot, slots, life, seed, journalWords, cutWords, without, noise, asked, hot } =
+  workerData;
 // Before the modules are loaded that define them.
 const surroundings = /** @type {any} */ (globalThis);
 surroundings.locklessWithout = without;
@@ -16,11 +26,14 @@ if (asked) surroundings.locklessOnGuard = (/** @type {string} */ guard) => guard
 seedNoise(seed * 104_729 + slot * 7919 + life);
 const { FileCache } = await import('@lockless/file-cache');
 const journal = new Journal(journalWords, blocks);
+const cuts = new CutJournal(cutWords, blocks, slots);
 const random = randomFrom(seed * 7919 + slot * 104_729 + life);
 const cache = FileCache.attach(shared, { name: `slot ${slot}, life ${life}` });
 const files = await Promise.all(paths.map((/** @type {string} */ path) => cache.open(path, 'r+')));
-/** The last file is truncated and written by everybody: there nothing is known but that a block is whole, or a hole. */
+/** The last file is truncated by everybody: what is known of it, the journal of truncations says. */
 const shrinking = files.length - 1;
+/** There two blocks side by side have one writer, and are written at once. */
+const pair = new Uint8Array(2 * BLOCK);
 const words = new Int32Array(BLOCK / 4);
 const bytes = new Uint8Array(words.buffer);
 /** @type {Record<string, number>} */
@@ -42,18 +55,42 @@ async function readBlock(file, block) {
 async function lookUp() {
   const file = random(files.length);
   const block = anyBlock();
-  const before = file === shrinking ? 0 : journal.done(file, block);
+  if (file === shrinking) return void (await lookUpCut(block));
+  const before = journal.done(file, block);
   const length = await readBlock(file, block);
-  if (file === shrinking) {
-    if (length === BLOCK) versionOf(words, file, block, 'read');
-    return;
-  }
   if (length !== BLOCK) throw new Error(`file ${file}, block ${block}: ${length} bytes were read`);
   const version = versionOf(words, file, block, 'read');
   const after = journal.attempted(file, block);
   // Who died in the middle of a write may have left either version.
   if (version > after || version < before)
     throw new Error(`file ${file}, block ${block}: version ${version} was read, of ${before} to ${after}`);
+}
+
+const doneInCut = (/** @type {number} */ block) => journal.done(shrinking, block);
+
+/** A block of the file that is truncated. *Returns* its version. @param {number} block @returns {Promise<number>} */
+async function lookUpCut(block) {
+  const before = cuts.expected(block, doneInCut);
+  words.fill(0);
+  const length = await readBlock(shrinking, block);
+  if (length !== 0 && length !== REST && length !== BLOCK) throw new Error(`block ${block}: ${length} bytes were read`);
+  const found = versionOfRest(words, shrinking, block, 'read');
+  cuts.check(found, block, before, 'read');
+  const after = journal.attempted(shrinking, block);
+  if (found.version > after) throw new Error(`block ${block}: version ${found.version} was read, of ${after}`);
+  return found.version;
+}
+
+const ownPair = () =>
+  2 * (Math.floor(random(random(3) === 0 ? blocks >> 1 : Math.min(32, blocks >> 1)) / slots) * slots + slot);
+
+/** A pair that this thread has written, and nobody else: what is cut off of it is cut off from behind. */
+async function lookPair(block = ownPair()) {
+  if (block + 1 >= blocks || journal.attempted(shrinking, block) !== doneInCut(block)) return;
+  const first = await lookUpCut(block);
+  const second = await lookUpCut(block + 1);
+  if (second !== 0 && second !== first)
+    throw new Error(`block ${block} has version ${first}, the next ${second}: a write was cut in two`);
 }
 
 /** A pinned view: of a block that only this thread writes, so it stays as it is. */
@@ -87,23 +124,61 @@ async function write() {
 }
 
 async function sync() {
-  const file = random(shrinking);
-  const own = Array.from({ length: Math.ceil(blocks / slots) }, (_, k) => k * slots + slot).filter((b) => b < blocks);
-  const before = own.map((block) => journal.done(file, block));
+  const file = random(files.length);
+  const own = Array.from({ length: blocks }, (_, block) => block).filter(
+    (block) => (file === shrinking ? Math.floor(block / 2) : block) % slots === slot,
+  );
+  const before = own.map((block) => ({ version: journal.done(file, block), generation: cuts.generation(block) }));
   if (random(2) === 0) await files[file].fsync();
   else files[file].fsyncSync();
-  for (const [k, block] of own.entries()) journal.sync(file, block, before[k]);
+  for (const [k, block] of own.entries()) {
+    journal.sync(file, block, before[k].version);
+    if (file === shrinking) cuts.sync(block, before[k].generation);
+  }
 }
 
 async function shrink() {
-  const size = random(blocks + 1) * BLOCK;
-  await files[shrinking].truncate(size);
+  const block = random(2) === 0 ? random(blocks + 1) : random(Math.min(32, blocks));
+  const size = Math.min(blocks * BLOCK, block * BLOCK + (random(3) === 0 ? REST : 0));
+  const versions = cuts.beginTruncation(slot, size, doneInCut);
+  if (random(2) === 0) await files[shrinking].truncate(size);
+  else
+    await blocking(
+      () => files[shrinking].truncateSync(size),
+      () => files[shrinking].truncate(size),
+    );
+  cuts.endTruncation(slot, size, versions);
+}
+
+/** What blocks is refused when it would wait for what this thread is at asynchronously. @param {() => void} now @param {() => Promise<unknown>} later */
+async function blocking(now, later) {
+  try {
+    now();
+  } catch (error) {
+    if (/** @type {any} */ (error).code !== 'EDEADLK') throw error;
+    counts.refused = (counts.refused ?? 0) + 1;
+    await later();
+  }
 }
 
 async function fill() {
-  const block = anyBlock();
-  fillBlock(words, shrinking, block, 1 + random(1000));
-  await files[shrinking].write(bytes, 0, BLOCK, block * BLOCK);
+  let first = ownPair();
+  while (first + 1 >= blocks) first = ownPair();
+  const version = journal.attempted(shrinking, first) + 1;
+  const generations = [first, first + 1].map((block) => cuts.attempt(block));
+  for (const block of [first, first + 1]) {
+    fillBlock(words, shrinking, block, version);
+    pair.set(bytes, (block - first) * BLOCK);
+    journal.attempt(shrinking, block, version);
+  }
+  const write = () => files[shrinking].write(pair, 0, pair.length, first * BLOCK);
+  if (random(2) === 0) await write();
+  else await blocking(() => files[shrinking].writeSync(pair, 0, pair.length, first * BLOCK), write);
+  for (const [k, generation] of generations.entries()) {
+    cuts.finish(first + k, generation);
+    journal.finish(shrinking, first + k, version);
+  }
+  if (random(2) === 0) await lookPair(first);
 }
 
 async function reclaim() {
@@ -123,8 +198,9 @@ const OPERATIONS = [
   ['lookUp', 100, lookUp],
   ['look', 40, look],
   ['write', 40, write],
-  ['fill', 10, fill],
-  ['truncate', 3, shrink],
+  ['fill', 20, fill],
+  ['lookPair', 20, lookPair],
+  ['truncate', 6, shrink],
   ['reclaim', 4, reclaim],
   ['fsync', 1, sync],
   ['reopen', 1, reopen],
@@ -140,6 +216,12 @@ function choose() {
     if (left < 0) return operation;
   }
   return OPERATIONS[0];
+}
+
+// Who had the slot before may have died in the middle of a truncation: after a write nobody is at it any more.
+if (cuts.isTruncating(slot)) {
+  await fill();
+  cuts.truncationIsOver(slot);
 }
 
 let going = true;

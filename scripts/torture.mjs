@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Command } from 'commander';
-import { BLOCK, fillBlock, Journal, randomFrom, versionOf } from './torture-blocks.mjs';
+import { BLOCK, CutJournal, fillBlock, Journal, randomFrom, versionOf, versionOfRest } from './torture-blocks.mjs';
 
 /** @typedef {import('./torture-explain.mjs').Died} Died */
 
@@ -44,6 +44,7 @@ const { seconds, seed, threads: slots, blocks } = options;
 const folder = mkdtempSync(join(tmpdir(), 'lockless-torture-'));
 const paths = Array.from({ length: options.files }, (_, file) => join(folder, `file-${file}`));
 const journal = Journal.create(options.files, blocks, slots);
+const cuts = CutJournal.create(blocks, slots);
 const random = randomFrom(seed);
 const words = new Int32Array(BLOCK / 4);
 const bytes = new Uint8Array(words.buffer);
@@ -93,6 +94,7 @@ function start(slot) {
       life: lives++,
       seed,
       journalWords: journal.words,
+      cutWords: cuts.words,
       without: options.without,
       noise: options.noise,
       hot: options.hot,
@@ -158,9 +160,9 @@ function verifyDisk() {
     const descriptor = openSync(path, 'r');
     for (let block = 0; block < blocks; block++) {
       words.fill(0);
-      const length = readSync(descriptor, bytes, 0, BLOCK, block * BLOCK);
+      readSync(descriptor, bytes, 0, BLOCK, block * BLOCK);
       if (file === options.files - 1) {
-        if (length === BLOCK) versionOf(words, file, block, 'on disk');
+        verifyCut(block);
         continue;
       }
       const version = versionOf(words, file, block, 'on disk');
@@ -170,6 +172,16 @@ function verifyDisk() {
     }
     closeSync(descriptor);
   }
+}
+
+/** A block of the file that was truncated, as the disk has it. @param {number} block */
+function verifyCut(block) {
+  const file = options.files - 1;
+  const found = versionOfRest(words, file, block, 'on disk');
+  const known = cuts.expected(block, (each) => journal.done(file, each));
+  cuts.check(found, block, known, 'on disk');
+  const synced = { ...known, done: journal.synced(file, block), generation: cuts.syncedGeneration(block) };
+  cuts.check(found, block, synced, 'synced, on disk');
 }
 
 async function torture() {

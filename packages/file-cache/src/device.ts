@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type Ptr, peek, poke, thisCpu } from '@lockless/cpu/native';
-import { BIO_WRITE, Bio, EIO, ENOSPC, PAGE_SIZE, Page } from '@lockless/mm-types/native';
+import { BIO_WRITE, Bio, DISK_DEVICE, EIO, ENOSPC, PAGE_SIZE, Page } from '@lockless/mm-types/native';
+import type { NativeMachine } from '@lockless/native';
 import { bioEndIo, setPageDirty } from '@lockless/pagecache/native';
 import { FileCacheError } from './errors.js';
 import { isTruncated } from './exclusion.js';
@@ -239,3 +240,17 @@ function wasCut({ file, index }: Transfer, bytes: number): boolean {
 }
 
 const isNoSpace = (error: unknown): boolean => (error as { readonly code?: unknown } | null)?.code === 'ENOSPC';
+
+const noDevice = (): never => {
+  throw new Error('no such device');
+};
+
+/** The disk has the number that the page cache gives it. */
+export function addDisk(machine: NativeMachine, disk: (bio: Ptr<Bio>) => void): void {
+  for (;;) {
+    const number = machine.addDevice((bio) => (number === DISK_DEVICE ? disk(bio as Ptr<Bio>) : noDevice()));
+    if (number === DISK_DEVICE) return;
+    if (number > DISK_DEVICE)
+      throw new FileCacheError('EINVAL', 'others have added devices to this machine before the cache');
+  }
+}

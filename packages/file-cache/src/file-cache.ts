@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { GFP_NOIO } from '@lockless/cpu/native';
-import { DISK_DEVICE, PAGE_SIZE } from '@lockless/mm-types/native';
+import { PAGE_SIZE } from '@lockless/mm-types/native';
 import { canSleep, type NativeMachine, type ThreadStatus } from '@lockless/native';
 import { drainLocalPages, lruAddDrain } from '@lockless/page/native';
 import { tryToFreePages } from '@lockless/pagecache/native';
@@ -15,6 +15,7 @@ import {
 } from './boot.js';
 import { CachedFile } from './cached-file.js';
 import { Deaths } from './deaths.js';
+import { addDisk } from './device.js';
 import { FileCacheError } from './errors.js';
 import { isHalfTruncated } from './exclusion.js';
 import { adoptVersion, invalidatePages } from './external-changes.js';
@@ -65,7 +66,7 @@ export class FileCache {
     this.files = new StorageFiles(this.storage);
     this.runner = new Runner(this.files, machine, (options.mayBlock ?? this.storage.mayBlock) && canSleep());
     this.memory = memoryOf(() => this.files.open());
-    addDisk(machine, (bio) => this.runner.device.submit(bio as Parameters<Runner['device']['submit']>[0]));
+    addDisk(machine, (bio) => this.runner.device.submit(bio));
     attachFrames(frames);
     attachSections(true);
     attachPeeks();
@@ -275,20 +276,6 @@ export class FileCache {
 
 /** Structs that files and pages come with; others are of the cache as a whole. */
 const OBJECTS: readonly string[] = ['inode', 'file', 'bio', 'radix_tree_node'];
-
-const noDevice = (): never => {
-  throw new Error('no such device');
-};
-
-/** The disk has the number that the page cache gives it. */
-function addDisk(machine: NativeMachine, disk: (bio: number) => void): void {
-  for (;;) {
-    const number = machine.addDevice((bio) => (number === DISK_DEVICE ? disk(bio) : noDevice()));
-    if (number === DISK_DEVICE) return;
-    if (number > DISK_DEVICE)
-      throw new FileCacheError('EINVAL', 'others have added devices to this machine before the cache');
-  }
-}
 
 let storageByDefault: Storage | undefined;
 
