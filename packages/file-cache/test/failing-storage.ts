@@ -24,6 +24,9 @@ export class FailingStorage implements Storage {
   /** The next of these operations waits for this: a truncation before it takes place, a stat after it. */
   readonly held: { stat?: Promise<void> | undefined; truncate?: Promise<void> | undefined } = {};
   reads = 0;
+  /** Turns of the event loop that an asynchronous call takes before it does anything, one number after the other, and again. */
+  turns: readonly number[] = [];
+  private calls = 0;
 
   async open(...args: Parameters<Storage['open']>): Promise<StorageFile> {
     return this.wrap(await nodeStorage.open(...args));
@@ -44,6 +47,12 @@ export class FailingStorage implements Storage {
     if (error !== undefined) throw error;
   }
 
+  private async dawdle(): Promise<void> {
+    if (this.turns.length === 0) return;
+    for (let left = this.turns[this.calls++ % this.turns.length]; left > 0; left--)
+      await new Promise((resolve) => setImmediate(resolve));
+  }
+
   private takeHeld(operation: 'stat' | 'truncate'): Promise<void> | undefined {
     const held = this.held[operation];
     this.held[operation] = undefined;
@@ -57,10 +66,12 @@ export class FailingStorage implements Storage {
       ...file,
       read: async (into, position) => {
         await this.slow;
+        await this.dawdle();
         this.ask('read', position, into);
         return await file.read(into, position);
       },
       write: async (from, position) => {
+        await this.dawdle();
         this.ask('write', position, from);
         return await file.write(from, position);
       },
@@ -72,10 +83,12 @@ export class FailingStorage implements Storage {
         const held = this.takeHeld('stat');
         const stat = await file.stat();
         await held;
+        await this.dawdle();
         return stat;
       },
       truncate: async (size) => {
         await this.takeHeld('truncate');
+        await this.dawdle();
         this.ask('truncate', size);
         await file.truncate(size);
       },
