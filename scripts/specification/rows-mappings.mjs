@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
 
+const CHARGES = 'no: memory cgroups count in batches of a CPU';
+const POISON = 'no: that kernel is built without CONFIG_MEMORY_FAILURE';
+
 /** Sections of rows.mjs: mappings, what locks and shadows them, huge pages. @type {import('./rows.mjs').Section[]} */
 export const mappings = [
   {
@@ -111,16 +114,17 @@ export const mappings = [
       { names: 'put_compound_page', documents: '3' },
       { names: 'get_page_foll, __get_page_tail', documents: '3' },
       { names: 'deactivate_page, lru_deactivate_fn', documents: '3' },
-      { names: 'mem_cgroup_force_empty_list', documents: '3' },
-      { names: 'mc_handle_present_pte', documents: '3' },
+      { names: 'mem_cgroup_force_empty_list', documents: '3', kernel: CHARGES },
+      { names: 'mc_handle_present_pte', documents: '3', kernel: CHARGES },
       {
         names: 'page_trans_compound_anon_split',
         documents: '3',
         scenario: 'called by ksm, which is not there; what it does is split_huge_page',
+        kernel: 'no: called by ksm, which is not there',
       },
-      { names: 'hwpoison_inject', documents: '3' },
-      { names: '__memory_failure, unpoison_memory, get_any_page', documents: '3' },
-      { names: 'do_migrate_range', documents: '3' },
+      { names: 'hwpoison_inject', documents: '3', kernel: POISON },
+      { names: '__memory_failure, unpoison_memory, get_any_page', documents: '3', kernel: POISON },
+      { names: 'do_migrate_range', documents: '3', kernel: 'no: takes memory out of the machine' },
     ],
   },
   {
@@ -136,12 +140,24 @@ export const mappings = [
         documents: '2',
         scenario: 'sets one bit, atomically',
         simulated: 'tests: `mm/test/dirty.test.ts`; `run --inject eio=0.2`',
+        kernel: 'no: needs a disk that fails',
       },
       { names: 'tlb_gather_mmu, tlb_remove_page', documents: '2' },
-      { names: 'bad_page', documents: '4', simulated: 'only when the kernel is wrong: `page/test/page-alloc.test.ts`' },
+      {
+        names: 'bad_page',
+        documents: '4',
+        simulated: 'only when the kernel is wrong: `page/test/page-alloc.test.ts`',
+        kernel: 'no: only when the kernel is wrong',
+      },
       { names: 'radix_tree_insert, radix_tree_preload', documents: '0' },
       { names: 'swp_entry, set_page_private', documents: '0 4' },
-      { names: 'nopage', documents: '4', at: ['filemap-fault.ts#filemapNopage'], simulated: 'as do_no_page' },
+      {
+        names: 'nopage',
+        documents: '4',
+        at: ['filemap-fault.ts#filemapNopage'],
+        simulated: 'as do_no_page',
+        kernel: 'no: that kernel has it no more',
+      },
       { names: 'remap_page_range', documents: '4', missing: 'maps the memory of devices, of which there is none here' },
       { names: 'get_user_pages', documents: '0 2 3' },
     ],

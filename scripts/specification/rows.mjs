@@ -117,7 +117,11 @@ export const sections = [
     title: 'Reclaim, truncation, invalidation',
     kernel: 'nothing of it can be seen from outside the kernel',
     rows: [
-      { names: '__remove_mapping, remove_mapping', documents: '0 2' },
+      {
+        names: '__remove_mapping, remove_mapping',
+        documents: '0 2',
+        at: ['remove-mapping.ts#removeMappingFrozen', 'remove-mapping.ts#removeMapping'],
+      },
       { names: 'shrink_page_list', documents: '0 2' },
       {
         names: 'pageout',

@@ -2,7 +2,7 @@
 // @ts-check
 import { fileURLToPath } from 'node:url';
 import { check } from '@lockless/checker';
-import { hugeScripts, scripts, simulatedSide } from '@lockless/oracle';
+import { hugeScripts, parseScript, scripts, simulatedSide } from '@lockless/oracle';
 import { readRecording } from '@lockless/recording';
 import { simulate } from '@lockless/replay';
 import { scenarios } from '@lockless/scenarios';
@@ -14,6 +14,11 @@ const EXECUTIONS = 40;
 /** Generated scripts, of those that the campaigns compare with the kernel. */
 const SCRIPTS = 150;
 const HUGE_SCRIPTS = 10;
+/** What is rare in those: two of the worked vectors. */
+const RARE = [
+  'file 0 memory 4\nP0 mmap 0+4 rw shared file 0 from 0\nP0 write 2\nP0 swap-out 0+4\nP0 truncate 0 2',
+  'file 0 disk 8\nP0 pwrite 0 5\nP0 drop 0',
+];
 
 /** Replays whose counts are compared with what the kernel did. */
 const COMPARED = ['python-start', 'sqlite-threads'];
@@ -72,6 +77,7 @@ export async function execute(tell) {
   tell('oracle');
   for (const script of fc.sample(scripts(), { numRuns: SCRIPTS, seed: 1 })) oracle.run(script);
   for (const script of fc.sample(hugeScripts(), { numRuns: HUGE_SCRIPTS, seed: 1 })) oracle.run(script);
+  for (const script of RARE) oracle.run(parseScript(script, 'a worked vector'));
   note(executed.compared, 'oracle');
   return executed;
 }

@@ -153,6 +153,12 @@ static long write_other(const long *a)
 	return transfer_memory(a, &value, true);
 }
 
+/* Only clean pages go. */
+static long drop_file(int fd)
+{
+	return fsync(fd) != 0 ? -errno : -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static long as_result(long result)
 {
 	return result < 0 ? -errno : 0;
@@ -212,6 +218,7 @@ static long perform(int *process, const struct command *command, struct reply *r
 	case 'h':
 		return as_result(fallocate(files[a[0]].fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, a[1] * PAGE, a[2] * PAGE));
 	case 's': return as_result(fsync(files[a[0]].fd));
+	case 'd': return drop_file(files[a[0]].fd);
 	case 'p': return read_memory(a, &reply->value);
 	case 'q': return write_memory(a);
 	case 'u': return transfer_memory(a, &reply->value, false);

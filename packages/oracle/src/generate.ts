@@ -115,6 +115,7 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: onRange('contents') },
   { weight: 1, arbitrary: fc.record<Step & { op: 'fsync' }>({ op: fc.constant('fsync'), process, file: anyFile }) },
+  { weight: 1, arbitrary: fc.record<Step & { op: 'drop' }>({ op: fc.constant('drop'), process, file: anyFile }) },
   {
     weight: 3,
     arbitrary: transfer,

@@ -151,6 +151,7 @@ export const OPERATIONS: { readonly [Op in Step['op']]: readonly Parameter[] } =
   pread: [file, index],
   pwrite: [file, index],
   fsync: [file],
+  drop: [file],
   punch: [file, extent],
   peek: [other, page],
   poke: [other, page],

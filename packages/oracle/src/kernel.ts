@@ -130,6 +130,7 @@ const ENCODINGS: { readonly [Op in Step['op']]: Encoding<StepOf<Op>> } = {
   pread: ({ file, index }) => ['r', file, index],
   pwrite: ({ file, index }, token) => ['w', file, index, token],
   fsync: ({ file }) => ['s', file],
+  drop: ({ file }) => ['d', file],
   punch: ({ file, index, pages }) => ['h', file, index, pages],
   peek: ({ of, at }) => ['p', of, at],
   poke: ({ of, at }, token) => ['q', of, at, token],

@@ -142,6 +142,12 @@ export interface Fsync extends By {
   readonly file: number;
 }
 
+/** Writes the file, as `fsync`, and has what nobody maps of it leave the page cache: POSIX_FADV_DONTNEED. */
+export interface Drop extends By {
+  readonly op: 'drop';
+  readonly file: number;
+}
+
 /** A hole in a file: fallocate with FALLOC_FL_PUNCH_HOLE. */
 export interface Punch extends By {
   readonly op: 'punch';
@@ -180,6 +186,7 @@ export type Step =
   | Contents
   | Transfer
   | Fsync
+  | Drop
   | Punch
   | Peek
   | Poke;

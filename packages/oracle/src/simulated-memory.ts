@@ -47,7 +47,15 @@ import {
   type MmStruct,
   PAGE_SIZE,
 } from '@lockless/mm-types';
-import { fadvise, fileOpen, filePut, inodeAlloc, POSIX_FADV_RANDOM, sysSwapon } from '@lockless/pagecache';
+import {
+  fadvise,
+  fileOpen,
+  filePut,
+  inodeAlloc,
+  POSIX_FADV_DONTNEED,
+  POSIX_FADV_RANDOM,
+  sysSwapon,
+} from '@lockless/pagecache';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
 import {
   type Contents,
@@ -193,6 +201,12 @@ export class SimulatedMemory {
     return yield* sysFallocate(this.files[file].file, mode, index * PAGE_SIZE, pages * PAGE_SIZE);
   }
 
+  private *drop(number: number): Op<number> {
+    const { file } = this.files[number];
+    const error = yield* fileFsync(file);
+    return error === 0 ? yield* fadvise(file, 0, 0, POSIX_FADV_DONTNEED) : error;
+  }
+
   /** Another process's memory. */
   private *access({ op, of, at }: Peek | Poke, token: number | null): Op<Seen> {
     const asDebugger = op === 'peek' || op === 'poke';
@@ -222,6 +236,7 @@ export class SimulatedMemory {
     if (op === 'swapoff') return yield* sysSwapoff(0);
     if (op === 'swapon') return yield* sysSwapon(0);
     if (op === 'fsync') return yield* fileFsync(this.files[step.file].file);
+    if (op === 'drop') return yield* this.drop(step.file);
     if (op === 'truncate') return yield* sysFtruncate(this.files[step.file].file, step.pages * PAGE_SIZE);
     if (op === 'punch') return yield* this.punch(step);
     const at = ARENA_BASE + step.at;

@@ -62,7 +62,7 @@ describe('a script as text', () => {
     ['P0 mremap 0+4 8+0', 'text:1: expected a range of pages such as 8+4 within the 64 that there are, got "8+0"'],
     [
       'P0 frob',
-      'text:1: expected mmap, read, write, fork, exit, munmap, mremap, remap-file-pages, mprotect, madvise, msync, mlock, munlock, swap-out, swapoff, swapon, contents, truncate, pread, pwrite, fsync, punch, peek, poke, vm-read, vm-write, got "frob"',
+      'text:1: expected mmap, read, write, fork, exit, munmap, mremap, remap-file-pages, mprotect, madvise, msync, mlock, munlock, swap-out, swapoff, swapon, contents, truncate, pread, pwrite, fsync, drop, punch, peek, poke, vm-read, vm-write, got "frob"',
     ],
   ])('%j is refused: %s', (text, message) => {
     expect(() => parseScript(text, 'text')).toThrow(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { readOnce, writeOnce } from '@lockless/cpu';
+import { peek, readOnce, writeOnce } from '@lockless/cpu';
 import {
   EINVAL,
   File,
@@ -13,6 +13,7 @@ import {
 } from '@lockless/mm-types';
 import { lruAddDrain } from '@lockless/page';
 import { defaultRaPages, modernReadahead } from './config.js';
+import { accountsDirty } from './filemap.js';
 import { filemapFlush } from './filemap-sync.js';
 import { forcePageCacheReadahead } from './readahead.js';
 import { invalidateMappingPages } from './truncate.js';
@@ -44,12 +45,17 @@ function* dontNeed(file: Ptr<File>, start: number, endByte: number): Op<void> {
   yield* invalidateMappingPages(mapping, first, last);
 }
 
+/** 6.18 has nothing to do for files that are in memory only; 2.6.27 lets their clean pages go. */
+const ignoredAdvice = (advice: number): number =>
+  advice >= POSIX_FADV_NORMAL && advice <= POSIX_FADV_NOREUSE ? 0 : -EINVAL;
+
 /**
  * posix_fadvise(): what the program expects of bytes `offset` to `offset + length` (length 0: to the end). *Context*: may sleep.
  * *Returns* 0 or -EINVAL. *Source*: `sys_fadvise64_64`, mm/fadvise.c, 2.6.27; `generic_fadvise`, 6.18, as booted.
  */
 export function* fadvise(file: Ptr<File>, offset: number, length: number, advice: number): Op<number> {
   if (length < 0) return -EINVAL;
+  if (modernReadahead() && !accountsDirty(peek(File.mapping(file)))) return ignoredAdvice(advice);
   const endByte = length === 0 ? 0x7ffffffe : offset + length - 1;
   switch (advice) {
     case POSIX_FADV_NORMAL:
