@@ -60,7 +60,7 @@ import { splitHugePage, waitSplitHugePage } from './split-huge-page.js';
 import { nthPage } from './split-refcount.js';
 
 /** First page of the huge page that an address would lie in. */
-export const hugeStart = (address: number): number => address - (address % hpagePmdNr());
+const hugeStart = (address: number): number => address - (address % hpagePmdNr());
 
 /**
  * transparent_hugepage_enabled(), and whether the area has room for a huge page around `address`. Private anonymous memory only.

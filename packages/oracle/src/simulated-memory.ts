@@ -9,8 +9,6 @@ import {
   type Content,
   dupMm,
   exitMm,
-  FALLOC_FL_KEEP_SIZE,
-  FALLOC_FL_PUNCH_HOLE,
   FOLL_FORCE,
   fileFsync,
   MADV_PAGEOUT,
@@ -18,8 +16,6 @@ import {
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_NONBLOCK,
-  shmemInode,
-  sysFallocate,
   sysFtruncate,
   sysMadvise,
   sysMincore,
@@ -37,25 +33,8 @@ import {
   userRead,
   userWrite,
 } from '@lockless/mm';
-import {
-  EFAULT,
-  EIO,
-  type File,
-  FMODE_READ,
-  FMODE_WRITE,
-  type Inode,
-  type MmStruct,
-  PAGE_SIZE,
-} from '@lockless/mm-types';
-import {
-  fadvise,
-  fileOpen,
-  filePut,
-  inodeAlloc,
-  POSIX_FADV_DONTNEED,
-  POSIX_FADV_RANDOM,
-  sysSwapon,
-} from '@lockless/pagecache';
+import { EFAULT, EIO, type MmStruct, PAGE_SIZE } from '@lockless/mm-types';
+import { filePut, sysSwapon } from '@lockless/pagecache';
 import { adviceBits, mmapBits, mremapBits, msyncBits, protBits } from './flags.js';
 import {
   type Contents,
@@ -63,13 +42,13 @@ import {
   type Mmap,
   type Peek,
   type Poke,
-  type Punch,
   type RemapFilePages,
   type ScriptFile,
   type Step,
   type Touch,
   type Transfer,
 } from './script.js';
+import { dropFile, enough, type OpenFile, openFile, punchFile } from './simulated-file.js';
 
 /** Where the arena begins; as the real one, at the begin of what one page table maps. */
 export const ARENA_BASE = 0x10000;
@@ -81,17 +60,6 @@ const PRIVATE = -1;
 const END_OF_FILE = -61;
 /** The value of what no step of the script wrote. */
 const UNKNOWN = 0xffff_ffff;
-
-export interface OpenFile {
-  readonly ino: number;
-  readonly inode: Ptr<Inode>;
-  readonly file: Ptr<File>;
-}
-
-function enough<T>(what: T | typeof NULL): Exclude<T, typeof NULL> {
-  if (what === NULL) throw new Error('the simulated machine has too little memory for the script');
-  return what as Exclude<T, typeof NULL>;
-}
 
 /** What a step returned or read. */
 interface Seen {
@@ -115,17 +83,7 @@ export class SimulatedMemory {
 
   /** *Context*: boot, or a task without an mm. */
   *prepare(files: readonly ScriptFile[]): Op<void> {
-    for (const [i, { kind, pages }] of files.entries()) {
-      const ino = FIRST_INO + i;
-      const bytes = pages * PAGE_SIZE;
-      const inode = enough(yield* kind === 'disk' ? inodeAlloc(ino, bytes) : shmemInode(ino, bytes));
-      const file = enough(yield* fileOpen(inode, FMODE_READ | FMODE_WRITE));
-      if (kind === 'disk') {
-        yield* sysPread(file, 0, bytes, null);
-        yield* fadvise(file, 0, 0, POSIX_FADV_RANDOM);
-      }
-      this.files.push({ ino, inode, file });
-    }
+    for (const [i, file] of files.entries()) this.files.push(yield* openFile(FIRST_INO + i, file));
     this.mms.set(0, enough(yield* buildMm({ segments: [], brk: 0x1000, mmapBase: MMAP_BASE, pid: 1 })));
   }
 
@@ -196,17 +154,6 @@ export class SimulatedMemory {
     return { result: 0, value: 0 };
   }
 
-  private *punch({ file, index, pages }: Punch): Op<number> {
-    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    return yield* sysFallocate(this.files[file].file, mode, index * PAGE_SIZE, pages * PAGE_SIZE);
-  }
-
-  private *drop(number: number): Op<number> {
-    const { file } = this.files[number];
-    const error = yield* fileFsync(file);
-    return error === 0 ? yield* fadvise(file, 0, 0, POSIX_FADV_DONTNEED) : error;
-  }
-
   /** Another process's memory. */
   private *access({ op, of, at }: Peek | Poke, token: number | null): Op<Seen> {
     const asDebugger = op === 'peek' || op === 'poke';
@@ -236,9 +183,9 @@ export class SimulatedMemory {
     if (op === 'swapoff') return yield* sysSwapoff(0);
     if (op === 'swapon') return yield* sysSwapon(0);
     if (op === 'fsync') return yield* fileFsync(this.files[step.file].file);
-    if (op === 'drop') return yield* this.drop(step.file);
+    if (op === 'drop') return yield* dropFile(this.files[step.file]);
     if (op === 'truncate') return yield* sysFtruncate(this.files[step.file].file, step.pages * PAGE_SIZE);
-    if (op === 'punch') return yield* this.punch(step);
+    if (op === 'punch') return yield* punchFile(this.files[step.file], step);
     const at = ARENA_BASE + step.at;
     const { pages } = step;
     switch (op) {

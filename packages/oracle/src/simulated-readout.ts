@@ -48,7 +48,8 @@ import {
   VM_FLAGS,
   type VmFlag,
 } from './observation.js';
-import { ARENA_BASE, arenaAreas, type OpenFile } from './simulated-memory.js';
+import type { OpenFile } from './simulated-file.js';
+import { ARENA_BASE, arenaAreas } from './simulated-memory.js';
 import { type Resident, sumsOf, swapSumsOf } from './smaps.js';
 
 const VM_FLAG_BITS: Readonly<Record<VmFlag, number>> = {
