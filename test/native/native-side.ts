@@ -52,38 +52,40 @@ export function stripProgram(name: string, folder: string = folderOfProcess): st
 export const removePrograms = (): void => rmSync(folderOfProcess, { recursive: true, force: true });
 
 const STORE =
-  /^(\s*(?:else )?(?:if \(.*\) )?)(?:store|writeOnce|rcuAssignPointer|smpStoreRelease|atomic\w+|(?:nonAtomic)?(?:set|clear)\w+)\(.*\);$/gm;
+  /^(\s*(?:else )?(?:if \(.*\) )?)\$?(?:store|writeOnce|rcuAssignPointer|smpStoreRelease|atomic\w+|(?:nonAtomic)?(?:set|clear)\w+)\(.*\);$/gm;
 
 const nativeBuild = (name: string): string => join(repositoryRoot, 'packages', name, 'dist/native/index.js');
 
-/** A statement that does nothing but store: where it is in the native build, and the line of the source that it was made of. */
+/** A line of the source that does nothing but store, and where it is in the native build: once more wherever its function is written out. */
 export interface StoreStatement {
-  readonly at: number;
+  readonly at: readonly number[];
   readonly source: string;
 }
 
-/** The statements of a native build that do nothing but store and stem from that source file. */
+/** The lines of a source file of which the native build has statements that do nothing but store. */
 export function storesOf(name: string, file: string): StoreStatement[] {
   const text = readFileSync(nativeBuild(name), 'utf8');
   const map = new SourceMap(JSON.parse(readFileSync(`${nativeBuild(name)}.map`, 'utf8')));
   const lines = readFileSync(join(repositoryRoot, 'packages', name, 'src', file), 'utf8').split('\n');
-  return [...text.matchAll(STORE)].flatMap(({ index, 1: before }) => {
+  const places = new Map<number, number[]>();
+  for (const { index, 1: before } of text.matchAll(STORE)) {
     const above = text.slice(0, index + before.length).split('\n');
     const entry = map.findEntry(above.length - 1, (above.at(-1) ?? '').length);
-    if (!('originalSource' in entry) || !entry.originalSource.endsWith(`/src/${file}`)) return [];
-    return [{ at: index, source: lines[entry.originalLine].trim() }];
-  });
+    if (!('originalSource' in entry) || !entry.originalSource.endsWith(`/src/${file}`)) continue;
+    places.set(entry.originalLine, [...(places.get(entry.originalLine) ?? []), index]);
+  }
+  return [...places].map(([line, at]) => ({ at, source: lines[line].trim() }));
 }
 
 /** A program with a copy of the package of its name in which that statement is missing. */
 export function withoutStore(name: string, { at }: StoreStatement): string {
-  const folder = join(folderOfProcess, `${name}-${at}`);
+  const folder = join(folderOfProcess, `${name}-${at[0]}`);
   const copy = join(folder, 'node_modules/@lockless', name);
   const original = join(repositoryRoot, 'packages', name);
   cpSync(join(original, 'package.json'), join(copy, 'package.json'));
   mkdirSync(join(copy, 'dist/native'), { recursive: true });
   const text = readFileSync(nativeBuild(name), 'utf8').replace(STORE, (statement, before: string, index: number) =>
-    index === at ? `${before};` : statement,
+    at.includes(index) ? `${before};` : statement,
   );
   writeFileSync(join(copy, 'dist/native/index.js'), text);
   return stripProgram(name, folder);

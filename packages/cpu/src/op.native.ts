@@ -117,9 +117,11 @@ export let thisCpu: CpuLocal = NO_CPU;
 /** Attaches this realm to a machine, as that CPU; null detaches it. Returns the machine before. For engines. */
 export function installEngine(next: NativeEngine | null, cpu: CpuLocal | null = null): NativeEngine {
   const before = engine;
-  engine = next ?? NO_ENGINE;
-  words = engine.words;
-  thisCpu = cpu ?? NO_CPU;
-  Object.assign(attached, { engine, words, thisCpu });
+  const { words: memory } = next ?? NO_ENGINE;
+  const attachment: Attachment = { engine: next ?? NO_ENGINE, words: memory, thisCpu: cpu ?? NO_CPU };
+  Object.assign(attached, attachment);
+  engine = attachment.engine;
+  words = attachment.words;
+  thisCpu = attachment.thisCpu;
   return before;
 }

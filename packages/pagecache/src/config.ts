@@ -8,7 +8,10 @@ import { defineStatic, omitGuards, peek, poke, struct } from '@lockless/cpu';
  * lookups hold tree_lock, an rwlock, for reading.
  */
 export type Generation = 'freeze-refs' | 'nonewrefs' | 'tree-lock';
-const GENERATIONS: readonly Generation[] = ['freeze-refs', 'nonewrefs', 'tree-lock'];
+/** By {@link generation}'s numbers. */
+export const GENERATIONS: readonly Generation[] = ['freeze-refs', 'nonewrefs', 'tree-lock'];
+const NO_NEW_REFS = 1;
+const TREE_LOCK = 2;
 
 export interface ReadaheadOptions {
   /** Whose window computation: 2.6.27's on-demand read-ahead, or 6.18's. */
@@ -93,11 +96,12 @@ export function configure(options: PagecacheOptions): void {
   poke(PagecacheConfig.deactivate(config), options.deactivate === true ? 1 : 0);
 }
 
-export const generation = (): Generation => GENERATIONS[peek(PagecacheConfig.generation(config))];
+/** Its number: each lookup asks for it. */
+export const generation = (): number => peek(PagecacheConfig.generation(config));
 /** Lookups hold tree_lock: the generation before 2.6.27. */
-export const treeLockGeneration = (): boolean => generation() === 'tree-lock';
+export const treeLockGeneration = (): boolean => generation() === TREE_LOCK;
 /** Removers set PG_nonewrefs. */
-export const noNewRefsGeneration = (): boolean => generation() === 'nonewrefs';
+export const noNewRefsGeneration = (): boolean => generation() === NO_NEW_REFS;
 export const modernReadahead = (): boolean => peek(PagecacheConfig.modernReadahead(config)) !== 0;
 export const defaultRaPages = (): number => peek(PagecacheConfig.raPages(config));
 export const ioPages = (): number => peek(PagecacheConfig.ioPages(config));

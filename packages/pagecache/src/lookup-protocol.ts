@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Null, Op, Ptr } from '@lockless/cpu';
 import type { AddressSpace, Page } from '@lockless/mm-types';
-import { type Generation, generation } from './config.js';
+import { GENERATIONS, type Generation, generation } from './config.js';
 import { LOCKLESS } from './lookup-lockless.js';
 import { NO_NEW_REFS } from './lookup-no-new-refs.js';
 import { TREE_LOCK } from './lookup-tree-lock.js';
@@ -23,11 +23,13 @@ export interface LookupProtocol {
   readonly freezeReferences: (page: Ptr<Page>, expected: number) => Op<boolean>;
 }
 
-const PROTOCOLS: Readonly<Record<Generation, LookupProtocol>> = {
+const BY_NAME: Readonly<Record<Generation, LookupProtocol>> = {
   'freeze-refs': LOCKLESS,
   nonewrefs: NO_NEW_REFS,
   'tree-lock': TREE_LOCK,
 };
+
+const PROTOCOLS: readonly LookupProtocol[] = GENERATIONS.map((name) => BY_NAME[name]);
 
 /** The protocol that this machine was booted with. */
 export const lookupProtocol = (): LookupProtocol => PROTOCOLS[generation()];

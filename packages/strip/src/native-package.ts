@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { compile } from './compile.js';
 import { type FolderOptions, stripFolder } from './folder.js';
+import type { Offered } from './inline/offered.js';
 import { oneModule } from './one-module.js';
 import { exportedVariables } from './settle.js';
 
@@ -36,6 +37,8 @@ const STATIC_DATA = [
 
 /** Names that a package exports and that are operations; beside its native build, for packages that import them. */
 const OPERATIONS = 'operations.json';
+/** What those may write out of it. */
+const OFFERED = 'offered.json';
 
 /**
  * Makes the native build of the package in `folder`: `src` translated into `.native`, and that compiled into `dist/native`. Imports of packages that have
@@ -51,11 +54,14 @@ export async function buildNativePackage(folder: string): Promise<number> {
   const modules: Record<string, string> = {};
   const operations = new Map<string, ReadonlySet<string>>();
   const variables = new Map<string, ReadonlySet<string>>();
+  const offered = new Map<string, Offered>();
   for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
     const found = dependency(folder, name);
     if (found === null || readManifest(found).exports?.['./native'] === undefined) continue;
     modules[name] = `${name}/native`;
     operations.set(name, readOperations(found));
+    const file = join(found, 'dist', 'native', OFFERED);
+    if (existsSync(file)) offered.set(`${name}/native`, JSON.parse(readFileSync(file, 'utf8')));
     variables.set(`${name}/native`, exportedVariables(readFileSync(join(found, 'dist/native/index.js'), 'utf8')));
   }
   const generated = join(folder, '.native');
@@ -65,7 +71,8 @@ export async function buildNativePackage(folder: string): Promise<number> {
   const result = stripFolder(join(folder, 'src'), generated, options);
   if (result.redirects) writeFileSync(join(generated, 'static-data.ts'), staticData(segment, manifest.name));
   compile(generated, out, join(folder, 'tsconfig.json'));
-  await oneModule(out, (module, name) => variables.get(module)?.has(name) === false);
+  const offers = await oneModule(out, (module, name) => variables.get(module)?.has(name) === false, offered);
+  writeFileSync(join(out, OFFERED), JSON.stringify(offers));
   writeFileSync(join(out, OPERATIONS), JSON.stringify(result.operations));
   return result.files.size;
 }

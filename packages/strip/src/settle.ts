@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import MagicString, { type SourceMap } from 'magic-string';
 import { type ArrowFunctionExpression, type Comment, type Node, type Program, parseSync } from 'oxc-parser';
-import { valuesOf, writeOut } from './write-out.js';
+import { nameOf } from './syntax.js';
+import { type Values, valuesOf, writeOut } from './write-out.js';
 
 /*
  * What V8 makes of a module's names: an imported or exported one is a cell, which is read at each use, and a function declaration is a variable that
@@ -17,11 +18,16 @@ const IMPORTED = '$in';
 const EXPORTED = '$out';
 
 /** Rewrites a module, as a bundler made it, so that names that do not change are constants of its own. It does what it did before. */
-export function settle(text: string, file: string, isConstant: IsConstant): { code: string; map: SourceMap } {
+export function settle(
+  text: string,
+  file: string,
+  isConstant: IsConstant,
+): { code: string; map: SourceMap; values: Values } {
   const { program, comments, errors } = parseSync('module.js', text, { sourceType: 'module' });
   if (errors.length > 0) throw new SyntaxError(errors[0].message);
   const draft = new MagicString(text);
-  writeOut(program, draft, valuesOf(text, program, file));
+  const values = valuesOf(text, program, file);
+  writeOut(program, draft, values);
   const top = settleImports(program, draft, isConstant);
   for (const statement of program.body) {
     if (statement.type !== 'FunctionDeclaration' || statement.id === null) continue;
@@ -33,7 +39,7 @@ export function settle(text: string, file: string, isConstant: IsConstant): { co
   }
   settleForwarders(program, draft);
   settleExports(program, draft);
-  return { code: draft.toString(), map: draft.generateMap({ source: 'module', hires: 'boundary' }) };
+  return { code: draft.toString(), map: draft.generateMap({ source: 'module', hires: 'boundary' }), values };
 }
 
 /** A constant for each import that does not change. *Returns* where the imports end. */
@@ -129,8 +135,6 @@ function variablesOf(program: Program): string[] {
       : [],
   );
 }
-
-const nameOf = (node: Node): string => (node.type === 'Identifier' ? node.name : '');
 
 /** Where the comment that belongs to a statement begins; without one, the statement. */
 function docStart(start: number, comments: readonly Comment[], text: string): number {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type MagicString from 'magic-string';
 import type { CallExpression, Expression, Node, Program } from 'oxc-parser';
-import { visitorKeys } from 'oxc-parser';
+import { innerNames, nodesOf } from './syntax.js';
 
 /*
  * Calls that V8 could do without, but does not: it inlines so many bytes of code into a function and no more, and what accessors and settings take of
@@ -18,6 +18,9 @@ interface Value {
   readonly fields?: Readonly<Record<string, readonly [offset: number, indexed: boolean]>>;
   /** Of a function that always returns the same. */
   readonly constant?: string;
+  readonly number?: number;
+  /** Of a variable for each CPU. */
+  readonly perCpu?: readonly [base: number, stride: number];
 }
 export type Values = Readonly<Record<string, Value>>;
 
@@ -50,6 +53,13 @@ function describe(probed: Readonly<Record<string, unknown>>): Record<string, Val
       const constant = /^\(\) => (true|false|\d+)$/.exec(String(value))?.[1];
       // A guard has the name of the function that says whether it is in force, which is decided when it is loaded.
       if (constant !== undefined && value.name === name) values[name] = { constant };
+      // What definePerCpu() and definePerCpuWord() of cpu return.
+      if (/^\(cpu\) => base \+ cpu \* (?:stride|\d+)$/.test(String(value)))
+        values[name] = { perCpu: [value(0), value(1) - value(0)] };
+      continue;
+    }
+    if (Number.isSafeInteger(value)) {
+      values[name] = { number: value as number };
       continue;
     }
     const layout = value as Record<string, unknown> | null | undefined;
@@ -90,7 +100,7 @@ function writeAccess(call: CallExpression, draft: MagicString, offset: number, i
   if (base === undefined || base.type === 'SpreadElement' || index?.type === 'SpreadElement') return;
   if (more !== undefined || (index !== undefined && !indexed)) return;
   draft.overwrite(call.start, base.start, opening(base));
-  const behind = `${closing(base)} + ${offset}`;
+  const behind = `${closing(base)}${offset === 0 ? '' : ` + ${offset}`}`;
   if (index === undefined) {
     draft.overwrite(base.end, call.end, `${behind})`);
     return;
@@ -103,14 +113,6 @@ const PLAIN = new Set(['Identifier', 'Literal', 'CallExpression', 'MemberExpress
 const opening = (node: Expression): string => (PLAIN.has(node.type) ? '(' : '((');
 const closing = (node: Expression): string => (PLAIN.has(node.type) ? '' : ')');
 
-function* nodesOf(node: Node): Generator<Node> {
-  yield node;
-  for (const key of visitorKeys[node.type] ?? []) {
-    const child = (node as unknown as Record<string, Node | (Node | null)[] | null>)[key];
-    for (const one of Array.isArray(child) ? child : [child]) if (one) yield* nodesOf(one);
-  }
-}
-
 /** Names that are imported or defined at the top, except those that may change. */
 function topLevelNames(program: Program): Set<string> {
   const names = new Set<string>();
@@ -118,25 +120,6 @@ function topLevelNames(program: Program): Set<string> {
     if (statement.type === 'ImportDeclaration') for (const { local } of statement.specifiers) names.add(local.name);
     if (statement.type === 'VariableDeclaration' && statement.kind === 'const')
       for (const { id } of statement.declarations) if (id.type === 'Identifier') names.add(id.name);
-  }
-  return names;
-}
-
-/** All names that are bound further in: who has one of them may mean something else. */
-function innerNames(program: Program): Set<string> {
-  const names = new Set<string>();
-  const bind = (pattern: Node): void => {
-    for (const node of nodesOf(pattern)) if (node.type === 'Identifier') names.add(node.name);
-  };
-  const top = new Set<Node>(program.body);
-  for (const node of nodesOf(program)) {
-    if ('params' in node && Array.isArray(node.params)) for (const one of node.params) bind(one as Node);
-    if (node.type === 'VariableDeclaration' && !top.has(node)) for (const { id } of node.declarations) bind(id);
-    if (node.type === 'CatchClause' && node.param !== null) bind(node.param);
-    if ((node.type === 'FunctionDeclaration' || node.type === 'FunctionExpression') && !top.has(node) && node.id)
-      bind(node.id);
-    if ((node.type === 'ClassDeclaration' || node.type === 'ClassExpression') && !top.has(node) && node.id)
-      bind(node.id);
   }
   return names;
 }

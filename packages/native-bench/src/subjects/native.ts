@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { NULL, type Null, type Ptr, readOnce, smpRmb } from '@lockless/cpu/native';
+import { NULL, type Null, type Ptr, type Ref, readOnce, smpRmb } from '@lockless/cpu/native';
 import { AddressSpace, Page } from '@lockless/mm-types/native';
 import { putPage } from '@lockless/page/native';
 import { findGetPage } from '@lockless/pagecache/native';
@@ -17,20 +17,37 @@ export interface LookupOptions {
   readonly peek: boolean;
 }
 
+/*
+ * As a program does that looks up much: what is imported is read from a cell and checked at each call, and accessors of a layout are closures, of which V8 writes
+ * none out; constants of the module are constants of its code.
+ */
+const find = findGetPage;
+const put = putPage;
+const lock = rcuReadLock;
+const unlock = rcuReadUnlock;
+const slotOf = radixTreeLookupSlot;
+const itemIn = radixTreeDerefSlot;
+const read = readOnce;
+const inOrder = smpRmb;
+const NONE = NULL;
+const AGAIN = RADIX_TREE_RETRY;
+const PAGE_TREE = AddressSpace.$offset.pageTree;
+const CONTENT = Page.$offset.contentIdentity;
+
 /** What the page at an index holds: read under RCU, and then the slot looked at again. No word that others read is written. */
 function peekContent(mapping: Ptr<AddressSpace>, index: number): number {
-  rcuReadLock();
+  lock();
   let content = 0;
   for (;;) {
-    const slot = radixTreeLookupSlot(AddressSpace.pageTree(mapping), index);
-    if (slot === NULL) break;
-    const item = radixTreeDerefSlot(slot);
-    if (item === NULL || item === RADIX_TREE_RETRY) continue;
-    content = readOnce(Page.contentIdentity(item as Ptr<Page>));
-    smpRmb();
-    if (readOnce(slot) === item) break;
+    const slot = slotOf((mapping + PAGE_TREE) as ReturnType<typeof AddressSpace.pageTree>, index);
+    if (slot === NONE) break;
+    const item = itemIn(slot);
+    if (item === NONE || item === AGAIN) continue;
+    content = read((item + CONTENT) as Ref<number>);
+    inOrder();
+    if (read(slot) === item) break;
   }
-  rcuReadUnlock();
+  unlock();
   return content;
 }
 
@@ -40,7 +57,6 @@ export function start({ world, peek, ...options }: LookupOptions): Subject {
   const { mapping } = world;
   const schedule = new Keys(options.keys);
   const { keys, mask } = schedule;
-  const content = Page.$offset.contentIdentity;
   return {
     counts,
     close,
@@ -54,10 +70,10 @@ export function start({ world, peek, ...options }: LookupOptions): Subject {
       : (first, n) => {
           let sum = 0;
           for (let i = first; i < first + n; i++) {
-            const page: Ptr<Page> | Null = findGetPage(mapping, keys[i & mask]);
-            if (page === NULL) throw new Error('a page left the cache');
-            sum = (sum + words[page + content]) | 0;
-            putPage(page);
+            const page: Ptr<Page> | Null = find(mapping, keys[i & mask]);
+            if (page === NONE) throw new Error('a page left the cache');
+            sum = (sum + words[page + CONTENT]) | 0;
+            put(page);
           }
           return sum;
         },
