@@ -85,14 +85,16 @@ test('a module does the same when calls are written out', () => {
   fc.assert(
     fc.property(functions, (all) => {
       // No recursion: only those that come later are called.
-      const text = module(all.map((one, n) => one.replace(/f(\d)\(/g, (call, to) => (Number(to) < n ? call : 'note('))));
+      const text = module(
+        all.map((one, n) => one.replace(/f(\d)\(/g, (call, to) => (Number(to) < n ? call : 'note('))),
+      );
       const { code } = inlineCalls(text, { k: { number: 4 } }, none);
       if (/\$\$\d/.test(code)) changed++;
       expect(run(code)).toEqual(run(text));
     }),
-    { numRuns: long ? 2000 : 60 },
+    { numRuns: long ? 2000 : 30 },
   );
-  expect(changed).toBeGreaterThan(12);
+  expect(changed).toBeGreaterThan(5);
 });
 
 test('functions that call themselves, or each other, stay as they are', () => {

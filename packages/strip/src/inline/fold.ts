@@ -5,7 +5,7 @@ import type { Node } from 'oxc-parser';
 export const inner = (node: Node): Node => (node.type === 'ParenthesizedExpression' ? inner(node.expression) : node);
 
 /** Whether a condition is true or false whatever happens; null: that depends. */
-export function truth(condition: Node): boolean | null {
+function truth(condition: Node): boolean | null {
   const node = inner(condition);
   if (node.type === 'Literal') return typeof node.value === 'boolean' ? node.value : null;
   if (node.type === 'UnaryExpression' && node.operator === '!') {
