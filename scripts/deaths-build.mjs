@@ -8,12 +8,10 @@ import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { repositoryRoot } from './workspaces.mjs';
 
-const PACKAGES = [
-  ...['cpu', 'mm-types', 'rcu', 'radix-tree', 'memcontrol', 'mmu-notifier', 'page', 'rmap', 'pagecache', 'native'],
-  'file-cache',
-];
-/** Where packages touch words by themselves, not by primitives of cpu. */
-const INSTRUMENTED = ['cpu/dist/native', 'native/dist', 'file-cache/dist'];
+const KERNEL = ['cpu', 'mm-types', 'rcu', 'radix-tree', 'memcontrol', 'mmu-notifier', 'page', 'rmap', 'pagecache'];
+const PACKAGES = [...KERNEL, 'native', 'file-cache'];
+/** Where packages touch words by themselves, not by primitives of cpu; what small functions of cpu do is written out in all that call them. */
+const INSTRUMENTED = [...KERNEL.map((name) => `${name}/dist/native`), 'native/dist', 'file-cache/dist'];
 
 /** What holds words or frames' bytes that threads share, as it is called in the sources. */
 const SHARED = /(^|\.)(words|memory|frame|bytes)$|^(bytesOf|pathView)\(.*\)$/;
