@@ -14,7 +14,7 @@ import { SEQUENCES } from './deaths-sequences.mjs';
 import { repositoryRoot } from './workspaces.mjs';
 
 const options = new Command('deaths')
-  .option('--sequence <name>', 'only this one')
+  .option('--sequence <names...>', 'only these')
   .option('--stride <n>', 'every n-th store', Number, 1)
   .option('--first <n>', 'the first store', Number, 1)
   .option('--real <n>', 'real deaths of each sequence, evenly spread', Number, 0)
@@ -70,7 +70,7 @@ async function runReal(name, at) {
 let all = 0;
 try {
   for (const name of Object.keys(SEQUENCES)) {
-    if (options.sequence !== undefined && name !== options.sequence) continue;
+    if (options.sequence !== undefined && !options.sequence.includes(name)) continue;
     if (options.at !== undefined) {
       await runReal(name, options.at);
       continue;
@@ -80,7 +80,7 @@ try {
     all += stores;
     for (let real = 0; real < options.real && problems < options.problems; real++)
       await runReal(name, 1 + Math.floor(((real + 0.5) * stores) / options.real));
-    if (options.sequence === undefined) console.log(`${name}: ${stores} stores`);
+    console.log(`${name}: ${stores} stores`);
   }
   await killer.end();
 } catch (error) {
