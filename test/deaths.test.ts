@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { instrumented } from '../scripts/deaths-build.mjs';
 import { Notes, PIECE, piecesOf, versionsIn } from '../scripts/deaths-pieces.mjs';
 
 const long = process.env.LOCKLESS_LONG !== undefined;
+
+vi.setConfig({ testTimeout: 300_000 });
 
 const deaths = (...args: string[]) =>
   spawnSync(process.execPath, [fileURLToPath(new URL('../scripts/deaths.mjs', import.meta.url)), ...args], {
