@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { rolldown } from 'rolldown';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Packed } from '../scripts/pack.mjs';
@@ -50,17 +51,24 @@ async function install({ id, path, manifest }: Workspace): Promise<string> {
   return dir;
 }
 
+const forNode = {
+  target: 'es2023',
+  module: 'nodenext',
+  typeRoots: [join(repositoryRoot, 'node_modules/@types')],
+  types: ['node'],
+};
+/** As bundlers' templates have it. */
+const forBrowsers = {
+  target: 'es2022',
+  lib: ['es2022', 'dom', 'dom.iterable'],
+  module: 'esnext',
+  moduleResolution: 'bundler',
+  types: [],
+};
+
 /** Fails with the compiler's messages when the example does not type-check against what was installed. */
-async function typeCheck(dir: string): Promise<void> {
-  const compilerOptions = {
-    strict: true,
-    noEmit: true,
-    target: 'es2023',
-    module: 'nodenext',
-    skipLibCheck: false,
-    typeRoots: [join(repositoryRoot, 'node_modules/@types')],
-    types: ['node'],
-  };
+async function typeCheck(dir: string, options: object = forNode): Promise<void> {
+  const compilerOptions = { strict: true, noEmit: true, skipLibCheck: false, ...options };
   writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['example.ts'] }));
   const tsc = join(repositoryRoot, 'node_modules/@typescript/native/bin/tsc');
   await execute(process.execPath, [tsc, '-p', dir]).catch((error: { stdout: string }) => {
@@ -80,6 +88,32 @@ describe.concurrent('installed alone from its tarball', () => {
     writeFileSync(join(dir, 'example.js'), outputText);
     const { stdout } = await execute(process.execPath, ['example.js'], { cwd: dir, timeout: 120_000 });
     expect(stdout).toBe(example.output);
+  });
+
+  test('@lockless/file-cache is bundled, for Node and for browsers', async () => {
+    const workspace = workspaces.find(({ id }) => id === 'file-cache') as Workspace;
+    const dir = await install(workspace);
+    const readme = readFileSync(join(workspace.dir, 'README.md'), 'utf8');
+    const parts = [readme, readme.slice(readme.indexOf('## In a browser'))].map(readmeExample);
+    for (const [i, platform] of (['node', 'browser'] as const).entries()) {
+      const example = parts[i];
+      if (typeof example === 'string') throw new Error(example);
+      const input = join(dir, 'example.ts');
+      writeFileSync(input, example.program);
+      await typeCheck(dir, platform === 'node' ? forNode : forBrowsers);
+      const warnings: string[] = [];
+      // Node 20 has no `using`.
+      const transform = { target: 'es2023' };
+      const bundle = await rolldown({ input, platform, transform, onLog: (_, { message }) => warnings.push(message) });
+      const { output } = await bundle.write({ dir: join(dir, platform), minify: true });
+      expect(warnings).toEqual([]);
+      expect(output).toHaveLength(1);
+      const [{ imports, fileName }] = output;
+      expect(imports.filter((name) => !name.startsWith('node:') || platform === 'browser')).toEqual([]);
+      if (platform === 'browser') continue;
+      const run = { cwd: join(dir, platform), timeout: 120_000 };
+      expect((await execute(process.execPath, [fileName], run)).stdout).toBe(example.output);
+    }
   });
 
   test.each(workspaces.filter(({ manifest }) => manifest.bin))(
