@@ -39,10 +39,12 @@ import {
 import { bioCachep, bioFree, cachedPages } from '@lockless/pagecache/native';
 import { radixTreeDelete, radixTreeTagClear, radixTreeTagSet } from '@lockless/radix-tree/native';
 import { allMappings, expectedReferences } from './account.js';
+import { sweepBeyondSize } from './beyond-size.js';
+import { usedRecords } from './file-table.js';
 import { endBytes, setTransferrer, transferrer } from './frames.js';
 import { rebuildLruLists, repairCpuPages } from './lock-repairs.js';
 import { sweepFiles, sweepNodes } from './objects.js';
-import { maxThreads } from './shared-words.js';
+import { maxThreads, recordAt } from './shared-words.js';
 
 /*
  * After a thread died: everything is counted again. *Context* of all here: the other threads are stopped, so what they hold is in their tables, and page locks and
@@ -182,6 +184,7 @@ export function sweep(machine: NativeMachine): number {
   for (let cpu = 0; cpu < peek(maxThreads); cpu++) repairCpuPages(cpu);
   for (let pfn = 1; pfn < memMapPages(); pfn++) endTransfer(pfnToPage(pfn));
   freeRequests(machine.objectsOf(bioCachep));
+  for (const number of usedRecords()) sweepBeyondSize(recordAt(number));
   for (const mapping of allMappings()) sweepMapping(mapping);
   emptyPagevecs();
   // Now that nodes which became empty wait for their grace period.

@@ -222,3 +222,27 @@ it.each(['writes', 'truncates', 'opens', 'does nothing'])(
     await again.close();
   },
 );
+
+it.each([200, PAGE + 50])(
+  'what a thread wrote that died before the file was longer is not in the hole later: at %s',
+  async (at) => {
+    const storage = new FailingStorage();
+    const cache = newCache({ storage });
+    const contents = patterned(100);
+    const path = temporary(contents);
+    const file = await cache.open(path, 'r+');
+    const worker = new Worker(new URL('./modules/beyond.mjs', import.meta.url), {
+      execArgv: [],
+      workerData: { shared: cache.share(), path, at },
+    });
+    await once(worker, 'message');
+    await worker.terminate();
+    await cache.settled();
+    expect(file.size).toBe(100);
+    await file.write(patterned(10), 0, 10, 3 * PAGE);
+    await expectContents(
+      { storage, cache, path, file, other: file, contents },
+      cutAndWritten(contents, 100, 3 * PAGE, patterned(10)),
+    );
+  },
+);
