@@ -148,13 +148,7 @@ export class Runner {
     try {
       for (;;) {
         if (!tryEnterKernel()) await enterKernel();
-        let waits: boolean;
-        try {
-          waits = prepareOrFinish(task, page, bit);
-        } finally {
-          leaveKernel();
-        }
-        if (!waits) break;
+        if (!prepareOrFinish(task, page, bit)) break;
         await unlessStuck(page, task.schedule());
       }
     } finally {
@@ -217,13 +211,7 @@ export class Runner {
     try {
       for (;;) {
         enterKernelBlocking();
-        let waits: boolean;
-        try {
-          waits = prepareOrFinish(task, page, bit);
-        } finally {
-          leaveKernel();
-        }
-        if (!waits) break;
+        if (!prepareOrFinish(task, page, bit)) break;
         task.run(() => schedule());
       }
     } finally {
@@ -233,13 +221,17 @@ export class Runner {
   }
 }
 
-/** Puts the task on the page's queue; or, when the bit is clear, off it. *Returns* whether the task is to sleep. */
+/** Puts the task on the page's queue; or, when the bit is clear, off it. *Context*: inside kernel code, which it leaves. *Returns* whether the task is to sleep. */
 function prepareOrFinish(task: AsyncTask, page: Ptr<Page>, bit: number): boolean {
-  return task.run(() => {
-    if (prepareToWaitOnPageBit(page, bit)) return true;
-    finishWait(pageWaitqueue(page));
-    return false;
-  });
+  try {
+    return task.run(() => {
+      if (prepareToWaitOnPageBit(page, bit)) return true;
+      finishWait(pageWaitqueue(page));
+      return false;
+    });
+  } finally {
+    leaveKernel();
+  }
 }
 
 /** The wake-up, or an error when it does not come for very long. */

@@ -78,7 +78,12 @@ export async function runScenario(name: string, options: ScenarioOptions = {}): 
     const outcomes = [...counts]
       .map(([outcome, count]) => {
         const violated = outcome.startsWith(BROKEN);
-        return { outcome, count, violated, found: seen.found.get(outcome) ?? (count > 0 ? instancesOf(seen) + INSTANCES : null) };
+        return {
+          outcome,
+          count,
+          violated,
+          found: seen.found.get(outcome) ?? (count > 0 ? instancesOf(seen) + INSTANCES : null),
+        };
       })
       .sort((a, b) => Number(b.violated) - Number(a.violated));
     const instances = outcomes.reduce((sum, { count }) => sum + count, 0);
