@@ -38,6 +38,12 @@ const inHugePage = (page: string, realField: RealField): boolean => realField(pa
 const onlyExclusive = (simulated: string, real: string): boolean =>
   (Number.parseInt(simulated, 16) ^ Number.parseInt(real, 16)) === PM_EXCLUSIVE;
 const kilobytes = (sum: string): number => Number.parseInt(sum, 10);
+/** `P0 area 0+512` has a huge page that was not split. */
+const hasHugePage = (area: string, realField: RealField): boolean =>
+  kilobytes(realField(area, 'smaps.anonHugePages') ?? '0') > 0;
+/** Sums that are larger, and smaller, where one page is dirty with all those beside it. */
+const DIRTY: readonly string[] = ['smaps.pssDirty', 'smaps.privateDirty', 'smaps.sharedDirty'];
+const CLEAN: readonly string[] = ['smaps.lazyFree', 'smaps.privateClean', 'smaps.sharedClean'];
 
 /** All of them. Everything that is not in this table is a bug of one side. */
 export const deliberateDifferences: readonly Deliberate[] = [
@@ -86,6 +92,31 @@ export const deliberateDifferences: readonly Deliberate[] = [
       return field === 'smaps.anonHugePages' && kilobytes(real) > kilobytes(simulated);
     },
     ends: 'field',
+  },
+  {
+    name: 'freed-huge-page-is-dirty-as-a-whole',
+    reason:
+      'MADV_FREE of all of a huge page leaves it in one piece, as one entry: the next write, to whatever page of it, makes it dirty as a whole, and all of it is kept. mm has split it, and keeps the pages that are written.',
+    explains: ({ where, field, simulated, real }, { huge, steps }, at, realField) => {
+      const freed = steps.slice(0, at).some((step) => step.op === 'madvise' && step.advice === 'free');
+      if (huge !== true || !freed || !hasHugePage(where, realField)) return false;
+      if (DIRTY.includes(field)) return kilobytes(real) > kilobytes(simulated);
+      return CLEAN.includes(field) && kilobytes(real) < kilobytes(simulated);
+    },
+    ends: 'step',
+  },
+  {
+    name: 'huge-zero-page-loses-its-rights',
+    reason:
+      'mprotect(PROT_NONE) of a huge page of zeros leaves it what it is. mm maps small pages of zeros in its place: its entries without rights are small.',
+    explains: ({ where, field, simulated, real }, { huge, steps }, at, realField) =>
+      huge === true &&
+      steps.slice(0, at + 1).some((step) => step.op === 'mprotect' && step.prot === 'none') &&
+      field === 'pagemap' &&
+      simulated === '100' &&
+      real === '140' &&
+      realField(where, 'kind') === 'zero',
+    ends: 'step',
   },
   {
     name: 'relative-has-the-rest-of-a-huge-page',

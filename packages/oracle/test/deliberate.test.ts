@@ -98,6 +98,32 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     real: { 'P0 page 1: flags': 'uptodate mmap anon swapbacked tail thp' },
     elsewhere: ['P0 mmap 0+2 rw private\nP0 write 0\nP0 munmap 0+1'],
   },
+  'freed-huge-page-is-dirty-as-a-whole': {
+    script: `${HUGE}P0 write 0\nP0 madvise 0+512 free\nP0 write 0`,
+    shown: [
+      difference('P0 area 0+512', 'smaps.pssDirty', '4 kB', '2048 kB'),
+      difference('P0 area 0+512', 'smaps.privateClean', '2044 kB', '0 kB'),
+      difference('P0 area 0+512', 'smaps.lazyFree', '2044 kB', '0 kB'),
+    ],
+    others: [
+      difference('P0 area 0+512', 'smaps.pssDirty', '2048 kB', '4 kB'),
+      difference('P0 area 0+512', 'smaps.rss', '4 kB', '2048 kB'),
+      difference('P1 area 0+512', 'smaps.lazyFree', '2044 kB', '0 kB'),
+    ],
+    real: { 'P0 area 0+512: smaps.anonHugePages': '2048 kB' },
+    elsewhere: [`${HUGE}P0 write 0\nP0 write 0`, `${HUGE}P0 write 0\nP0 madvise 0+512 dontneed\nP0 write 0`],
+  },
+  'huge-zero-page-loses-its-rights': {
+    script: `${HUGE}P0 read 0\nP0 mprotect 0+512 none`,
+    shown: [difference('P0 page 0', 'pagemap', '100', '140')],
+    others: [
+      difference('P0 page 1', 'pagemap', '100', '140'),
+      difference('P0 page 0', 'pagemap', '140', '100'),
+      difference('P0 page 0', 'kind', 'zero', 'none'),
+    ],
+    real: { 'P0 page 0: kind': 'zero' },
+    elsewhere: [`${HUGE}P0 read 0\nP0 mprotect 0+512 r`, `${HUGE}P0 read 0`],
+  },
   'empty-table-is-given-back': {
     script: `${HUGE}P0 write 0\nP0 madvise 0+1 dontneed\nP0 madvise 0+512 dontneed\nP0 read 0`,
     shown: [difference('P0 page 0', 'pagemap', '100', '140'), difference('P0 page 1', 'kind', 'none', 'zero')],
