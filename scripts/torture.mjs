@@ -243,6 +243,6 @@ for (const line of explanation) console.log(line);
 console.log(
   problems.length === 0
     ? 'contents, counts and memory are right; what was fsynced is on the disk'
-    : `${problems.length} problems; again: npm run torture -- --seed ${seed} --seconds ${seconds}`,
+    : `${problems.length} problems; again: npm run torture -- ${[...process.argv.slice(2), ...(process.argv.includes('--seed') ? [] : ['--seed', seed])].join(' ')}`,
 );
 process.exit(problems.length === 0 ? (interrupted ? 130 : 0) : 1);
