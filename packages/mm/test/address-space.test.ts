@@ -285,7 +285,7 @@ describe('any sequence of system calls and accesses', () => {
           for (const { mm } of run.processes) run.machine.exit(mm);
           expect(run.machine.verify()).toBeNull();
         }),
-        { numRuns: Number(process.env.LOCKLESS_RUNS ?? 30) },
+        { numRuns: Number(process.env.LOCKLESS_RUNS ?? 20) },
       );
     });
   }

@@ -5,13 +5,11 @@ import { BUNDLED, bundled, expectHolds, LONG } from './bundled.js';
 
 const KINDS = [{ enomem: 0.01 }, { eio: 0.01 }, { signal: 0.01 }, { enomem: 0.01, eio: 0.01, signal: 0.01 }] as const;
 
-/** Seeds: 10 times the recording, plus the kind of fault, plus one. The longest recording gets all kinds at once, as do, without `LOCKLESS_LONG`, the two shortest. */
+/** Seeds: 10 times the recording, plus the kind of fault, plus one. The longest recording gets all kinds at once, as does, without `LOCKLESS_LONG`, the shortest. */
 const RUNS = BUNDLED.flatMap((name, r) =>
   KINDS.map((inject, k) => ({ name, inject, kinds: Object.keys(inject).join(' '), seed: 10 * r + k + 1 })),
 ).filter(({ name, kinds }) =>
-  LONG
-    ? name !== 'gcc-hello' || kinds.includes(' ')
-    : kinds.includes(' ') && (name === 'python-start' || name === 'sqlite-threads'),
+  LONG ? name !== 'gcc-hello' || kinds.includes(' ') : kinds.includes(' ') && name === 'python-start',
 );
 
 describe('one allocation, one disk request, one tick in a hundred fails', () => {

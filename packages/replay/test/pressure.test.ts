@@ -27,7 +27,7 @@ describe('a quarter of the memory that the program used', () => {
     expect(result.machine.diskReads).toBeGreaterThan(measureOf(result, 'pagecache.added').simulated);
   });
 
-  it.each(LONG ? (['tree-lock', 'nonewrefs'] as const) : (['tree-lock'] as const))(
+  it.runIf(LONG).each(['tree-lock', 'nonewrefs'] as const)(
     'more neighbours than CPUs, generation %s',
     async (generation) => {
       const result = await simulate(bundled('python-start'), {
@@ -44,7 +44,7 @@ describe('a quarter of the memory that the program used', () => {
 });
 
 describe('less memory than the program cannot do without', () => {
-  it.each(LONG ? [64, 256, 500] : [64, 256])('%i pages: the program dies, the kernel does not', async (pages) => {
+  it.each(LONG ? [64, 256, 500] : [64])('%i pages: the program dies, the kernel does not', async (pages) => {
     const result = await simulate(bundled('python-start'), { memory: { pages } });
     expectHolds(result);
     expect(result.operations).toBeLessThan(result.operationsTotal);

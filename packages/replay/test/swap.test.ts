@@ -4,8 +4,6 @@ import { simulate } from '../src/index.js';
 import { bundled, expectHolds, LONG, measureOf } from './bundled.js';
 
 const QUARTER = { memory: { percent: 25 }, swap: { percent: 100 } } as const;
-/** Without `LOCKLESS_LONG` the shorter one, on one reverse mapping. */
-const NAME = LONG ? 'git-status' : 'python-start';
 /** Reverse mappings, and a seed each. */
 const DESIGNS = [
   ['anon-vma', 1],
@@ -14,14 +12,14 @@ const DESIGNS = [
 ] as const;
 
 describe('a quarter of the memory that the program used, and a swap area', () => {
-  it.each(DESIGNS.slice(0, LONG ? undefined : 1))(
+  it.runIf(LONG).each(DESIGNS)(
     '%s, seed %i: anonymous pages go to the disk and come back as they were',
     async (rmap, seed) => {
-      const result = await simulate(bundled(NAME), { ...QUARTER, rmap, seed });
+      const result = await simulate(bundled('git-status'), { ...QUARTER, rmap, seed });
       expectHolds(result);
       expect(result.operations).toBe(result.operationsTotal);
       // Less than the program's anonymous memory alone would need, had it to stay.
-      const plain = await simulate(bundled(NAME), { memory: QUARTER.memory, limit: 1 });
+      const plain = await simulate(bundled('git-status'), { memory: QUARTER.memory, limit: 1 });
       expect(result.configuration.memoryPages).toBeLessThan(plain.configuration.memoryPages);
       expect(result.memory.swap.pagesOut).toBeGreaterThan(100);
       expect(result.memory.swap.pagesIn).toBeGreaterThan(100);

@@ -2,7 +2,7 @@
 import type { RunResult } from '@lockless/report';
 import { describe, expect, it } from 'vitest';
 import { SimulationInputError, simulate } from '../src/index.js';
-import { bundled, expectHolds, LONG } from './bundled.js';
+import { bundled, expectHolds } from './bundled.js';
 
 /** How the lack of each guard shows, and within how many seeds from 1 on it has to. */
 const SHOWS: Readonly<Record<string, { kinds: readonly string[]; seeds: number }>> = {
@@ -16,13 +16,9 @@ const SHOWS: Readonly<Record<string, { kinds: readonly string[]; seeds: number }
 const run = (seed: number, ...without: string[]): Promise<RunResult> =>
   simulate(bundled('sqlite-threads'), { neighbours: 6, cpus: 8, memory: { percent: 25 }, without, seed });
 
-/** The others take longer. */
-const QUICK = ['treeLock.irqsOff'];
-const HERE = Object.entries(SHOWS).filter(([guard]) => LONG || QUICK.includes(guard));
-
 // A run takes about a second of processor time; the last guard needs several.
 describe('guards left out are missed on a small machine with neighbours', { timeout: 300_000 }, () => {
-  it.each(HERE)('%s; the code as it is holds on the same seed', async (guard, { kinds, seeds }) => {
+  it.each(Object.entries(SHOWS))('%s; the code as it is holds on the same seed', async (guard, { kinds, seeds }) => {
     for (let seed = 1; seed <= seeds; seed++) {
       const { verdict, violation, replay } = await run(seed, guard);
       if (violation === null) continue;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { describe, expect, it } from 'vitest';
 import { type SimulateOptions, simulate } from '../src/index.js';
-import { bundled, LONG } from './bundled.js';
+import { bundled } from './bundled.js';
 
 /** A longer campaign: docs/testing.md. */
 const SEEDS = Number(process.env.LOCKLESS_SEEDS ?? 1);
@@ -11,11 +11,8 @@ const RUNS = [
   ['sqlite-threads', { model: 'tso', rmap: 'pte-chain', inject: { signal: 0.001 } }],
 ] as const satisfies readonly (readonly [string, SimulateOptions])[];
 
-/** Without `LOCKLESS_LONG` the quicker one. */
-const HERE = RUNS.slice(LONG ? 0 : 1);
-
 describe('a guest in the memory of the program', { timeout: 300_000 }, () => {
-  it.each(HERE)('%s, %o: sees what the process sees, and holds no page that is free', async (name, options) => {
+  it.each(RUNS)('%s, %o: sees what the process sees, and holds no page that is free', async (name, options) => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const result = await simulate(bundled(name), { ...options, guest: true, seed });
       expect([seed, result.violation?.message ?? result.verdict]).toEqual([seed, 'holds']);
