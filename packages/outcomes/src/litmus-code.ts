@@ -2,6 +2,7 @@
 import type { Expression, InitialValue, Litmus, Place, Statement, Thread } from '@lockless/litmus';
 import { decidingPlaces } from '@lockless/litmus';
 import { NATIVE_CALLS, type NativeCall } from './litmus-names.js';
+import { BINARY, UNARY } from './litmus-operators.js';
 
 /** A litmus test that cannot run natively, and why. */
 export class NotNative extends Error {
@@ -264,44 +265,3 @@ const SPEND = 'if (--fuel < 0) break body;';
 const TAKES_LVALUE = new Set([...['READ_ONCE', 'WRITE_ONCE', 'rcu_dereference', 'rcu_assign_pointer', 'smp_store_mb']]);
 /** Primitives whose result is a boolean. */
 const TRUTHS = new Set(['atomic_add_and_test', 'atomic_add_negative', 'atomic_add_unless']);
-
-const UNARY: Readonly<Record<'-' | '~' | '!', (a: string) => string>> = {
-  '-': (a) => `(-${a} | 0)`,
-  '~': (a) => `(~${a})`,
-  '!': (a) => `(${a} === 0 ? 1 : 0)`,
-};
-
-const arithmetic =
-  (operator: string) =>
-  (a: string, b: string): string =>
-    `((${a} ${operator} ${b}) | 0)`;
-const comparison =
-  (operator: string) =>
-  (a: string, b: string): string =>
-    `(${a} ${operator} ${b} ? 1 : 0)`;
-const logical =
-  (operator: string) =>
-  (a: string, b: string): string =>
-    `(${a} !== 0 ${operator} ${b} !== 0 ? 1 : 0)`;
-
-type BinaryOperator = Extract<Expression, { kind: 'binary' }>['operator'];
-const BINARY: Readonly<Record<BinaryOperator, (a: string, b: string) => string>> = {
-  '+': arithmetic('+'),
-  '-': arithmetic('-'),
-  '*': (a, b) => `Math.imul(${a}, ${b})`,
-  '/': arithmetic('/'),
-  '%': arithmetic('%'),
-  '&': arithmetic('&'),
-  '|': arithmetic('|'),
-  '^': arithmetic('^'),
-  '<<': arithmetic('<<'),
-  '>>': arithmetic('>>'),
-  '==': comparison('==='),
-  '!=': comparison('!=='),
-  '<': comparison('<'),
-  '<=': comparison('<='),
-  '>': comparison('>'),
-  '>=': comparison('>='),
-  '&&': logical('&&'),
-  '||': logical('||'),
-};

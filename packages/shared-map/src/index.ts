@@ -3,5 +3,6 @@
 
 export type { SharedValue } from './codec.js';
 export { SharedMapError, type SharedMapErrorCode } from './error.js';
-export { type CreateOptions, SharedMap, type SharedMapHandle } from './shared-map.js';
+export type { CreateOptions, SharedMapHandle } from './options.js';
+export { SharedMap } from './shared-map.js';
 export type { SharedMapStatistics } from './statistics.js';

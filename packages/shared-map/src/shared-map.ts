@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Ptr } from '@lockless/cpu/native';
 import { EAGAIN } from '@lockless/mm-types/native';
-import type { MachineHandle, NativeMachine, ThreadOptions } from '@lockless/native';
+import type { NativeMachine, ThreadOptions } from '@lockless/native';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu/native';
 import {
   EXPECT_ANY,
@@ -19,27 +19,12 @@ import { decode, type SharedValue, sameValue } from './codec.js';
 import { SharedMapError } from './error.js';
 import { Home } from './home.js';
 import { checkedTag, checkKey, MAX_KEY } from './key.js';
+import type { CreateOptions, SharedMapHandle } from './options.js';
 import { machineStatistics, type SharedMapStatistics } from './statistics.js';
-
-/** What another thread attaches to: give it to a worker by workerData or postMessage(). */
-export interface SharedMapHandle {
-  readonly type: 'lockless-shared-map';
-  readonly machine: MachineHandle;
-  readonly home: string;
-  readonly address: number;
-}
-
-export interface CreateOptions extends ThreadOptions {
-  /** All memory there will ever be, in bytes, of which 5 MB are for the machine itself. Default: 64 MB. */
-  readonly bytes?: number;
-  /** Threads that may take part at a time, at most 64, the default. */
-  readonly threads?: number;
-  /** A machine that exists already, of which this thread is part; `bytes` and `threads` are its own then. */
-  readonly machine?: NativeMachine;
-}
 
 /** Entries that an iteration takes at once. */
 const GANG = 64;
+
 /**
  * A map from unsigned 32-bit integers, in ascending order, to integers, strings and bytes, shared by threads. Lookups take no lock and wait for nobody; changes are
  * made one at a time.
