@@ -42,7 +42,7 @@ describe('a planted difference is found, and made small', () => {
   });
 
   it('a kernel that copies the entries of file mappings on fork: three steps', async () => {
-    const { found } = await search(simulatedSide({ copyFilePtes: 1 }), 5);
+    const { found } = await search(simulatedSide({ copyFilePtes: 1 }), 6);
     expect(stepsOf(formatScript(found?.script ?? { files: [], steps: [] }))).toBe(3);
     expect(found?.script.steps.at(-1)?.op).toBe('fork');
     expect(found?.difference.fields).toContainEqual(expect.objectContaining({ field: 'kind', real: 'none' }));
@@ -71,7 +71,7 @@ describe('a planted difference is found, and made small', () => {
     const once = misreading(simulatedSide(), (page) =>
       page.kind === 'anon' && left-- > 0 ? { ...page, mapcount: 9 } : page,
     );
-    const { found } = await search(once, 7, 20);
+    const { found } = await search(once, 8, 20);
     expect(found?.difference.fields).toEqual([expect.objectContaining({ field: 'mapcount', simulated: '9' })]);
   });
 
