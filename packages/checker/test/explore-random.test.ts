@@ -7,7 +7,7 @@ import { graphsOf } from './explore/graphs.js';
 import { marked, programOf, type RandomProgram, withLocks, withPlain } from './explore/random-program.js';
 
 const MODELS: readonly ModelName[] = ['sc', 'tso', 'lkmm'];
-const runs = 40 * Number(process.env.LOCKLESS_RUNS ?? 1);
+const runs = 25 * Number(process.env.LOCKLESS_RUNS ?? 1);
 
 /** What the explorer finds is what enumeration finds, each execution once. */
 function agree(program: RandomProgram, model: ModelName): void {

@@ -40,7 +40,7 @@ function inWords(graph: Graph): string {
 }
 
 /** How often each property is tried, times what LOCKLESS_RUNS says. */
-const RUNS = 40 * Number(process.env.LOCKLESS_RUNS ?? 1);
+const RUNS = 25 * Number(process.env.LOCKLESS_RUNS ?? 1);
 
 const variable = fc.constantFrom('x', 'y');
 const register = fc.constantFrom('r0', 'r1');

@@ -61,7 +61,7 @@ describe('the recordings, replayed with as much memory as they had', () => {
 });
 
 describe('a run is decided by its options', () => {
-  it.each(LONG ? (['sc', 'tso', 'weak'] as const) : (['weak'] as const))(
+  it.runIf(LONG).each(['sc', 'tso', 'weak'] as const)(
     '%s: the same options give the same result, but for the seconds',
     async (model) => {
       const options = { model, seed: 11, cpus: 4, neighbours: 2, inject: { eio: 0.01 } };
