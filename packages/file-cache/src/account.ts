@@ -68,7 +68,8 @@ export interface Verification {
   readonly objects: Readonly<Record<string, number>>;
 }
 
-const allCpus = (): number[] => Array.from({ length: peek(maxThreads) }, (_, cpu) => cpu);
+/** Numbers that threads have, or may have. */
+export const allCpus = (): number[] => Array.from({ length: peek(maxThreads) }, (_, cpu) => cpu);
 
 function wrongCounts(): string[] {
   const expected = expectedReferences(allCpus(), true);

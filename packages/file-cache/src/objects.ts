@@ -10,10 +10,10 @@ import {
   radixTreePreloaded,
 } from '@lockless/radix-tree/native';
 import { urcuQueued } from '@lockless/rcu/native';
-import { allMappings, openedBy } from './account.js';
+import { allCpus, allMappings, openedBy } from './account.js';
 import { noteInodeSize, usedRecords } from './file-table.js';
 import { relink } from './lock-repairs.js';
-import { FileRecord, machineIsShared, maxThreads, recordAt } from './shared-words.js';
+import { FileRecord, machineIsShared, recordAt } from './shared-words.js';
 
 /*
  * Kernel objects that are in use though nobody could find them: a thread died that had just allocated them, or was about to free them. *Context* of all here: the other
@@ -23,8 +23,7 @@ import { FileRecord, machineIsShared, maxThreads, recordAt } from './shared-word
 const unknown = <S>(objects: Iterable<Ptr<S>>, known: ReadonlySet<Ptr<S>>): Ptr<S>[] =>
   [...objects].filter((object) => !known.has(object));
 
-const threads = (): number[] => Array.from({ length: peek(maxThreads) }, (_, cpu) => cpu);
-const openFiles = (): Ptr<File>[] => threads().flatMap(openedBy);
+const openFiles = (): Ptr<File>[] => allCpus().flatMap(openedBy);
 const inodes = (): Ptr<Inode>[] =>
   usedRecords().map((number) => peek(FileRecord.inode(recordAt(number))) as Ptr<Inode>);
 
@@ -37,7 +36,7 @@ const lostInodes = (machine: NativeMachine): Ptr<Inode>[] => unknown(machine.obj
 function lostNodes(machine: NativeMachine): Ptr<RadixTreeNode>[] {
   if (peek(machineIsShared) !== 0) return [];
   const known = new Set(allMappings().flatMap((mapping) => radixTreeNodes(AddressSpace.pageTree(mapping))));
-  for (const node of threads().flatMap(radixTreePreloaded)) known.add(node);
+  for (const node of allCpus().flatMap(radixTreePreloaded)) known.add(node);
   for (const head of urcuQueued()) known.add(containerOf(head, RadixTreeNode, 'rcuHead'));
   return unknown(machine.objectsOf(radixTreeNodeCachep), known);
 }

@@ -38,7 +38,7 @@ import {
 } from '@lockless/page/native';
 import { bioCachep, bioFree, cachedPages } from '@lockless/pagecache/native';
 import { radixTreeDelete, radixTreeTagClear, radixTreeTagSet } from '@lockless/radix-tree/native';
-import { allMappings, expectedReferences } from './account.js';
+import { allCpus, allMappings, expectedReferences } from './account.js';
 import { sweepBeyondSize } from './beyond-size.js';
 import { usedRecords } from './file-table.js';
 import { endBytes, setTransferrer, transferrer } from './frames.js';
@@ -125,8 +125,7 @@ function emptyPagevecs(): void {
 
 /** Gives every frame the count that its references make, and frees those that have none. *Returns* how many were lost. */
 function recount(): number {
-  const threads = Array.from({ length: peek(maxThreads) }, (_, cpu) => cpu);
-  const expected = expectedReferences(threads, false);
+  const expected = expectedReferences(allCpus(), false);
   const cached = new Set(allMappings().flatMap((mapping) => cachedPages(mapping).map(({ page }) => page)));
   const states = frameStates();
   const lost: Ptr<Page>[] = [];
