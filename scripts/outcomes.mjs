@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
 // Writes the tables of docs/native/outcomes.md from runs on this machine. Needs a build, and a machine that does nothing else.
-//   node scripts/outcomes.mjs [--seconds N] [--patience N] [--only litmus|scenarios|guards] [--kernel FOLDER]
+//   node scripts/outcomes.mjs [--seconds N] [--instances N] [--patience N] [--only litmus|scenarios|guards] [--kernel FOLDER]
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { basename, join } from 'node:path';
@@ -21,6 +21,7 @@ import { repositoryRoot } from './workspaces.mjs';
 
 const options = new Command('outcomes')
   .option('--seconds <n>', 'for each test', Number, 0.5)
+  .option('--instances <n>', 'for each scenario without noise, however long it takes', Number)
   .option('--patience <n>', 'for each guard that is left out, without noise and with it', Number, 20)
   .option('--kernel <folder>', "the kernel's tools/memory-model/litmus-tests")
   .option('--only <part>', 'litmus, scenarios or guards')
@@ -147,9 +148,11 @@ async function sensitivityRows(scenario) {
 async function scenarioPart() {
   /** @type {string[]} */
   const rows = [];
+  const { instances: wanted } = options;
+  const length = wanted === undefined ? { seconds } : { seconds: 3600, instances: wanted };
   for (const scenario of nativeScenarios()) {
     console.error(scenario);
-    const { outcomes, instances, holds, met } = await runScenario(scenario, { seconds });
+    const { outcomes, instances, holds, met } = await runScenario(scenario, length);
     const noisy = await runScenario(scenario, { seconds, noise: true });
     const seen = outcomes.map(({ outcome, count }) => {
       const other = noisy.outcomes.find((each) => each.outcome === outcome)?.count ?? 0;
@@ -158,8 +161,9 @@ async function scenarioPart() {
     const cells = [counted(instances), `${(100 * met).toFixed(0)} %`, counted(noisy.instances), seen.join('; ')];
     rows.push(`| ${[scenario, ...cells, holds && noisy.holds ? '0' : 'VIOLATED'].join(' | ')} |`);
   }
+  const long = wanted === undefined ? `${seconds} s each` : `${counted(wanted)} instances each`;
   return `
-${machine()}, ${seconds} s each without noise and with it; ${busy()}.
+${machine()}, ${long} without noise and ${seconds} s each with it; ${busy()}.
 
 | scenario | instances | met | with noise | outcomes (with noise) | claims broken |
 |---|--:|--:|--:|---|--:|

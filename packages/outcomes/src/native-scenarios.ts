@@ -5,6 +5,8 @@ import { Crew, type RunOptions, type Seen } from './crew.js';
 import { BROKEN, INSTANCES, SCENARIO_BYTES } from './scenario-cases.js';
 
 export interface ScenarioOptions extends RunOptions {
+  /** A run ends when it had so many, or up to a batch more, if its time does not end before. */
+  readonly instances?: number;
   /** Default: fast. */
   readonly table?: 'fast' | 'strict';
   /** Guards to leave out: is it noticed? Throws RangeError for one that there is not. */
@@ -60,7 +62,7 @@ const OUT = 1 << 20;
 
 /** Runs the program of a scenario on threads of its own. */
 export async function runScenario(name: string, options: ScenarioOptions = {}): Promise<ScenarioOutcome> {
-  const { table = 'fast', without = [], seed = 1, noise = false, untilViolated = false } = options;
+  const { table = 'fast', without = [], seed = 1, noise = false, untilViolated = false, instances: wanted } = options;
   const found = scenarios.find((scenario) => scenario.name === name);
   if (found === undefined) throw new RangeError(`no native scenario '${name}': one of ${nativeScenarios().join(', ')}`);
   const unknown = without.find((guard) => !guards().some((each) => each.name === guard));
@@ -70,6 +72,7 @@ export async function runScenario(name: string, options: ScenarioOptions = {}): 
     const shape = { threads: Object.keys(found.threads).length, instances: INSTANCES };
     const seen = await crew.run({ kind: 'scenario', name, seed }, shape, {
       ...options,
+      ...(wanted === undefined ? {} : { batches: Math.ceil(wanted / INSTANCES) }),
       ...(untilViolated ? { until: (outcome) => outcome.startsWith(BROKEN) } : {}),
     });
     const counts = new Map((found.mustReach ?? []).map((label): [string, number] => [label, 0]));

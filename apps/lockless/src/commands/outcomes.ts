@@ -8,6 +8,7 @@ import { OutcomesProgress } from '../progress.js';
 
 interface OutcomesFlags {
   seconds: number;
+  instances?: number;
   table: Exclude<TableName, 'plain'>;
   without: readonly string[];
   noise?: true;
@@ -25,6 +26,11 @@ export function outcomesCommand(io: Io, exit: Exit): Command {
     )
     .addArgument(new Argument('[scenario...]', 'by name; none: all that have a native build'))
     .addOption(new Option('--seconds <n>', 'how long each runs').argParser(wholeNumber(1, 86_400)).default(1))
+    .addOption(
+      new Option('--instances <n>', 'end when there were so many, if the seconds are not over before').argParser(
+        wholeNumber(1, 2 ** 31),
+      ),
+    )
     .addOption(
       new Option('--table <name>', "column of cpu's table of primitives")
         .choices(['fast', 'strict'] satisfies OutcomesFlags['table'][])
