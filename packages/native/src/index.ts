@@ -3,7 +3,7 @@ export type { AsyncTask } from './async-task.js';
 export type { DeathReport, LeftLock, LockRepair } from './deaths.js';
 export { NativeError, type NativeErrorCode } from './errors.js';
 export { repairList } from './leftovers.js';
-export { type Device, NativeMachine } from './machine.js';
+export { NativeMachine } from './machine.js';
 export {
   isShared,
   type MachineHandle,
@@ -14,4 +14,5 @@ export {
 } from './memory.js';
 export type { CacheStatistics } from './slab.js';
 export { canSleep, type WatchedWorker } from './surroundings.js';
+export type { Device } from './thread-engine.js';
 export type { ThreadStatus } from './threads.js';

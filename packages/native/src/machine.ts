@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: MIT
-import type { KmemCache, NativeEngine, Ptr, Ref, TaskStruct } from '@lockless/cpu/native';
-import { HELD_READ, HELD_UNSURE, installEngine, words as wordsHere } from '@lockless/cpu/native';
+import type { KmemCache, Ptr, Ref, TaskStruct } from '@lockless/cpu/native';
+import { installEngine, words as wordsHere } from '@lockless/cpu/native';
 import { AsyncTask } from './async-task.js';
-import { type DeathReport, Deaths, type LockRepair } from './deaths.js';
+import type { DeathReport, LockRepair } from './deaths.js';
 import { NativeError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
 import { Machine, machineWords, type NativeTask, VERSION } from './layout.js';
 import { Lifelines } from './lifelines.js';
-import { LockWaiting } from './lock-waiting.js';
 import { formatMemory, type MachineHandle, type MachineOptions, openMemory, type ThreadOptions } from './memory.js';
-import { Names } from './names.js';
-import { PublishedLayout } from './published-layout.js';
-import { allCaches, type CacheStatistics, Slab } from './slab.js';
-import { canSleep, onWorkerStart, servesEvents, type WatchedWorker } from './surroundings.js';
+import { allCaches, type CacheStatistics } from './slab.js';
+import { onWorkerStart, type WatchedWorker } from './surroundings.js';
 import { nativeTaskCache } from './task-cache.js';
-import { Tasks } from './tasks.js';
-import { ThisThread } from './this-thread.js';
-import { type ThreadStatus, Threads } from './threads.js';
+import { type Device, ThreadEngine } from './thread-engine.js';
+import type { ThreadStatus } from './threads.js';
 import { waitOnWord } from './wait-async.js';
-
-const SILENT_AFTER = 10_000;
-
-/** A device: does the request (a struct in the machine's words) some time, and then whatever its driver expects at the end. */
-export type Device = (request: number) => void;
 
 /**
  * The machine that native builds run on: one memory, shared by all threads, and what this thread needs to take part in it. A thread takes part in one machine
@@ -34,53 +25,29 @@ export type Device = (request: number) => void;
  * new Worker(file, { workerData: machine.share() });           // there: NativeMachine.attach(workerData)
  * ```
  */
-export class NativeMachine implements NativeEngine {
+export class NativeMachine {
   readonly words: Int32Array;
   /** Number of this thread: the CPU that it is to kernel-side code. */
   readonly cpu: number;
   /** Threads that may be attached at a time: what code that boots something for all CPUs wants to know. */
   readonly threads: number;
-  private readonly slots: Threads;
-  private readonly slab: Slab;
-  private readonly tasks: Tasks;
-  private readonly published: PublishedLayout;
-  private readonly names: Names;
-  private readonly locks: LockWaiting;
-  private readonly deaths: Deaths;
-  private readonly self: ThisThread;
+  private readonly engine: ThreadEngine;
   private readonly lifelines: Lifelines;
   private readonly listeners: ((report: DeathReport) => void)[] = [];
   private readonly abandoned: ((cpu: number) => void)[] = [];
-  private readonly devices: Device[] = [];
   private readonly heartbeat: Heartbeat;
   private readonly stopWatching: () => void;
 
-  private constructor(
-    words: Int32Array,
-    { name = '', mayBlock = !servesEvents(), silentAfter = SILENT_AFTER }: ThreadOptions,
-  ) {
+  private constructor(words: Int32Array, options: ThreadOptions) {
     if (wordsHere.length !== 0)
       throw new NativeError('ERR_ATTACHED', 'this thread takes part in a machine already: detach() it first');
+    this.engine = new ThreadEngine(words, options);
     this.words = words;
-    this.slots = new Threads(words);
-    this.threads = this.slots.limit;
-    this.slab = new Slab(words);
-    this.tasks = new Tasks(words, this.slots, this.slab, mayBlock && canSleep(), silentAfter);
-    this.published = new PublishedLayout(words);
-    this.names = new Names(this.slab, this.published);
-    this.locks = new LockWaiting(words, this.slots, this.names, canSleep(), silentAfter, (another) =>
-      this.self.watchLoop(another),
-    );
-    this.deaths = new Deaths(words, this.slots, this.tasks, this.names, this.slab, this.published, (cpu, call) =>
-      this.self.asCpu(cpu, call),
-    );
-    this.cpu = this.slots.claim(name);
-    this.self = new ThisThread(this, this.cpu, this.slots, this.deaths, this.names, silentAfter);
-    installEngine(this, this.self.local);
-    this.tasks.inherit();
+    this.cpu = this.engine.cpu;
+    this.threads = this.engine.slots.limit;
     this.lifelines = new Lifelines(words, this.cpu, (cpu) => this.lineFell(cpu));
     this.heartbeat = new Heartbeat(() => {
-      this.slots.beat(this.cpu);
+      this.engine.slots.beat(this.cpu);
       this.lifelines.look(this.threads);
     });
     this.stopWatching = onWorkerStart((worker) => this.watch(worker));
@@ -102,8 +69,8 @@ export class NativeMachine implements NativeEngine {
   private static begin(words: Int32Array, options: ThreadOptions): NativeMachine {
     const machine = new NativeMachine(words, options);
     try {
-      machine.deaths.transient(machine.cpu, true);
-      machine.published.agree();
+      machine.engine.deaths.transient(machine.cpu, true);
+      machine.engine.published.agree();
     } catch (error) {
       machine.detach();
       throw error;
@@ -113,7 +80,7 @@ export class NativeMachine implements NativeEngine {
 
   /** What other threads attach to. May be sent to any number of them. */
   share(): MachineHandle {
-    this.published.agree();
+    this.engine.published.agree();
     return { type: 'lockless-machine', version: VERSION, buffer: this.words.buffer as SharedArrayBuffer };
   }
 
@@ -121,37 +88,37 @@ export class NativeMachine implements NativeEngine {
   detach(): void {
     if (wordsHere !== this.words)
       throw new NativeError('ERR_ATTACHED', 'this thread does not take part in this machine');
-    const held = this.deaths.leftovers.recorded(this.cpu);
+    const held = this.engine.deaths.leftovers.recorded(this.cpu);
     if (held.length > 0) {
-      const names = held.map((entry) => this.names.describeLock(entry)).join(', ');
+      const names = held.map((entry) => this.engine.names.describeLock(entry)).join(', ');
       throw new NativeError(
         'ERR_ATTACHED',
-        `${this.slots.nameOf(this.cpu)} cannot detach while it holds or waits for ${names}`,
+        `${this.engine.slots.nameOf(this.cpu)} cannot detach while it holds or waits for ${names}`,
       );
     }
-    this.deaths.transient(this.cpu, true);
+    this.engine.deaths.transient(this.cpu, true);
     this.heartbeat.stop();
     this.stopWatching();
     installEngine(null);
-    this.slots.free(this.cpu);
+    this.engine.slots.free(this.cpu);
     this.lifelines.release();
   }
 
   /** The threads that take part. */
   allThreads(): readonly ThreadStatus[] {
-    return this.slots.all();
+    return this.engine.slots.all();
   }
 
   /** What a cache holds, of all caches that this thread knows and that hold something. */
   cacheStatistics(): readonly CacheStatistics[] {
     return allCaches()
-      .map(({ id }) => this.slab.statistics(id))
+      .map(({ id }) => this.engine.slab.statistics(id))
       .filter(({ made }) => made > 0);
   }
 
   /** The objects of a cache that are in use, by ascending address: for who looks for what the dead have left. Exact while nobody allocates. */
   objectsOf<S>(cache: KmemCache<S>): Generator<Ptr<S>> {
-    return this.slab.objects(cache.id) as Generator<number> as Generator<Ptr<S>>;
+    return this.engine.slab.objects(cache.id) as Generator<number> as Generator<Ptr<S>>;
   }
 
   /** Words that nobody has had yet. */
@@ -161,7 +128,7 @@ export class NativeMachine implements NativeEngine {
 
   /** The name of a word, for messages: `zone.lock`, `address_space@1310720.treeLock`. */
   describe(address: number): string {
-    return this.names.describe(address);
+    return this.engine.names.describe(address);
   }
 
   // Waiting.
@@ -170,12 +137,14 @@ export class NativeMachine implements NativeEngine {
   task(): AsyncTask {
     return new AsyncTask(
       {
-        asTask: (task, call) => this.self.asTask(task, call),
+        asTask: (task, call) => this.engine.self.asTask(task, call),
         sleepAsync: (task) =>
-          this.heartbeat.whileAsleep(() => this.tasks.sleepAsync(task as unknown as Ptr<NativeTask>, this.self)),
-        retire: (task) => this.tasks.retire(task as unknown as Ptr<NativeTask>),
+          this.heartbeat.whileAsleep(() =>
+            this.engine.tasks.sleepAsync(task as unknown as Ptr<NativeTask>, this.engine.self),
+          ),
+        retire: (task) => this.engine.tasks.retire(task as unknown as Ptr<NativeTask>),
       },
-      this.tasks.make(nativeTaskCache.id) as unknown as Ptr<TaskStruct>,
+      this.engine.tasks.make(nativeTaskCache.id) as unknown as Ptr<TaskStruct>,
     );
   }
 
@@ -191,13 +160,13 @@ export class NativeMachine implements NativeEngine {
     const { threadId } = worker;
     worker.once('exit', () => {
       if (wordsHere !== this.words) return;
-      for (const thread of this.slots.all()) if (thread.threadId === threadId) this.threadDied(thread.cpu);
+      for (const thread of this.engine.slots.all()) if (thread.threadId === threadId) this.threadDied(thread.cpu);
     });
   }
 
   /** A browser has taken a thread's lock away. Packages that this thread has not loaded may have something to clear away as well: who has loaded them does. */
   private lineFell(cpu: number): boolean {
-    if (!this.published.hasAll()) return false;
+    if (!this.engine.published.hasAll()) return false;
     this.threadDied(cpu);
     return true;
   }
@@ -208,9 +177,9 @@ export class NativeMachine implements NativeEngine {
    */
   threadDied(cpu: number): DeathReport | null {
     if (cpu === this.cpu) throw new RangeError('threadDied() of the thread that calls it');
-    return this.deaths.declare(cpu, (report) => {
-      for (const listener of this.abandoned) this.self.asCpu(cpu, () => listener(cpu));
-      for (const listener of this.listeners) this.self.asCpu(cpu, () => listener(report));
+    return this.engine.deaths.declare(cpu, (report) => {
+      for (const listener of this.abandoned) this.engine.self.asCpu(cpu, () => listener(cpu));
+      for (const listener of this.listeners) this.engine.self.asCpu(cpu, () => listener(report));
     });
   }
 
@@ -229,7 +198,7 @@ export class NativeMachine implements NativeEngine {
 
   /** Says how to put in order what locks of that name protect (`<struct>.<field>`, or the name of a static lock) when their holder died. */
   repairLock(name: string, repair: LockRepair): void {
-    this.deaths.repair(name, repair);
+    this.engine.deaths.repair(name, repair);
   }
 
   /**
@@ -240,61 +209,13 @@ export class NativeMachine implements NativeEngine {
     try {
       return call();
     } catch (error) {
-      if (this.self.recover()) for (const listener of this.abandoned) listener(this.cpu);
+      if (this.engine.self.recover()) for (const listener of this.abandoned) listener(this.cpu);
       throw error;
     }
   }
 
-  // Devices.
-
   /** Gives submitIo() a device. Its number is the same in every thread that adds its devices in the same order. */
   addDevice(device: Device): number {
-    return this.devices.push(device) - 1;
-  }
-
-  // The engine's side, for the native build of cpu.
-
-  allocate(cache: number): number {
-    return this.slab.allocate(cache);
-  }
-  release(cache: number, object: number): void {
-    this.slab.release(cache, object);
-  }
-  reserve(size: number): number {
-    return this.slab.reserve(size);
-  }
-  schedule(): void {
-    this.tasks.sleep(this.self);
-  }
-  wake(task: number, mask: number): boolean {
-    return this.tasks.wake(task as Ptr<TaskStruct>, mask);
-  }
-  relax(): void {
-    this.locks.relax();
-  }
-  takeSlowly(lock: number): void {
-    this.self.orForget(lock, () => this.locks.take(lock));
-  }
-  shareSlowly(lock: number): void {
-    this.self.orForget(lock | HELD_READ | HELD_UNSURE, () => this.locks.share(lock));
-  }
-  unshare(lock: number): number {
-    return this.locks.unshare(lock);
-  }
-  sleepOnLock(lock: number, value: number): void {
-    this.locks.sleep(lock, value);
-  }
-  notifyLock(lock: number, all: boolean): void {
-    this.locks.notify(lock, all);
-  }
-  submitIo(request: number, device: number): void {
-    const found = this.devices[device];
-    if (found === undefined)
-      throw new NativeError('ERR_ATTACHED', `this thread has no device ${device}: see addDevice()`);
-    Atomics.add(this.words, this.self.local.fence, 0);
-    found(request);
-  }
-  refuseSpoiltLock(entry: number): void {
-    this.self.refuseSpoiltLock(entry);
+    return this.engine.addDevice(device);
   }
 }

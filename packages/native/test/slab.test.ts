@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import {
+  engine,
   GFP_KERNEL,
   type KmemCache,
   kmemCacheAlloc,
@@ -112,7 +113,7 @@ describe('the slab allocator', () => {
     for (let object: Ptr<unknown>; (object = allocate(largeCache)) !== (0 as number); ) objects.push(object);
     expect(objects.length).toBeGreaterThan(1000);
     expect(machine.freeWords()).toBeLessThan(48);
-    expect(() => machine.reserve(100)).toThrow(
+    expect(() => engine.reserve(100)).toThrow(
       expect.objectContaining({ code: 'ERR_OUT_OF_MEMORY', message: expect.stringContaining('no room for 100 words') }),
     );
     kmemCacheFree(largeCache, objects[5]);
@@ -143,7 +144,7 @@ describe('a cache whose user died', () => {
 
   /** Has the slab die at its n-th store, holding the lock, and repairs; false: it did not come to so many. */
   function diesAt(stores: number, work: () => void): boolean {
-    const { slab } = machine as unknown as { slab: Inside };
+    const { slab } = (machine as unknown as { engine: { slab: Inside } }).engine;
     const { words: shared } = slab;
     let left = stores;
     slab.words = new Proxy(shared, {
