@@ -5,7 +5,7 @@ import { CheckError } from './errors.js';
 import type { Checkpoint } from './explore/checkpoint.js';
 import type { AccessSite, Execution } from './explore/execution.js';
 import { type ExploreCounts, type Explorer, explore } from './explore/explorer.js';
-import { Nondeterminism } from './explore/thread-engine.js';
+import { Nondeterminism } from './explore/nondeterminism.js';
 import { describeThrown, errorFinding, openLoopWords, outcomeFinding, stuckFinding } from './finding.js';
 import { leakFinding } from './leak.js';
 import type { Program } from './program.js';

@@ -6,7 +6,8 @@ import { elaborate } from '../src/elaborate.js';
 import { parseLitmus } from '../src/parse.js';
 import { Search } from '../src/search.js';
 import type { Graph } from '../src/search-graph.js';
-import { describe as describeExecution, executionsOf, type Program, type Step, sourceOf } from './brute-force.js';
+import { describe as describeExecution, executionsOf } from './brute-force.js';
+import { type Program, type Step, sourceOf } from './random-program.js';
 
 /** The executions that the search finds, in the words of the brute force. */
 function searched(source: string, model: MemoryModel): string[] {

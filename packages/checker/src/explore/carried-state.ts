@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { AccessSite } from './execution.js';
 import * as N from './node.js';
-import { Nondeterminism } from './thread-engine.js';
+import { Nondeterminism } from './nondeterminism.js';
 import type { Tryable } from './waits.js';
 
 /*

@@ -4,10 +4,10 @@ import { headsThatCarryState } from './carried-state.js';
 import type { AccessSite } from './execution.js';
 import { underEngine } from './machine.js';
 import * as N from './node.js';
+import { Nondeterminism } from './nondeterminism.js';
 import { keyOf } from './read-modify-write.js';
 import { Run } from './run.js';
 import type { ThreadEngine } from './thread-engine.js';
-import { Nondeterminism } from './thread-engine.js';
 import { loopsFrom } from './waits.js';
 
 const NOWHERE: AccessSite = { code: 0, frames: [] };

@@ -4,6 +4,7 @@ import { enterCpu, installEngine, KernelBug, PRIMITIVES, TaskStruct } from '@loc
 import type { AccessSite } from './execution.js';
 import type { Machine } from './machine.js';
 import * as N from './node.js';
+import { Nondeterminism } from './nondeterminism.js';
 import type { Run } from './run.js';
 import { Locations, type Scope } from './scope.js';
 import { Sites } from './stack.js';
@@ -278,14 +279,6 @@ export class ThreadEngine implements Engine {
       this.weakened.set(site, answer);
     }
     return answer;
-  }
-}
-
-/** The code did something else than before, although it was given the same values. */
-export class Nondeterminism extends Error {
-  constructor(access: string) {
-    super(`thread code is not a function of what it reads: at ${access} it did something else before`);
-    this.name = 'Nondeterminism';
   }
 }
 
