@@ -60,10 +60,11 @@ export const wrong = (error) =>
 
 /** Threads that die one after the other in one cache; the next one has the number of the one before, and goes on with what is per CPU. */
 export class Killer {
-  /** @param {{ module: string, workerModule: string }} where */
-  constructor({ module, workerModule }) {
+  /** Guards that the thread is to do without; for this one they are left out before `module` is loaded. @param {{ module: string, workerModule: string, without?: readonly string[] }} where */
+  constructor({ module, workerModule, without = [] }) {
     this.module = module;
     this.workerModule = workerModule;
+    this.without = without;
     this.disk = Disk.create(FILES, PAGES * PAGE);
     this.notes = Notes.create(PIECES);
     /** @type {FileCache | undefined} */
@@ -104,7 +105,7 @@ export class Killer {
   /** @returns {Thread} */
   spawn() {
     const control = new SharedArrayBuffer(8);
-    const workerData = { module: this.workerModule, control };
+    const workerData = { module: this.workerModule, without: this.without, control };
     const worker = new Worker(new URL('./deaths-worker.mjs', import.meta.url), { workerData, execArgv: [] });
     return {
       worker,

@@ -27,7 +27,7 @@ function point(value) {
   Atomics.wait(control, 1, turns++);
   return value;
 }
-/** @type {any} */ (globalThis).locklessPoint = point;
+Object.assign(globalThis, { locklessPoint: point, locklessWithout: workerData.without });
 const { FileCache } = await import(workerData.module);
 
 parentPort?.once('message', async ({ name, shared, disk: parts, notes: words, first, stride }) => {

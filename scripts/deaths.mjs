@@ -20,10 +20,12 @@ const options = new Command('deaths')
   .option('--real <n>', 'real deaths of each sequence, evenly spread', Number, 0)
   .option('--at <n>', 'one real death', Number)
   .option('--change <file-from-to...>', 'a file of dist, what it says once, and what it is to say', [])
+  .option('--without <guards...>', 'guards of kernel code to leave out: is it noticed?', [])
   .option('--problems <n>', 'end after so many', Number, 10)
   .parse()
   .opts();
 
+/** @type {any} */ (globalThis).locklessWithout = options.without;
 const cache = join(repositoryRoot, 'node_modules/.cache/lockless');
 mkdirSync(cache, { recursive: true });
 const copies = mkdtempSync(join(cache, 'deaths-'));
@@ -33,6 +35,7 @@ const changes = file === undefined ? [] : [{ file, from, to }];
 const killer = new ImageKiller({
   module: copyPackages(join(copies, 'plain'), { points: false, changes }),
   workerModule: copyPackages(join(copies, 'points'), { points: true, changes }),
+  without: options.without,
 });
 
 let problems = 0;
