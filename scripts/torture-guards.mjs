@@ -56,6 +56,16 @@ async function attempt(guard, hot) {
   return { noticed: true, text: `${seconds.toFixed(0)} s, ${operations} operations: ${what.slice(0, 160)}` };
 }
 
+/** The scenarios whose programs, on threads, notice that a guard is left out: the table of docs/native/outcomes.md. @param {string} guard */
+function noticedIn(guard) {
+  const rows = readFileSync(join(repositoryRoot, 'docs/native/outcomes.md'), 'utf8').split('\n');
+  const cells = rows.filter((row) => row.startsWith('| ')).map((row) => row.split('|').map((cell) => cell.trim()));
+  return cells
+    .filter(([, , without, ...found]) => without === guard && found.some((cell) => cell.startsWith('after ')))
+    .map(([, scenario]) => `\`${scenario}\``)
+    .join(', ');
+}
+
 /** @type {string[]} */
 const rows = [];
 let noticed = 0;
@@ -64,6 +74,7 @@ for (const guard of options.only ?? (await guards())) {
   const all = hot.noticed || options.quick ? null : await attempt(guard, false);
   if (hot.noticed || all?.noticed) noticed++;
   const cells = [guard, ...[hot, all].map((run) => (run === null ? '' : `${run.noticed ? '' : 'not in '}${run.text}`))];
+  cells.push(noticedIn(guard));
   rows.push(`| ${cells.join(' | ')} |`);
 }
 const [processor] = cpus();
@@ -71,8 +82,8 @@ const generated = `
 Node ${process.versions.node}, ${cpus().length} × ${processor?.model.trim() || 'an unnamed processor'}, ${options.seconds} s for each run; on average ${loadavg()[1]?.toFixed(0)} threads wanted a processor.
 ${noticed} of ${rows.length} are noticed.
 
-| without | hot blocks | all operations |
-|---|---|---|
+| without | hot blocks | all operations | noticed by lockless outcomes, in |
+|---|---|---|---|
 ${rows.join('\n')}
 `;
 if (options.only !== undefined) console.log(generated);
