@@ -32,6 +32,9 @@ const options = new Command('campaign')
   .option('--memory <percent>', 'memory as a share of the footprint; without it there is plenty', Number)
   .option('--swap <percent>', 'a swap area, as a share of the footprint; without it there is none', Number)
   .option('--rmaps <list>', 'reverse mappings', list, ['anon-vma'])
+  .option('--thp-order <n>', 'huge pages of so many pages, as a power of two; without it there are none', Number)
+  .option('--thp-tails <list>', 'how references to parts of huge pages are counted', list, ['tail-mapcount'])
+  .option('--beside <list>', 'what goes on beside the program: migrate, guest', list, [])
   .option('--inject <list>', 'kinds of faults to inject, separated by commas', list, [])
   .option('--rate <share>', 'how often each is injected', Number, 0.01)
   .option('--neighbours <n>', 'other processes beside the program', Number, 0)
@@ -41,6 +44,11 @@ const options = new Command('campaign')
   .parse()
   .opts();
 
+const hugePages =
+  options.thpOrder === undefined
+    ? [{}]
+    : options.thpTails.map((thpTails) => ({ thp: 'always', thpOrder: options.thpOrder, thpTails }));
+
 function* configurations() {
   const memory = options.memory === undefined ? { pages: 65536 } : { percent: options.memory };
   const swap = options.swap === undefined ? {} : { swap: { percent: options.swap } };
@@ -49,20 +57,24 @@ function* configurations() {
     for (const path of options.recordings) {
       for (const model of options.models) {
         for (const cpus of options.cpus) {
-          for (const rmap of options.rmaps)
-            yield {
-              path,
-              name: basename(path, '.lkr.gz'),
-              cpus,
-              model,
-              seed,
-              memory,
-              ...swap,
-              ...(rmap === 'anon-vma' ? {} : { rmap }),
-              inject,
-              without: options.without === undefined ? [] : [options.without],
-              neighbours: options.neighbours,
-            };
+          for (const rmap of options.rmaps) {
+            for (const huge of hugePages)
+              yield {
+                path,
+                name: basename(path, '.lkr.gz'),
+                cpus,
+                model,
+                seed,
+                memory,
+                ...swap,
+                ...(rmap === 'anon-vma' ? {} : { rmap }),
+                ...huge,
+                ...Object.fromEntries(options.beside.map((name) => [name, true])),
+                inject,
+                without: options.without === undefined ? [] : [options.without],
+                neighbours: options.neighbours,
+              };
+          }
         }
       }
     }

@@ -11,7 +11,8 @@ import { pinsUnderRcu } from './gp-cookie.js';
  * - `grace-period`: the same, and a split waits until a grace period has passed since the allocation: seed 3, never merged.
  * - `tail-mapcount`: in the tail's _mapcount, its count stays 0: 70b50f94f1 (3.2).
  */
-export type TailDesign = 'tail-count' | 'grace-period' | 'tail-mapcount';
+export const TAIL_DESIGNS = ['tail-mapcount', 'grace-period', 'tail-count'] as const;
+export type TailDesign = (typeof TAIL_DESIGNS)[number];
 
 /** When a fault maps a huge page: never, everywhere, or where MADV_HUGEPAGE was said. */
 export type TransparentHugePages = 'never' | 'always' | 'madvise';
@@ -20,7 +21,7 @@ export interface HugePageOptions {
   readonly mode: TransparentHugePages;
   /** Pages of a huge page, as a power of two: 9 (2 MiB) by default; less for tests. */
   readonly order?: number;
-  readonly tails?: TailDesign;
+  readonly tails?: TailDesign | undefined;
   /** A read of untouched memory maps a huge page of zeros that all share (3.8 and later). Default: it gives a huge page. */
   readonly zeroPage?: boolean;
   /** A write to a huge page that others map too copies all of it (default; before 5.8), or splits it and copies the one page. */
@@ -51,7 +52,7 @@ export const sharedWritesSplit = (): boolean => peek(splitsOnWrite) !== 0;
 
 /** Throws RangeError for what a page table or the allocator has no place for. */
 export function configureHugePages(options: HugePageOptions): void {
-  const { mode: when, order = 9, tails = 'tail-mapcount', sharedWrites = 'copy' } = options;
+  const { mode: when, order = 9, tails = TAIL_DESIGNS[0], sharedWrites = 'copy' } = options;
   if (!Number.isInteger(order) || order < 1 || order >= Math.min(MAX_ORDER, 10))
     throw new RangeError(`huge pages of 2^${order} pages: need 2^1 to 2^9`);
   poke(mode, { never: NEVER, always: ALWAYS, madvise: MADVISE }[when]);

@@ -2,6 +2,7 @@
 export { changeHugePmd, moveHugePmd } from './change-huge-pmd.js';
 export * from './config.js';
 export { copyHugePmd, type HugeCopy } from './copy-huge-pmd.js';
+export { hugeCountsAgree } from './counts-inspect.js';
 export { pageGetGpCookie } from './gp-cookie.js';
 export {
   doHugePmdAnonymousPage,

@@ -8,6 +8,7 @@ import {
   type Op,
   type Ptr,
   peek,
+  poke,
   runSequentially,
   store,
 } from '@lockless/cpu';
@@ -28,11 +29,17 @@ import {
 import { bootRcuEvents } from '@lockless/rcu';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { configureHugePages, nthPage, splitHugePageRefcount, type TailDesign } from '../src/index.js';
+import {
+  configureHugePages,
+  hugeCountsAgree,
+  nthPage,
+  splitHugePageRefcount,
+  TAIL_DESIGNS,
+  type TailDesign,
+} from '../src/index.js';
 
 const ORDER = 2;
 const PAGES = 1 << ORDER;
-const DESIGNS: readonly TailDesign[] = ['tail-count', 'grace-period', 'tail-mapcount'];
 
 type Step = { readonly do: 'pin' | 'get' | 'put'; readonly page: number } | { readonly do: 'split' };
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -98,7 +105,7 @@ function* unmap(block: Block): Op<void> {
   }
 }
 
-describe.each(DESIGNS)('pins of a compound page, %s', (design) => {
+describe.each(TAIL_DESIGNS)('pins of a compound page, %s', (design) => {
   it('each is counted where it belongs, before and after a split, and the last one frees', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
@@ -108,6 +115,7 @@ describe.each(DESIGNS)('pins of a compound page, %s', (design) => {
           for (const step of steps) {
             yield* block.apply(step);
             expect(block.counts()).toEqual(block.expected(design));
+            expect(hugeCountsAgree()).toBeNull();
           }
           yield* unmap(block);
           for (const [page, pins] of block.pins.entries()) {
@@ -129,6 +137,28 @@ describe.each(DESIGNS)('pins of a compound page, %s', (design) => {
         yield* putPage(nthPage(block.head, 1));
       }),
     ).toThrow(KernelBug);
+  });
+});
+
+describe('what is wrong with a huge page is told', () => {
+  it.each([
+    [
+      'a pin that the head does not count',
+      /2 mappings and 1 pins/,
+      'tail-mapcount',
+      (tail: Ptr<Page>) => poke(Page._mapcount(tail), 0),
+    ],
+    ['a reference to a tail', /nobody can have: 1/, 'tail-mapcount', (tail: Ptr<Page>) => poke(Page._count(tail), 1)],
+    ['a tail of nobody', /does not know its head/, 'grace-period', (tail: Ptr<Page>) => poke(Page.flags(tail), 0)],
+  ] as const)('%s', (_name, told, design, harm) => {
+    runSequentially(function* () {
+      const { head } = yield* newBlock(design);
+      yield* getPage(head);
+      yield* atomicSet(Page._mapcount(head), 1);
+      expect(hugeCountsAgree()).toBeNull();
+      harm(nthPage(head, 2));
+      expect(hugeCountsAgree()).toMatch(told);
+    });
   });
 });
 

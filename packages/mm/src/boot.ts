@@ -38,7 +38,12 @@ import {
 import { type RmapDesign, selectReverseMapping } from '@lockless/rmap';
 import { type MmOptions, MODERN_MM, mmOptionsInit } from './mm-options.js';
 
-export type { TransparentHugePages } from '@lockless/huge-memory';
+export {
+  hugeCountsAgree,
+  TAIL_DESIGNS,
+  type TailDesign,
+  type TransparentHugePages,
+} from '@lockless/huge-memory';
 export { RMAP_DESIGNS, type RmapDesign, type RmapStatistics, rmapStatistics } from '@lockless/rmap';
 
 export interface BootOptions extends PagecacheOptions {

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { FunctionPointer, Op, Ptr } from '@lockless/cpu';
-import { atomicAdd, atomicDec, atomicInc, atomicRead, bugOn, functionPointer, readOnce, vmBugOn } from '@lockless/cpu';
+import {
+  atomicAdd,
+  atomicDec,
+  atomicInc,
+  atomicRead,
+  bugOn,
+  functionPointer,
+  peek,
+  readOnce,
+  vmBugOn,
+} from '@lockless/cpu';
 import { Page } from '@lockless/mm-types';
 import {
   compoundLock,
@@ -53,6 +63,8 @@ export const pinsInTailCount: TailPins = {
     yield* atomicAdd(mappings + 1, Page._count(tail));
     return pins;
   },
+  // Which of them its head counts (already, or at all) cannot be told from outside.
+  inspect: () => ({ noted: 0, stray: 0 }),
 };
 
 /**
@@ -89,6 +101,7 @@ const pinsInTailMapcount: TailPins = {
     yield* atomicAdd(mappings + pins + 1, Page._count(tail));
     return pins;
   },
+  inspect: (tail) => ({ noted: peek(Page._mapcount(tail)) + 1, stray: peek(Page._count(tail)) }),
 };
 
 /** The designs that need nothing but this package. */

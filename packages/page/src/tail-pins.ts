@@ -23,6 +23,8 @@ export interface TailPins {
    * *Returns* how many pins the head must not count any more.
    */
   readonly settle: (head: Ptr<Page>, tail: Ptr<Page>, mappings: number) => Op<number>;
+  /** Looked at from outside, at any moment: pins that the head counts as well, and references in the tail's count that nobody can have. */
+  readonly inspect: (tail: Ptr<Page>) => { readonly noted: number; readonly stray: number };
 }
 
 const selected: Ref<FunctionPointer<TailPins>> = defineWord('tail_pins');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-export { RMAP_DESIGNS, type RmapDesign } from '@lockless/mm';
+export { RMAP_DESIGNS, type RmapDesign, TAIL_DESIGNS, type TailDesign } from '@lockless/mm';
 export { AddressMap } from './address-map.js';
 export { footprint } from './footprint.js';
 export {

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { type KernelConfig, kmemCacheOf, type Op, type Ptr, STATIC_WORDS, type TaskStruct } from '@lockless/cpu';
-import { backgroundTasks, boot, diskInterrupt, machineHooks, mmInvariants, shutdown } from '@lockless/mm';
+import {
+  backgroundTasks,
+  boot,
+  diskInterrupt,
+  hugeCountsAgree,
+  machineHooks,
+  mmInvariants,
+  shutdown,
+} from '@lockless/mm';
 import { Bio, DISK_DEVICE, Inode, Page } from '@lockless/mm-types';
 import { attachBlockMap, BackingStore, pagesKnowTheirPlace, setPageCacheObserver } from '@lockless/pagecache';
 import { rcuStatistics } from '@lockless/rcu';
@@ -99,6 +107,8 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   };
   const guest = spawnProgram(machine, world, tracker, onOperation, options);
   addInvariants(machine, world);
+  if (options.thp !== undefined && options.thp !== 'never')
+    machine.addInvariant({ name: 'huge-counts-agree', everyTicks: 4, atEnd: true, check: hugeCountsAgree });
   if (guest !== null) machine.addInvariant(guest.invariant);
   return { machine, tracker, sampler, lanes, disk, bookkeeping, added, removed };
 }
@@ -120,7 +130,7 @@ function bootOptions(
   return {
     generation: options.generation ?? 'freeze-refs',
     rmap: options.rmap ?? 'anon-vma',
-    transparentHugePages: { mode: options.thp ?? 'never', order: options.thpOrder ?? 9 },
+    transparentHugePages: { mode: options.thp ?? 'never', order: options.thpOrder ?? 9, tails: options.thpTails },
     kernel: KERNELS[options.build ?? 'smp'],
     without: options.without ?? [],
     readahead: { model: '6.18', largeFolios: true, ...(window > 0 ? { raPages: window } : {}) },

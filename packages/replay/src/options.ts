@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { FaultKind } from '@lockless/cpu';
 import { guards } from '@lockless/cpu';
-import type { RmapDesign, TransparentHugePages } from '@lockless/mm';
+import type { RmapDesign, TailDesign, TransparentHugePages } from '@lockless/mm';
 import type { Generation } from '@lockless/pagecache';
 
 /** Simulated memory: frames, or a share of what the program needs. */
@@ -29,6 +29,8 @@ export interface SimulateOptions {
   readonly thp?: TransparentHugePages;
   /** Pages of a huge page, as a power of two, 1 to 9; default 9. */
   readonly thpOrder?: number;
+  /** How references to the tails of a huge page are counted, and what a split relies on; default tail-mapcount. With huge pages only. */
+  readonly thpTails?: TailDesign;
   /** Probabilities, 0 to 1. */
   readonly inject?: Readonly<Partial<Record<FaultKind, number>>>;
   /** Guards of the kernel's protocols (cpu's guards()) to leave out. */
@@ -66,7 +68,9 @@ export function checkBuild({ build = 'smp', cpus = 4 }: SimulateOptions): void {
 }
 
 /** Throws {@link SimulationInputError} when huge pages cannot be found again. */
-export function checkHugePages({ thp = 'never', rmap = 'anon-vma' }: SimulateOptions): void {
+export function checkHugePages({ thp = 'never', thpTails, rmap = 'anon-vma' }: SimulateOptions): void {
+  if (thp === 'never' && thpTails !== undefined)
+    throw new SimulationInputError(`nothing has tails (${thpTails}) where there are no huge pages`);
   if (thp === 'never' || rmap === 'anon-vma') return;
   throw new SimulationInputError(`huge pages (${thp}) are found through anon-vma, not by ${rmap}`);
 }

@@ -105,7 +105,7 @@ function facts({ configuration: c, recording, ...run }: RunResult): (readonly [s
     ],
     [
       'Machine',
-      `${plural(c.cpus, 'CPU')}, ${mebibytes(c.memoryPages)} of memory${c.swapPages > 0 ? `, ${mebibytes(c.swapPages)} of swap` : ''}, memory model ${c.model}, ${c.scheduler} scheduling, page cache ${c.generation}, reverse mapping ${c.rmap}${c.thp === undefined ? '' : `, huge pages ${c.thp}`}${c.build === 'smp' ? '' : `, build ${c.build}`}, seed ${c.seed}`,
+      `${plural(c.cpus, 'CPU')}, ${mebibytes(c.memoryPages)} of memory${c.swapPages > 0 ? `, ${mebibytes(c.swapPages)} of swap` : ''}, memory model ${c.model}, ${c.scheduler} scheduling, page cache ${c.generation}, reverse mapping ${c.rmap}${c.thp === undefined ? '' : `, huge pages ${c.thp}${c.thpTails === undefined ? '' : `, tails ${c.thpTails}`}`}${c.build === 'smp' ? '' : `, build ${c.build}`}, seed ${c.seed}`,
     ],
     ...(injected.length > 0 ? [['Injecting', injected.join(', ')] as const] : []),
     ...(c.without.length === 0 ? [] : [['Without', c.without.join(', ')] as const]),

@@ -53,6 +53,8 @@ export interface RunConfiguration {
   readonly rmap: string;
   /** Where faults map huge pages, unless nowhere. */
   readonly thp?: string;
+  /** How references to their tails are counted, where there are huge pages. */
+  readonly thpTails?: string;
   /** How the kernel is built: `smp`, `up-preempt`, `up`. */
   readonly build: string;
   readonly inject: Readonly<Record<string, number>>;

@@ -65,7 +65,7 @@ function headline(result: RunResult, layout: Layout): string[] {
       `${c.scheduler} scheduling`,
       `page cache ${c.generation}`,
       `reverse mapping ${c.rmap}`,
-      ...(c.thp === undefined ? [] : [`huge pages ${c.thp}`]),
+      ...(c.thp === undefined ? [] : [`huge pages ${c.thp}${c.thpTails === undefined ? '' : `, tails ${c.thpTails}`}`]),
       ...(c.build === 'smp' ? [] : [`build ${c.build}`]),
       `seed ${c.seed}`,
     ]),

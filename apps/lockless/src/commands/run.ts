@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { readRecording } from '@lockless/recording';
-import type { RmapDesign, SimulateOptions } from '@lockless/replay';
-import { RMAP_DESIGNS, SimulationInputError, simulate } from '@lockless/replay';
+import type { RmapDesign, SimulateOptions, TailDesign } from '@lockless/replay';
+import { RMAP_DESIGNS, SimulationInputError, simulate, TAIL_DESIGNS } from '@lockless/replay';
 import type { RunResult } from '@lockless/report';
 import { renderHtml, renderSummary } from '@lockless/report';
 import { Argument, Command, Option } from 'commander';
@@ -24,6 +24,7 @@ interface RunFlags {
   rmap: RmapDesign;
   thp: 'never' | 'always' | 'madvise';
   thpOrder: number;
+  thpTails?: TailDesign;
   build: 'smp' | 'up-preempt' | 'up';
   inject?: Injection;
   without?: readonly string[];
@@ -90,6 +91,12 @@ export function runCommand(io: Io, exit: Exit): Command {
     )
     .addOption(
       new Option('--thp-order <n>', 'pages of a huge page, as a power of two').argParser(wholeNumber(1, 9)).default(9),
+    )
+    .addOption(
+      new Option(
+        '--thp-tails <name>',
+        'references to a part of a huge page: in its _mapcount (3.2; the default), in its count with splits that wait for a grace period (the series of 2011), or in its count (3.1)',
+      ).choices(TAIL_DESIGNS),
     )
     .addOption(
       new Option('--build <name>', 'how the kernel is built: for many CPUs, or for one, with preemption or without')
@@ -172,6 +179,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     rmap,
     thp,
     thpOrder,
+    thpTails,
     build,
     inject,
     without,
@@ -191,6 +199,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     rmap,
     thp,
     thpOrder,
+    ...(thpTails === undefined ? {} : { thpTails }),
     build,
     inject: inject ?? {},
     without: without ?? [],
