@@ -5,15 +5,11 @@ import * as mmTypes from '@lockless/mm-types';
 import { type Edit, loadMutant } from '@lockless/mutant';
 import type { MemoryModel } from '@lockless/simulator';
 import { describe, expect, it } from 'vitest';
-import {
-  allocatorStress,
-  lruStress,
-  type Options,
-  type PageApi,
-  pageLockStress,
-  speculation,
-  wrongIn,
-} from './machine.js';
+import { allocatorStress } from './allocator-stress.js';
+import { lruStress } from './lru-stress.js';
+import { type Options, type PageApi, wrongIn } from './machine.js';
+import { pageLockStress } from './page-lock-stress.js';
+import { speculation } from './speculation.js';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const imports = { '@lockless/cpu': cpu, '@lockless/mm-types': mmTypes };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, SequentialOptions } from '@lockless/cpu';
-import { SequentialEngine, STATIC_WORDS } from '@lockless/cpu';
-import { type FreeAreaOptions, freeAreaInit, zonePageState } from '../src/index.js';
+import type { Op, Ptr, SequentialOptions } from '@lockless/cpu';
+import { NULL, SequentialEngine, STATIC_WORDS } from '@lockless/cpu';
+import type { Page } from '@lockless/mm-types';
+import { allocPage, type FreeAreaOptions, freeAreaInit, zonePageState } from '../src/index.js';
 import { FreeArea, freeArea, MAX_ORDER } from '../src/mmzone.js';
 
 export interface OneCpu {
@@ -29,3 +30,18 @@ export const freeLists = ({ engine }: OneCpu): number[] =>
   Array.from({ length: MAX_ORDER }, (_, order) => engine.words[FreeArea.nrFree(freeArea(order))]!);
 
 export const freePagesExactly = (machine: OneCpu): number => machine.look(() => zonePageState().nr_free_pages);
+
+export const must = (page: Ptr<Page> | 0): Ptr<Page> => {
+  if (page === NULL) throw new Error('no page');
+  return page;
+};
+
+/** Allocates until there is no more. */
+export function* takeAll(gfp: number): Op<Ptr<Page>[]> {
+  const pages: Ptr<Page>[] = [];
+  for (;;) {
+    const page = yield* allocPage(gfp);
+    if (page === NULL) return pages;
+    pages.push(page);
+  }
+}

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { describe, expect, it } from 'vitest';
 import * as api from '../src/index.js';
-import { allocatorStress, lruStress, pageLockStress, speculation, wrongIn } from './machine.js';
+import { allocatorStress } from './allocator-stress.js';
+import { lruStress } from './lru-stress.js';
+import { wrongIn } from './machine.js';
+import { pageLockStress } from './page-lock-stress.js';
+import { speculation } from './speculation.js';
 
 const models = ['sc', 'tso', 'weak'] as const;
 const sizes = [2, 4, 8].flatMap((cpus) => models.map((model) => ({ cpus, model })));

@@ -1,45 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ref, SequentialEngine } from '@lockless/cpu';
-import { GFP_KERNEL, KernelBug } from '@lockless/cpu';
+import type { Op, Ref } from '@lockless/cpu';
+import { GFP_KERNEL } from '@lockless/cpu';
 import { ENOMEM, RADIX_TREE_MAP_SHIFT, RADIX_TREE_MAP_SIZE } from '@lockless/mm-types';
 import { expect } from 'vitest';
-import type * as RadixTree from '../src/index.js';
+import { type Case, deleteAll, insertAll, inTree, MAX, type Tree, tagOf } from './kernel-case.js';
 import { itemAt, machine, randomFrom, run, settle, tree, verifyTree } from './tree.js';
-
-/** The package under test, or a mutant of it. */
-export type Tree = typeof RadixTree;
-type Case = (t: Tree) => void;
 
 const DIRTY = 0;
 const TOWRITE = 1;
-/** `~0UL`. */
-const MAX = 2 ** 32 - 1;
-
-/** A machine on which no single call goes on for more accesses than any case here needs: tagged lookups of a broken tree go round for ever. */
-function guarded(): SequentialEngine {
-  let accesses = 0;
-  return machine({
-    onAccess: () => {
-      if (++accesses > 1_200_000) throw new KernelBug('livelock', 'a tree operation that does not end');
-    },
-  });
-}
-
-function inTree(body: () => Op<void>): void {
-  const engine = guarded();
-  run(engine, body);
-  settle(engine);
-}
-
-function* insertAll(t: Tree, from: number, to: number): Op<void> {
-  for (let index = from; index < to; index++) expect(yield* t.radixTreeInsert(tree, index, itemAt(index))).toBe(0);
-}
-function* deleteAll(t: Tree, from: number, to: number): Op<void> {
-  for (let index = from; index < to; index++) expect(yield* t.radixTreeDelete(tree, index)).toBe(itemAt(index));
-}
-function* tagOf(t: Tree, index: number): Op<[boolean, boolean]> {
-  return [yield* t.radixTreeTagGet(tree, index, 0), yield* t.radixTreeTagGet(tree, index, 1)];
-}
 
 /** regression2.c: a tagged lookup that never returned, because a tag was set where nothing is tagged. */
 export const regression2: Case = (t) =>
@@ -80,90 +48,6 @@ export const regression3: Case = (t) => {
       expect(seen).toEqual([itemAt(0), itemAt(1)]);
     });
   }
-};
-
-/** tag_check.c: simple_checks(). 10,000 indexes in the kernel, 1,000 here. */
-export const simpleTagChecks: Case = (t) => {
-  for (const tag of [0, 1]) {
-    inTree(function* () {
-      for (let index = 0; index < 1000; index++) yield* simpleTagCheck(t, index, tag);
-      verifyTree(tree);
-    });
-  }
-};
-
-function* simpleTagCheck(t: Tree, index: number, tag: number): Op<void> {
-  expect(yield* t.radixTreeTagGet(tree, index, tag)).toBe(false);
-  yield* t.radixTreeInsert(tree, index, itemAt(index));
-  expect(yield* t.radixTreeTagGet(tree, index, tag)).toBe(false);
-  yield* t.radixTreeTagSet(tree, index, tag);
-  expect(yield* t.radixTreeTagGet(tree, index, tag)).toBe(true);
-  const { tagged } = yield* t.radixTreeRangeTagIfTagged(tree, index, MAX, 10, tag, 1 - tag);
-  expect(tagged).toBe(1);
-  expect(yield* tagOf(t, index)).toEqual([true, true]);
-  expect(yield* t.radixTreeDelete(tree, index)).toBe(itemAt(index));
-  yield* t.radixTreeInsert(tree, index, itemAt(index));
-  expect(yield* tagOf(t, index)).toEqual([false, false]);
-  expect(yield* t.radixTreeDelete(tree, index)).toBe(itemAt(index));
-  expect(yield* t.radixTreeDelete(tree, index)).toBe(0);
-}
-
-/** tag_check.c: extend_checks(): tags go up with a tree that is raised, and survive its lowering. */
-export const extendTagChecks: Case = (t) =>
-  inTree(function* () {
-    yield* t.radixTreeInsert(tree, 43, itemAt(43));
-    yield* t.radixTreeTagSet(tree, 43, 0);
-    yield* t.radixTreeInsert(tree, 1_000_000, itemAt(1_000_000));
-    expect(yield* t.radixTreeTagGet(tree, 43, 0)).toBe(true);
-    yield* t.radixTreeInsert(tree, 0, itemAt(0));
-    yield* t.radixTreeTagSet(tree, 0, 0);
-    yield* t.radixTreeDelete(tree, 1_000_000);
-    expect(yield* t.radixTreeTagGet(tree, 43, 0)).toBe(true);
-    yield* t.radixTreeDelete(tree, 43);
-    expect(yield* t.radixTreeTagGet(tree, 43, 0)).toBe(false);
-    expect(yield* t.radixTreeTagGet(tree, 0, 0)).toBe(true);
-    expect(yield* t.radixTreeGangLookupTag(tree, 0, 10, 0)).toEqual([itemAt(0)]);
-    verifyTree(tree);
-  });
-
-/** tag_check.c: contract_checks(). */
-export const contractTagChecks: Case = (t) =>
-  inTree(function* () {
-    const at = 1 << RADIX_TREE_MAP_SHIFT;
-    yield* insertAll(t, at, at + 2);
-    yield* t.radixTreeTagSet(tree, at, 0);
-    yield* t.radixTreeTagSet(tree, at, 1);
-    yield* t.radixTreeTagSet(tree, at + 1, 0);
-    yield* t.radixTreeDelete(tree, at + 1);
-    yield* t.radixTreeTagClear(tree, at, 1);
-    expect(yield* t.radixTreeGangLookupTag(tree, 0, 1, 0)).toEqual([itemAt(at)]);
-    expect(yield* t.radixTreeGangLookupTag(tree, 0, 1, 1)).toEqual([]);
-    expect(yield* tagOf(t, at)).toEqual([true, false]);
-    verifyTree(tree);
-  });
-
-/** tag_check.c: single_check(). */
-export const singleTagCheck: Case = (t) =>
-  inTree(function* () {
-    yield* t.radixTreeInsert(tree, 0, itemAt(0));
-    yield* t.radixTreeTagSet(tree, 0, 0);
-    expect(yield* t.radixTreeGangLookupTag(tree, 0, 10, 0)).toEqual([itemAt(0)]);
-    expect(yield* t.radixTreeGangLookupTag(tree, 1, 10, 0)).toEqual([]);
-    expect(yield* t.radixTreeRangeTagIfTagged(tree, 0, 10, 10, 0, 1)).toEqual({ tagged: 1, next: 11 });
-    expect(yield* t.radixTreeGangLookupTag(tree, 0, 10, 1)).toEqual([itemAt(0)]);
-  });
-
-/** tag_check.c: leak_check(). */
-export const leakCheck: Case = (t) => {
-  const engine = guarded();
-  run(engine, function* () {
-    for (const index of [1_000_000, 0, MAX]) {
-      yield* t.radixTreeInsert(tree, index, itemAt(5));
-      expect(yield* t.radixTreeDelete(tree, index)).toBe(itemAt(5));
-    }
-  });
-  settle(engine);
-  expect(engine.heap.live[t.radixTreeNodeCachep.id] ?? 0).toBe(0);
 };
 
 /** main.c: __gang_check(). */

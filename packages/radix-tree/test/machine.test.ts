@@ -7,7 +7,7 @@ import * as rcu from '@lockless/rcu';
 import type { MachineOptions, RunOutcome } from '@lockless/simulator';
 import { describe, expect, it } from 'vitest';
 import * as radixTree from '../src/index.js';
-import type { Tree } from './kernel-suite.js';
+import type { Tree } from './kernel-case.js';
 import { iterationCheck, regression1, regression4 } from './machine.js';
 
 /** A longer campaign: docs/testing.md. */

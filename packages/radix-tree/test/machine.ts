@@ -27,7 +27,7 @@ import {
 import { RcuHead } from '@lockless/mm-types';
 import { callRcu, rcuBarrier, rcuHooks, rcuInit, rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import { Machine, type MachineOptions, type RunOutcome } from '@lockless/simulator';
-import type { Tree } from './kernel-suite.js';
+import type { Tree } from './kernel-case.js';
 import { randomFrom, tree, verifyTree } from './tree.js';
 
 /** Stand-in for struct page, freed after a grace period as the kernel's test does. */

@@ -3,7 +3,7 @@ import type { Op, Ref } from '@lockless/cpu';
 import { EEXIST } from '@lockless/mm-types';
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { Tree } from './kernel-suite.js';
+import type { Tree } from './kernel-case.js';
 import { itemAt, machine, run, settle, tree, verifyTree } from './tree.js';
 
 const MAX = 2 ** 32 - 1;

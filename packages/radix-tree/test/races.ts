@@ -15,7 +15,7 @@ import {
 import { rcuInit, rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import { expect } from 'vitest';
 import { everySchedule } from './interleave.js';
-import type { Tree } from './kernel-suite.js';
+import type { Tree } from './kernel-case.js';
 import { itemAt, tree } from './tree.js';
 
 /** Stand-in for struct page: what find_get_pages() looks at. */

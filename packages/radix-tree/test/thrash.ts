@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op } from '@lockless/cpu';
 import { expect } from 'vitest';
-import type { Tree } from './kernel-suite.js';
+import type { Tree } from './kernel-case.js';
 import { itemAt, machine, randomFrom, run, tree, verifyTree } from './tree.js';
 
 const ABSENT = 0;
