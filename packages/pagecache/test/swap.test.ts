@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Access, Op, Ptr, Ref } from '@lockless/cpu';
-import { GFP_KERNEL, KernelBug, NULL, peek, poke } from '@lockless/cpu';
+import type { Ptr } from '@lockless/cpu';
+import { GFP_KERNEL, NULL } from '@lockless/cpu';
 import { Page, PG_DIRTY } from '@lockless/mm-types';
 import {
-  allocPage,
   clearPageDirty,
   frameStates,
   freeHotColdPage,
@@ -14,29 +13,10 @@ import {
   pageSwapCache,
   pageToPfn,
   putPage,
-  setPageUptodate,
   testSetPageWriteback,
   unlockPage,
 } from '@lockless/page';
-import {
-  isMigrationEntry,
-  isSwapPte,
-  isWriteMigrationEntry,
-  MAX_SWAPFILES,
-  makeMigrationEntry,
-  migrationEntryToPage,
-  nonSwapEntry,
-  pteFile,
-  pteNone,
-  ptePresent,
-  pteToSwpEntry,
-  type SwpEntry,
-  swpEntry,
-  swpEntryToPte,
-  swpOffset,
-  swpType,
-} from '@lockless/rmap';
-import fc from 'fast-check';
+import { makeMigrationEntry, type SwpEntry, swpEntry } from '@lockless/rmap';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   addToSwap,
@@ -44,48 +24,18 @@ import {
   canShareSwapPage,
   deleteFromSwapCache,
   freeSwapAndCache,
-  getSwapPage,
   lockSwapCachePage,
   lookupSwapCache,
   pageSwapEntry,
   removeExclusiveSwapPage,
   removeFromSwapCacheFrozen,
-  swapAreaInit,
   swapDuplicate,
-  swapFree,
-  swapStateInit,
-  swapUsers,
   tryToFreeSwap,
-  vmSwapFull,
 } from '../src/index.js';
-import { bootSequential, type SequentialSystem } from './sequential-system.js';
+import { at, boot, count, freshPage, PLACES, run, setWord, users, word } from './swap-system.js';
 
-const PLACES = 4;
-let system: SequentialSystem;
-const run = <T>(op: Op<T> | Access<T>): T => system.run(op as Op<T>);
-/** The machine looked at from outside. */
-const at = <T>(look: () => T): T =>
-  run(
-    (function* () {
-      return look();
-    })(),
-  );
-const word = (ref: Ref<number>): number => at(() => peek(ref));
-const setWord = (ref: Ref<number>, value: number): void => at(() => poke(ref, value));
-const count = (page: Ptr<Page>): number => word(Page._count(page));
-const users = (entry: SwpEntry): number => run(swapUsers(entry));
+beforeEach(() => boot(64));
 
-beforeEach(() => {
-  system = bootSequential({ pages: 64 });
-  run(swapStateInit());
-  run(swapAreaInit(0, PLACES));
-});
-
-const freshPage = (): Ptr<Page> => {
-  const page = run(allocPage(GFP_KERNEL)) as Ptr<Page>;
-  run(setPageUptodate(page));
-  return page;
-};
 /** In the swap cache, locked, clean, with the caller's reference; so many page-table entries name its place. */
 const swapped = (entries: number): { page: Ptr<Page>; entry: SwpEntry } => {
   const page = freshPage();
@@ -98,81 +48,6 @@ const swapped = (entries: number): { page: Ptr<Page>; entry: SwpEntry } => {
   return { page, entry };
 };
 const isFree = (page: Ptr<Page>): boolean => at(() => frameStates()[pageToPfn(page)]) !== 'allocated';
-
-describe('entries', () => {
-  it('survive a page table, in which they look like nothing else', () => {
-    const type = fc.integer({ min: 0, max: MAX_SWAPFILES + 2 });
-    fc.assert(
-      fc.property(type, fc.integer({ min: 1, max: 2 ** 20 - 1 }), (t, offset) => {
-        const entry = swpEntry(t, offset);
-        const pte = swpEntryToPte(entry);
-        expect([ptePresent(pte), pteNone(pte), pteFile(pte), isSwapPte(pte)]).toEqual([false, false, false, true]);
-        expect(pteToSwpEntry(pte)).toBe(entry);
-        expect([swpType(entry), swpOffset(entry)]).toEqual([t, offset]);
-        expect(nonSwapEntry(entry)).toBe(t >= MAX_SWAPFILES);
-        expect(isMigrationEntry(entry)).toBe(t > MAX_SWAPFILES);
-      }),
-    );
-  });
-
-  it('of a migration name the frame, and whether it was writable', () => {
-    const page = freshPage();
-    for (const write of [false, true]) {
-      const entry = at(() => makeMigrationEntry(page, write));
-      expect(at(() => migrationEntryToPage(entry))).toBe(page);
-      expect(isWriteMigrationEntry(entry)).toBe(write);
-      expect(run(swapDuplicate(entry))).toBe(true);
-    }
-  });
-});
-
-describe('the swap map', () => {
-  it('behaves as a list of counters', () => {
-    const command = fc.oneof(
-      fc.constant({ what: 'get' as const }),
-      fc.record({ what: fc.constantFrom('free' as const, 'duplicate' as const), which: fc.nat(PLACES - 1) }),
-    );
-    fc.assert(
-      fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
-        system = bootSequential({ pages: 16 });
-        run(swapAreaInit(0, PLACES));
-        const model = new Array<number>(PLACES).fill(0);
-        let next = 0;
-        const entryOf = (which: number): SwpEntry => swpEntry(0, which + 1);
-        for (const step of commands) {
-          if (step.what === 'get') {
-            // The first free one behind the last that was given out, from the start again after the end.
-            const behind = model.indexOf(0, next);
-            const first = behind < 0 ? model.indexOf(0) : behind;
-            expect(run(getSwapPage())).toBe(first < 0 ? NULL : entryOf(first));
-            if (first < 0) continue;
-            model[first] = 1;
-            next = first + 1;
-          } else if (step.what === 'duplicate') {
-            expect(run(swapDuplicate(entryOf(step.which)))).toBe(model[step.which] > 0);
-            if (model[step.which] > 0) model[step.which]++;
-          } else if (model[step.which] > 0) {
-            run(swapFree(entryOf(step.which)));
-            model[step.which]--;
-          } else {
-            expect(() => run(swapFree(entryOf(step.which)))).toThrow(KernelBug);
-            return;
-          }
-          expect(model.map((_, which) => users(entryOf(which)))).toEqual(model);
-          expect(run(vmSwapFull())).toBe(model.filter((n) => n > 0).length > PLACES / 2);
-        }
-      }),
-      { numRuns: 60 },
-    );
-  });
-
-  it.each([
-    ['beyond the end', 0, PLACES + 1],
-    ['of no area', 3, 1],
-  ])('refuses a place %s', (_what, type, offset) => {
-    expect(() => run(swapFree(swpEntry(type, offset)))).toThrow('bad swap entry');
-  });
-});
 
 describe('the swap cache', () => {
   it('has a page under its entry until it is deleted', () => {
