@@ -5,6 +5,10 @@
 /** Words of a file beside its bytes: its size, and how often it was written. */
 const HEAD = 2;
 
+/** The path of the last file, the first bytes of which are not there: so many. It ends before 4 GiB, or beyond. */
+export const FAR = 'far';
+export const FAR_BYTES = 2 ** 32 - 4096;
+
 export class Disk {
   /** @param {SharedArrayBuffer} buffer @param {number} files @param {number} bytes that a file may have */
   constructor(buffer, files, bytes) {
@@ -46,12 +50,13 @@ export class Disk {
    * @returns {import('@lockless/file-cache').Storage}
    */
   storage(point, mayBlock) {
-    const openBlocking = (/** @type {string} */ path) => this.open(Number(path), point);
+    const openBlocking = (/** @type {string} */ path) =>
+      path === FAR ? this.open(this.files - 1, point, FAR_BYTES) : this.open(Number(path), point);
     return { mayBlock, openBlocking, open: async (path) => openBlocking(path) };
   }
 
-  /** @param {number} file @param {() => void} point @returns {import('@lockless/file-cache').StorageFile} */
-  open(file, point) {
+  /** @param {number} file @param {() => void} point @param {number} base where its bytes begin @returns {import('@lockless/file-cache').StorageFile} */
+  open(file, point, base = 0) {
     const place = this.place(file);
     const changed = (/** @type {number} */ size) => {
       this.words[HEAD * file] = size;
@@ -62,30 +67,32 @@ export class Disk {
       stat: () => {
         point();
         const [size, version] = this.words.subarray(HEAD * file, HEAD * (file + 1));
-        return { device: 1n, inode: BigInt(file), size, version: BigInt(version) };
+        return { device: 1n, inode: BigInt(file), size: base + size, version: BigInt(version) };
       },
       read: (/** @type {readonly Uint8Array[]} */ into, /** @type {number} */ position) => {
-        let at = position;
+        const from = position - base;
+        let at = from;
         for (const view of into) {
           const piece = place.subarray(at, Math.max(at, Math.min(at + view.length, this.sizeOf(file))));
           view.set(piece);
           at += piece.length;
           point();
         }
-        return at - position;
+        return at - from;
       },
-      write: (/** @type {readonly Uint8Array[]} */ from, /** @type {number} */ position) => {
-        let at = position;
-        for (const view of from) {
+      write: (/** @type {readonly Uint8Array[]} */ views, /** @type {number} */ position) => {
+        const from = position - base;
+        let at = from;
+        for (const view of views) {
           place.set(view, at);
           at += view.length;
           changed(Math.max(at, this.sizeOf(file)));
         }
-        return at - position;
+        return at - from;
       },
       truncate: (/** @type {number} */ size) => {
-        place.fill(0, Math.min(size, this.sizeOf(file)));
-        changed(size);
+        place.fill(0, Math.min(size - base, this.sizeOf(file)));
+        changed(size - base);
       },
       sync: point,
       close: point,

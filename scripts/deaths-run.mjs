@@ -2,9 +2,9 @@
 // @ts-check
 // Ends a thread of a file cache at the n-th store of a sequence of operations, and looks at everything after the repair.
 import { Worker } from 'node:worker_threads';
-import { Disk } from './deaths-disk.mjs';
+import { Disk, FAR_BYTES } from './deaths-disk.mjs';
 import { Notes, PAGE, PIECE, piecesOf, versionsIn } from './deaths-pieces.mjs';
-import { LOOKED_AT, MAX_DIRTY, PAGES, PIECES_A_PAGE, SEQUENCES } from './deaths-sequences.mjs';
+import { FAR_SIZES, farProblem, LOOKED_AT, MAX_DIRTY, PAGES, PIECES_A_PAGE, SEQUENCES } from './deaths-sequences.mjs';
 
 const PIECES = PAGES * PIECES_A_PAGE;
 /** Frames: the fewest that a cache may have. Fewer than the file has pages. */
@@ -65,7 +65,7 @@ export class Killer {
     this.module = module;
     this.workerModule = workerModule;
     this.without = without;
-    this.disk = Disk.create(FILES, PAGES * PAGE);
+    this.disk = Disk.create(FILES + 1, PAGES * PAGE);
     this.notes = Notes.create(PIECES);
     /** @type {FileCache | undefined} */
     this.cache = undefined;
@@ -80,6 +80,7 @@ export class Killer {
   async begin() {
     for (let file = 0; file < FILES; file++)
       this.disk.replace(file, file === 0 ? piecesOf(0, PIECES, 1) : new Uint8Array(PAGE).fill(file));
+    this.disk.replace(FILES, new Uint8Array(FAR_SIZES[0] - FAR_BYTES));
     for (let piece = 0; piece < PIECES; piece++) this.notes.settle(piece, 1);
     const { FileCache } = await import(this.module);
     this.cache = FileCache.create({
@@ -148,7 +149,7 @@ export class Killer {
     answer.catch(() => undefined);
     const { buffer, files, bytes } = this.disk;
     worker.postMessage({
-      ...{ name, first, stride, disk: { buffer, files, bytes } },
+      ...{ name, first, stride, files: FILES, disk: { buffer, files, bytes } },
       ...{ shared: this.open().share(), notes: this.notes.words },
     });
     return [answer];
@@ -220,6 +221,8 @@ export class Killer {
     this.file ??= await inTime(cache.open('0', 'r+'), 'open');
     const found = await inTime(this.versions(), 'read');
     this.checkVersions(name, found, seen);
+    const far = await inTime(farProblem(cache, name), 'the far file');
+    if (far !== undefined) throw new Problem(far);
     await inTime(this.goOn(), 'the next operations');
     const mine = LOOKED.filter((piece) => piece < OTHERS || piece >= OTHERS + PIECES_A_PAGE);
     const stays = (/** @type {string} */ when, /** @type {readonly (number | undefined)[]} */ versions) => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
 // What the threads do that die: each a short sequence of operations, what the cache holds before, and what of it may differ after a death.
+import { FAR } from './deaths-disk.mjs';
 import { PAGE, PIECE } from './deaths-pieces.mjs';
 
 /** @typedef {import('@lockless/file-cache').CachedFile} CachedFile */
@@ -16,6 +17,7 @@ import { PAGE, PIECE } from './deaths-pieces.mjs';
  * @property {boolean} [opens] the thread has no file open before
  * @property {boolean} [peeks] others may look at hot pages while it stands still: the size of the file does not change
  * @property {number} [cuts] pieces from this one on may be gone
+ * @property {readonly number[]} [farSizes] that the file may have that ends about 4 GiB
  */
 
 /** Pages of the file. More than a node of the tree has slots, so that it has two levels. */
@@ -29,6 +31,9 @@ export const LOOKED_AT = [
 ];
 /** Pages that may be dirty. The counter is off by up to 4 for each of two threads, so a writer of 20 is not yet held to it for sure, and one of 21 is. */
 export const MAX_DIRTY = 12;
+
+/** Sizes that the far file may have, before, between and after: of different words, both the lower and the upper, and a page ends at 4 GiB. The first it has before. */
+export const FAR_SIZES = [2 ** 32 - PIECE, 2 ** 32, 2 ** 32 + PIECE];
 
 /** Writes pieces, blocking, and notes it. @param {Hands} hands @param {number} first @param {number} pieces */
 function write({ file, notes }, first, pieces) {
@@ -104,6 +109,17 @@ export const SEQUENCES = {
   },
   'read with a full budget': { cached: [[0, 60]], act: (hands) => read(hands, 61, 2) },
   truncate: { cached: [[60, 8]], cuts: 61 * 8 + 4, act: ({ file }) => file.truncateSync(61 * PAGE + PAGE / 2) },
+  'a size that crosses 4 GiB': {
+    opens: true,
+    farSizes: FAR_SIZES,
+    act: async ({ cache, point }) => {
+      const far = cache.openSync(FAR, 'r+');
+      point();
+      far.writeSync(new Uint8Array(2 * PIECE).fill(1), 0, 2 * PIECE, FAR_SIZES[0]);
+      far.truncateSync(FAR_SIZES[0]);
+      await far.close();
+    },
+  },
   'open and close': {
     opens: true,
     act: async ({ cache, point }) => {
@@ -136,3 +152,14 @@ export const SEQUENCES = {
     },
   },
 };
+
+/** What is wrong with the size of the far file after a sequence; it is what it was before the sequence, afterwards. @param {FileCache} cache @param {string} name */
+export async function farProblem(cache, name) {
+  const { farSizes } = SEQUENCES[name];
+  if (farSizes === undefined) return undefined;
+  const far = await cache.open(FAR, 'r+');
+  const { size } = far;
+  await far.truncate(FAR_SIZES[0]);
+  await far.close();
+  return farSizes.includes(size) ? undefined : `the far file has ${size} bytes, of ${farSizes.join(' or ')}`;
+}

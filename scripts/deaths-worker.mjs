@@ -30,13 +30,13 @@ function point(value) {
 Object.assign(globalThis, { locklessPoint: point, locklessWithout: workerData.without });
 const { FileCache } = await import(workerData.module);
 
-parentPort?.once('message', async ({ name, shared, disk: parts, notes: words, first, stride }) => {
+parentPort?.once('message', async ({ name, shared, files, disk: parts, notes: words, first, stride }) => {
   const sequence = SEQUENCES[name];
   const disk = new Disk(parts.buffer, parts.files, parts.bytes);
   const storage = disk.storage(() => point(undefined), true);
   const cache = FileCache.attach(shared, { name: 'victim', storage });
   const file = sequence.opens ? undefined : cache.openSync('0', 'r+');
-  const hands = { cache, file, files: disk.files, notes: new Notes(words), point: () => point(undefined) };
+  const hands = { cache, file, files, notes: new Notes(words), point: () => point(undefined) };
   await sequence.before?.(hands);
   passed = 0;
   stopAt = first;

@@ -41,6 +41,11 @@ const windows = [
     arguments: ['--sequence', 'write to a cached page'],
     change: ['write.js', 'setPageUptodate(page);', 'endBytes(page); setPageUptodate(page);'],
   },
+  {
+    name: 'a size is half stored',
+    arguments: ['--sequence', 'a size that crosses 4 GiB'],
+    change: ['lock-repairs.js', 'record === undefined ? []', 'record !== undefined ? []'],
+  },
 ];
 
 test.runIf(long).each(windows)('it is noticed when $name, and that is not looked at', (window) => {

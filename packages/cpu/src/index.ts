@@ -36,4 +36,5 @@ export * from './sleeping-lock.js';
 export * from './spinlock.js';
 export * from './struct.js';
 export * from './wait.js';
+export * from './wide-value.js';
 export * from './word.js';

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
   type Ptr,
-  peek,
-  poke,
   type Ref,
   readOnce,
   readSeqbegin,
   readSeqretry,
   SeqLock,
+  type WideValue,
+  wideLoad,
+  wideStore,
   writeSeqlock,
   writeSequnlock,
 } from '@lockless/cpu/native';
@@ -15,27 +16,30 @@ import { FileRecord } from './shared-words.js';
 
 /*
  * The size of a file: beyond what one word holds, so readers look at two words between two looks at a sequence number (i_size_read() of a
- * 32-bit kernel).
+ * 32-bit kernel). That a writer dies between the two words is wide-value.ts of cpu.
  */
 
-const fromWords = (low: number, high: number): number => high * 2 ** 32 + (low >>> 0);
-
-function store(low: Ref<number>, high: Ref<number>, value: number): void {
-  poke(low, value | 0);
-  poke(high, Math.floor(value / 2 ** 32));
-}
-
-function read(record: Ptr<FileRecord>, low: Ref<number>, high: Ref<number>): number {
+function read(record: Ptr<FileRecord>, value: Ptr<WideValue>): number {
   for (;;) {
     const start = readSeqbegin(FileRecord.sizes(record));
-    const value = fromWords(peek(low), peek(high));
-    if (!readSeqretry(FileRecord.sizes(record), start)) return value;
+    const size = wideLoad(value);
+    if (!readSeqretry(FileRecord.sizes(record), start)) return size;
   }
 }
 
+/** Changes a size, all at once for other threads. `next`: what it is to be, of what it is; the same: nothing. *Returns* what it was. */
+function change(record: Ptr<FileRecord>, value: Ptr<WideValue>, next: (size: number) => number): number {
+  writeSeqlock(FileRecord.sizes(record));
+  const size = wideLoad(value);
+  const changed = next(size);
+  if (changed !== size) wideStore(value, changed);
+  writeSequnlock(FileRecord.sizes(record));
+  return size;
+}
+
 /** Bytes that the file has for readers of the cache. */
-export const sizeOf = (record: Ptr<FileRecord>): number =>
-  read(record, FileRecord.sizeLow(record), FileRecord.sizeHigh(record));
+export const sizeOf = (record: Ptr<FileRecord>): number => read(record, FileRecord.size(record));
+
 /** A size as one open file saw it last, and the sequence number that it had then: looking at that again is one load. */
 export class SeenSize {
   private readonly record: Ptr<FileRecord>;
@@ -57,7 +61,7 @@ export class SeenSize {
   private look(): void {
     for (;;) {
       const start = readSeqbegin(FileRecord.sizes(this.record));
-      this.size = fromWords(peek(FileRecord.sizeLow(this.record)), peek(FileRecord.sizeHigh(this.record)));
+      this.size = wideLoad(FileRecord.size(this.record));
       this.seen = start;
       if (!readSeqretry(FileRecord.sizes(this.record), start)) return;
     }
@@ -68,43 +72,26 @@ export class SeenSize {
 export const sizesVersion = (record: Ptr<FileRecord>): number => readOnce(SeqLock.sequence(FileRecord.sizes(record)));
 
 /** Bytes that it has in the storage. */
-export const storedSizeOf = (record: Ptr<FileRecord>): number =>
-  read(record, FileRecord.storedLow(record), FileRecord.storedHigh(record));
+export const storedSizeOf = (record: Ptr<FileRecord>): number => read(record, FileRecord.stored(record));
 
 export function setSize(record: Ptr<FileRecord>, size: number): void {
-  writeSeqlock(FileRecord.sizes(record));
-  store(FileRecord.sizeLow(record), FileRecord.sizeHigh(record), size);
-  writeSequnlock(FileRecord.sizes(record));
+  change(record, FileRecord.size(record), () => size);
 }
 
 export function setStoredSize(record: Ptr<FileRecord>, size: number): void {
-  writeSeqlock(FileRecord.sizes(record));
-  store(FileRecord.storedLow(record), FileRecord.storedHigh(record), size);
-  writeSequnlock(FileRecord.sizes(record));
+  change(record, FileRecord.stored(record), () => size);
 }
 
 /** A write ended there: the file has at least so many bytes. */
 export function growSize(record: Ptr<FileRecord>, end: number): void {
-  if (sizeOf(record) >= end) return;
-  writeSeqlock(FileRecord.sizes(record));
-  if (fromWords(peek(FileRecord.sizeLow(record)), peek(FileRecord.sizeHigh(record))) < end)
-    store(FileRecord.sizeLow(record), FileRecord.sizeHigh(record), end);
-  writeSequnlock(FileRecord.sizes(record));
+  if (sizeOf(record) < end) change(record, FileRecord.size(record), (size) => Math.max(size, end));
 }
 
 /** {@link growSize}, of what the storage has. */
 export function growStoredSize(record: Ptr<FileRecord>, end: number): void {
-  writeSeqlock(FileRecord.sizes(record));
-  if (fromWords(peek(FileRecord.storedLow(record)), peek(FileRecord.storedHigh(record))) < end)
-    store(FileRecord.storedLow(record), FileRecord.storedHigh(record), end);
-  writeSequnlock(FileRecord.sizes(record));
+  if (storedSizeOf(record) < end) change(record, FileRecord.stored(record), (size) => Math.max(size, end));
 }
 
 /** Appending: makes room for so many bytes at the end of the file, at once for all threads. *Returns* where they go. */
-export function extendSize(record: Ptr<FileRecord>, bytes: number): number {
-  writeSeqlock(FileRecord.sizes(record));
-  const end = fromWords(peek(FileRecord.sizeLow(record)), peek(FileRecord.sizeHigh(record)));
-  store(FileRecord.sizeLow(record), FileRecord.sizeHigh(record), end + bytes);
-  writeSequnlock(FileRecord.sizes(record));
-  return end;
-}
+export const extendSize = (record: Ptr<FileRecord>, bytes: number): number =>
+  change(record, FileRecord.size(record), (size) => size + bytes);

@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { containerOf, ListHead, type Ptr, peek, poke, SeqLock, WaitQueueHead, words } from '@lockless/cpu/native';
+import {
+  containerOf,
+  ListHead,
+  type Ptr,
+  peek,
+  poke,
+  type SeqLock,
+  seqLockDied,
+  WaitQueueHead,
+  words,
+} from '@lockless/cpu/native';
 import { AddressSpace, Page, PG_ACTIVE, PG_BUDDY, PG_LRU } from '@lockless/mm-types/native';
 import { type NativeMachine, repairList } from '@lockless/native';
 import {
@@ -17,6 +27,7 @@ import {
 } from '@lockless/page/native';
 import { cachedPages } from '@lockless/pagecache/native';
 import { radixTreeRepair } from '@lockless/radix-tree/native';
+import { FileRecord, maxFiles, recordAt } from './shared-words.js';
 
 /*
  * What a spin lock protects, put in order when its holder died anywhere in its critical section: before anybody else gets the lock. Lists are whole in the forward
@@ -92,6 +103,13 @@ function repairTree(mapping: Ptr<AddressSpace>): void {
   poke(AddressSpace.nrpages(mapping), pages.length);
 }
 
+/** A sequence lock, and the sizes that it protects if it is a file's. */
+function repairSizes(lock: Ptr<SeqLock>): void {
+  const records = Array.from({ length: peek(maxFiles) }, (_, number) => recordAt(number));
+  const record = records.find((each) => FileRecord.sizes(each) === lock);
+  seqLockDied(lock, record === undefined ? [] : [FileRecord.size(record), FileRecord.stored(record)]);
+}
+
 /** Tells the machine how to repair every lock of the page cache. */
 export function repairLocks(machine: NativeMachine): void {
   const done = (work: () => void): boolean => {
@@ -101,12 +119,7 @@ export function repairLocks(machine: NativeMachine): void {
   machine.repairLock('zone.lruLock', () => done(rebuildLruLists));
   machine.repairLock('zone.lock', () => done(rebuildFreeLists));
   machine.repairLock('address_space.treeLock', (_, base) => done(() => repairTree(base as Ptr<AddressSpace>)));
-  machine.repairLock('seqlock_t.lock', (_, base) =>
-    done(() => {
-      const sequence = SeqLock.sequence(base as Ptr<SeqLock>);
-      if ((peek(sequence) & 1) !== 0) poke(sequence, (peek(sequence) + 1) | 0);
-    }),
-  );
+  machine.repairLock('seqlock_t.lock', (_, base) => done(() => repairSizes(base as Ptr<SeqLock>)));
   // In boot memory, so they have no name but their address.
   for (const queue of pageWaitqueues())
     machine.repairLock(machine.describe(WaitQueueHead.lock(queue)), () =>

@@ -13,6 +13,7 @@ import {
   staticData,
   struct,
   type Vec,
+  WideValue,
 } from '@lockless/cpu/native';
 import type { File, Inode, Page } from '@lockless/mm-types/native';
 
@@ -40,12 +41,10 @@ export interface FileRecord {
   opens: number;
   /** Protects the two sizes. */
   sizes: Embed<SeqLock>;
-  /** Bytes that the file has for readers of the cache: two words, as words have 32 bits. */
-  sizeLow: number;
-  sizeHigh: number;
+  /** Bytes that the file has for readers of the cache: more than a word holds. */
+  size: Embed<WideValue>;
   /** Bytes that it has in the storage, as far as is known. */
-  storedLow: number;
-  storedHigh: number;
+  stored: Embed<WideValue>;
   /** 0, or who truncates the file (CPU + 1), or OWNER_GONE: see exclusion.ts. */
   truncating: number;
   /** What the storage said last: another version means that somebody else wrote. */
@@ -64,10 +63,8 @@ export const FileRecord: StructOf<FileRecord> = struct<FileRecord>(
     inode: 1,
     opens: 1,
     sizes: SeqLock,
-    sizeLow: 1,
-    sizeHigh: 1,
-    storedLow: 1,
-    storedHigh: 1,
+    size: WideValue,
+    stored: WideValue,
     truncating: 1,
     versionLow: 1,
     versionHigh: 1,
