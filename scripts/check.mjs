@@ -24,6 +24,7 @@ const steps = [
   { name: 'format and lint', run: ['npx', 'biome', 'ci', '--diagnostic-level=error', colors], minutes: 1 },
   { name: 'types of the tests and scripts', run: ['npm', 'run', '--silent', 'typecheck'], minutes: 2 },
   { name: 'SPDX lines and license texts', run: ['npm', 'run', '--silent', 'spdx'], minutes: 1 },
+  { name: 'length of files', run: ['npm', 'run', '--silent', 'length'], minutes: 1 },
   { name: 'dependency direction', run: ['npm', 'run', '--silent', 'deps'], minutes: 1 },
   { name: 'manifests', run: ['npm', 'run', '--silent', 'manifests'], minutes: 1 },
   { name: 'unused code', run: ['npm', 'run', '--silent', 'knip'], minutes: 1 },
