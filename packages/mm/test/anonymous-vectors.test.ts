@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 import { NULL } from '@lockless/cpu';
 import { describe, expect, it } from 'vitest';
 import {

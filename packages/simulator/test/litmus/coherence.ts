@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 import { smpMb, smpWmb } from '@lockless/cpu';
 import { R, type Shape, twoStores, W, x, y } from './threads.js';
 

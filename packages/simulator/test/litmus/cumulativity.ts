@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 import { smpLoadAcquire, smpMb, smpRmb, smpStoreRelease } from '@lockless/cpu';
 import { R, reader, type Shape, stale, type Thread, W, x, y, z } from './threads.js';
 
