@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Access, Op, Ptr } from '@lockless/cpu';
-import { functionName, kmemCacheOf, PRIMITIVES, SequentialEngine, staticSymbols } from '@lockless/cpu';
+import { configureKernel, functionName, kmemCacheOf, PRIMITIVES, SequentialEngine, staticSymbols } from '@lockless/cpu';
 import type { Loaded, Run } from './native-side.js';
 import { TASK, WORDS } from './native-side.js';
 import type { Program, Step } from './program.js';
@@ -29,11 +29,12 @@ class TracedEngine extends SequentialEngine {
 }
 
 /** Runs a program by the sequential engine. */
-export function runSimulated(program: Program, steps: readonly Step[], { staticWords }: Loaded): Run {
+export function runSimulated(program: Program, steps: readonly Step[], { staticWords }: Loaded, quietRcu = false): Run {
   const engine = new TracedEngine(program, staticWords);
   const results: number[][] = [];
   engine.run(
     (function* (): Op<void> {
+      configureKernel({ quietRcu });
       yield* program.boot();
       for (const step of steps) results.push(yield* program.step(step));
     })(),

@@ -96,8 +96,9 @@ export class NativeSide {
   private readonly worker: Worker;
   readonly loaded: Promise<Loaded>;
 
-  constructor(program: string, table = 'fast') {
-    const workerData = { program: pathToFileURL(program).href, words: WORDS, task: TASK };
+  /** `quietRcu`: of a machine whose RCU readers say nothing. */
+  constructor(program: string, table = 'fast', quietRcu = false) {
+    const workerData = { program: pathToFileURL(program).href, words: WORDS, task: TASK, quietRcu };
     const env = { ...process.env, LOCKLESS_PRIMITIVES: table };
     this.worker = new Worker(new URL('./worker.mjs', import.meta.url), { workerData, env });
     this.loaded = this.answer<Loaded>();

@@ -24,6 +24,7 @@ const LINE = 16;
 /** Free objects go round as in cpu's Heap, so that both sides have every object at the same address. */
 class OneThread {
   words = new Int32Array(workerData.words);
+  quietRcu = workerData.quietRcu;
   top = STATIC_WORDS;
   /** @type {Map<number, number[]>} */
   free = new Map();
@@ -46,6 +47,8 @@ class OneThread {
     if (!this.free.has(id)) this.free.set(id, []);
     this.free.get(id)?.push(object);
   }
+
+  exitIdle() {}
 
   submitIo(/** @type {number} */ request) {
     program.serve(request);

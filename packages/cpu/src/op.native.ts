@@ -33,6 +33,8 @@ export interface CpuLocal {
 export interface NativeEngine {
   /** The shared word memory, over a SharedArrayBuffer. */
   readonly words: Int32Array;
+  /** CONFIG_QUIET_RCU of the machine. */
+  readonly quietRcu: boolean;
   /** kmem_cache_alloc(): an object of the cache with that id, zeroed unless the cache is type-stable, or 0 when memory is used up. */
   allocate(cache: number): number;
   /** kmem_cache_free(). Throws KernelBug when the object is free already, or none of that cache. */
@@ -43,6 +45,8 @@ export interface NativeEngine {
   schedule(): void;
   /** wake_up_process(): makes a task runnable that sleeps in one of the states of the mask; whether it did. */
   wake(task: number, mask: number): boolean;
+  /** exit_idle(): this thread has begun something that enterIdle() ends. The engine calls that when the thread has nothing more to do, or goes to sleep. */
+  exitIdle(): void;
   /** cpu_relax(): one turn of a loop that waits for another thread. */
   relax(): void;
   /** Takes a spin lock, or an rwlock for writing, whose first compareExchange failed: spins for a while, then sleepUntilTaken(). */
@@ -79,11 +83,13 @@ const missing = (): never => {
 };
 const NO_ENGINE: NativeEngine = {
   words: new Int32Array(0),
+  quietRcu: false,
   allocate: missing,
   release: missing,
   reserve: missing,
   schedule: missing,
   wake: missing,
+  exitIdle: missing,
   relax: missing,
   takeSlowly: missing,
   shareSlowly: missing,
@@ -98,6 +104,7 @@ const NO_ENGINE: NativeEngine = {
 interface Attachment {
   engine: NativeEngine;
   words: Int32Array;
+  quietRcu: boolean;
   thisCpu: CpuLocal;
 }
 
@@ -105,7 +112,12 @@ interface Attachment {
  * What this realm is attached to, for the primitives. A property that is set once is a constant to V8, as long as it is not set again; so it is only inherited
  * until the first {@link installEngine}, and in a realm that is attached once the memory is a constant of the compiled code.
  */
-export const attached: Attachment = Object.create({ engine: NO_ENGINE, words: NO_ENGINE.words, thisCpu: NO_CPU });
+export const attached: Attachment = Object.create({
+  engine: NO_ENGINE,
+  words: NO_ENGINE.words,
+  quietRcu: NO_ENGINE.quietRcu,
+  thisCpu: NO_CPU,
+});
 
 /** The machine that this thread is attached to. */
 export let engine: NativeEngine = NO_ENGINE;
@@ -117,8 +129,8 @@ export let thisCpu: CpuLocal = NO_CPU;
 /** Attaches this realm to a machine, as that CPU; null detaches it. Returns the machine before. For engines. */
 export function installEngine(next: NativeEngine | null, cpu: CpuLocal | null = null): NativeEngine {
   const before = engine;
-  const { words: memory } = next ?? NO_ENGINE;
-  const attachment: Attachment = { engine: next ?? NO_ENGINE, words: memory, thisCpu: cpu ?? NO_CPU };
+  const { words: memory, quietRcu } = next ?? NO_ENGINE;
+  const attachment: Attachment = { engine: next ?? NO_ENGINE, words: memory, quietRcu, thisCpu: cpu ?? NO_CPU };
   Object.assign(attached, attachment);
   engine = attachment.engine;
   words = attachment.words;

@@ -37,6 +37,11 @@ export interface FileCacheOptions extends FileCacheThreadOptions {
   readonly budget: number;
   /** Threads that may take part at a time. Default 16, at most 64. */
   readonly threads?: number;
+  /**
+   * How lookups are waited for: `mb`, the default, or `qsbr`, for threads that look up many pages at a time and then return to their event loop
+   * (docs/native/rcu.md). Of a `machine` of the caller's it is its own.
+   */
+  readonly rcu?: 'mb' | 'qsbr';
   /** Files that may be open, or remembered, at a time; each open of a thread counts for that thread. Default 256. */
   readonly maxFiles?: number;
   /** Pages that a thread may hold in views at a time. Default 1024. */
@@ -103,6 +108,7 @@ export function bootCache(options: FileCacheOptions): Booted {
     NativeMachine.create({
       words: wordsOfCache(options),
       threads: options.threads ?? 16,
+      rcu: options.rcu ?? 'mb',
       ...machineOptions(options),
     });
   try {

@@ -23,6 +23,8 @@ export class Deaths {
     this.machine = machine;
     this.afterwards = afterwards;
     repairLocks(machine);
+    // Also when an error ends a wait for readers: the next grace period must be able to begin.
+    machine.onAbandoned(rcuThreadDied);
     machine.onThreadDeath(({ cpu }) => this.bury(cpu));
   }
 
@@ -33,7 +35,6 @@ export class Deaths {
 
   /** *Context*: as the dead thread's CPU, whose number nobody else has yet. */
   private bury(cpu: number): void {
-    rcuThreadDied(cpu);
     undoStopOf(cpu);
     Atomics.store(words, inKernel(cpu), 0);
     repairCpuPages(cpu);

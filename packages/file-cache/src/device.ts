@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Ptr, peek, poke, thisCpu } from '@lockless/cpu/native';
+import { enterIdle, type Ptr, peek, poke, thisCpu } from '@lockless/cpu/native';
 import { BIO_WRITE, Bio, DISK_DEVICE, EIO, ENOSPC, PAGE_SIZE, Page } from '@lockless/mm-types/native';
 import type { NativeMachine } from '@lockless/native';
 import { bioEndIo, setPageDirty } from '@lockless/pagecache/native';
@@ -119,6 +119,7 @@ export class Device {
   /** Carries out what was submitted. *Context*: inside kernel code. */
   unplugBlocking(): void {
     if (this.queue.length === 0) return;
+    enterIdle();
     for (const run of this.takeRuns()) {
       const { transferred, error } = this.perform(run);
       this.end(run, transferred, error);

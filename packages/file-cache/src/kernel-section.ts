@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { peek, type Ref, thisCpu, words } from '@lockless/cpu/native';
+import { enterIdle, peek, type Ref, thisCpu, words } from '@lockless/cpu/native';
 import { FileCacheError } from './errors.js';
 import { inKernel, stopWord } from './shared-words.js';
 
@@ -72,6 +72,7 @@ export async function enterKernel(): Promise<void> {
 export function enterKernelBlocking(): void {
   while (!tryEnterKernel()) {
     const stopped = peek(stopWord);
+    enterIdle();
     if (stopped !== 0) Atomics.wait(words, stopWord, stopped, REPAIR_MS);
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { finishWait, type Ptr, schedule } from '@lockless/cpu/native';
+import { enterIdle, finishWait, type Ptr, schedule } from '@lockless/cpu/native';
 import { type Page, PG_LOCKED, PG_WRITEBACK } from '@lockless/mm-types/native';
 import type { AsyncTask, NativeMachine } from '@lockless/native';
 import { lruAddDrain, pageWaitqueue, prepareToWaitOnPageBit } from '@lockless/page/native';
@@ -175,6 +175,8 @@ export class Runner {
   private waitBlocking(wait: Wait): unknown {
     switch (wait.kind) {
       case 'storage':
+        // It blocks this thread, as long as it takes.
+        enterIdle();
         return wait.now();
       case 'pause':
         return sleepBlocking(wait.milliseconds);

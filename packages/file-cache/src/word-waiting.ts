@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { type Ptr, words } from '@lockless/cpu/native';
+import { enterIdle, type Ptr, words } from '@lockless/cpu/native';
 import { Page } from '@lockless/mm-types/native';
 import type { NativeMachine } from '@lockless/native';
 import { FileCacheError } from './errors.js';
@@ -39,6 +39,7 @@ const deadlock = (): FileCacheError =>
 /** Puts the thread to sleep. */
 export function sleepBlocking(milliseconds: number): void {
   never ??= new Int32Array(new SharedArrayBuffer(4));
+  enterIdle();
   Atomics.wait(never, 0, 0, milliseconds);
 }
 
@@ -59,6 +60,7 @@ export function waitWhileBlocking(wait: WordWait, busy: boolean): void {
       'EDEADLK',
       'a blocking operation needs a file that this thread itself truncates or writes to asynchronously, which could end only after it',
     );
+  enterIdle();
   for (const begin = Date.now(); Atomics.wait(words, word, value, LOOK_MS) === 'timed-out'; ) {
     if (Date.now() - begin > STUCK_MS) throw stuck(wait);
     if (busy && Date.now() - begin > DEADLOCK_MS) throw deadlock();

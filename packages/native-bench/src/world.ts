@@ -25,6 +25,8 @@ export interface WorldOptions {
   readonly pages: number;
   /** Further page frames, and further indices of the file that have no page. */
   readonly spare?: number;
+  /** RCU of the machine. Default: mb. */
+  readonly rcu?: 'mb' | 'qsbr';
 }
 
 /** A machine with the page cache of the native build, and one file in it, as threads are given it. */
@@ -39,9 +41,9 @@ export interface World {
 }
 
 /** Boots a machine in this thread, which takes no part in it afterwards, and reads a file into its cache. */
-export function makeWorld({ generation, pages, spare = 4096 }: WorldOptions): World {
+export function makeWorld({ generation, pages, spare = 4096, rcu = 'mb' }: WorldOptions): World {
   const frames = pages + spare;
-  const machine = NativeMachine.create({ words: OTHER_WORDS + frames * Page.$size + frames, mayBlock: true });
+  const machine = NativeMachine.create({ words: OTHER_WORDS + frames * Page.$size + frames, mayBlock: true, rcu });
   attachBlockMap(new BackingStore());
   bootUrcu(machine.threads);
   freeAreaInit({ pages: frames, nrCpus: machine.threads });

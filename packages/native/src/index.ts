@@ -13,6 +13,7 @@ export {
   type ThreadOptions,
 } from './memory.js';
 export type { CacheStatistics } from './slab.js';
+export type { Stall } from './stall.js';
 export { canSleep, type WatchedWorker } from './surroundings.js';
 export type { Device } from './thread-engine.js';
 export type { ThreadStatus } from './threads.js';

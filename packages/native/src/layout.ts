@@ -10,7 +10,7 @@ import { HELD_LOCKS, NR_CPUS, STATIC_WORDS, struct, TASK_WORDS, TaskStruct } fro
 
 /** 'lock' in a word. */
 export const MAGIC = 0x6c6f636b;
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** Words of the published layouts, see published-layout.ts. */
 export const LAYOUT_WORDS: number = 1 << 15;
@@ -38,6 +38,8 @@ export interface Machine {
   spoiltLock: number;
   /** Never changes: what who sleeps for a moment sleeps on. */
   idle: number;
+  /** 1: readers of RCU say nothing. */
+  quietRcu: number;
 }
 export const Machine: StructOf<Machine> = struct<Machine>(
   'native_machine',
@@ -53,6 +55,7 @@ export const Machine: StructOf<Machine> = struct<Machine>(
     layoutWords: 1,
     spoiltLock: 1,
     idle: 1,
+    quietRcu: 1,
   },
   64,
 );

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 import type { Ref } from '@lockless/cpu/native';
-import { releaseShared, sleepUntilShared, sleepUntilTaken, thisCpu, withoutSleepers } from '@lockless/cpu/native';
+import {
+  enterIdle,
+  releaseShared,
+  sleepUntilShared,
+  sleepUntilTaken,
+  thisCpu,
+  withoutSleepers,
+} from '@lockless/cpu/native';
 import { NativeError } from './errors.js';
 import { Machine, machineWords, SLOT_ALIVE } from './layout.js';
 import type { Names } from './names.js';
@@ -78,6 +85,7 @@ export class LockWaiting {
   /** One sleep on a lock word. */
   sleep(lock: number, value: number): void {
     this.threads.beat(thisCpu.id);
+    enterIdle();
     if (!this.canSleep || Atomics.wait(this.words, lock, value, LOOK_AFTER) === 'timed-out')
       this.refuseSilent(lock, value);
     else this.vain = NOT_IN_VAIN;
@@ -91,6 +99,7 @@ export class LockWaiting {
     this.turns += 1;
     if (this.turns % TURNS !== 0) return;
     this.threads.beat(thisCpu.id);
+    enterIdle();
     const now = Date.now();
     if (now - this.looked >= BETWEEN_LOOKS) {
       this.watchLoop(now - this.looked > SAME_LOOP);

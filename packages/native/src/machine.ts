@@ -9,6 +9,7 @@ import { Machine, machineWords, type NativeTask, VERSION } from './layout.js';
 import { Lifelines } from './lifelines.js';
 import { formatMemory, type MachineHandle, type MachineOptions, openMemory, type ThreadOptions } from './memory.js';
 import { allCaches, type CacheStatistics } from './slab.js';
+import type { Stall } from './stall.js';
 import { onWorkerStart, type WatchedWorker } from './surroundings.js';
 import { nativeTaskCache } from './task-cache.js';
 import { type Device, ThreadEngine } from './thread-engine.js';
@@ -194,6 +195,14 @@ export class NativeMachine {
    */
   onAbandoned(listener: (cpu: number) => void): void {
     this.abandoned.push(listener);
+  }
+
+  /**
+   * Called when this thread has waited for some seconds for another that shows no sign of going on (an RCU stall, mostly): its name is in it. Without a listener it is
+   * a warning of the process. After `silentAfter` it is an error.
+   */
+  onStall(listener: (stall: Stall) => void): void {
+    this.engine.self.onStall.push(listener);
   }
 
   /** Says how to put in order what locks of that name protect (`<struct>.<field>`, or the name of a static lock) when their holder died. */

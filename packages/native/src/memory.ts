@@ -29,6 +29,11 @@ export interface MachineOptions extends ThreadOptions {
   readonly words?: number;
   /** Threads that may be attached at a time, at most 64, the default. */
   readonly threads?: number;
+  /**
+   * User-space RCU of this machine, for all its threads. `mb`, the default: each reader makes two full barriers, and holds nothing up when it is over. `qsbr`: readers
+   * make none, and threads are in one until they have nothing more to do: for many lookups at a time, see docs/native/rcu.md.
+   */
+  readonly rcu?: 'mb' | 'qsbr';
 }
 
 /** Memory for threads to share. Throws NativeError in a browser's page that may have none. */
@@ -50,7 +55,8 @@ export const MIN_WORDS: number = ENGINE_END + (1 << 14);
 const MAX_WORDS = 1 << 26;
 
 /** Makes and formats the memory of a machine. Throws NativeError when it is too small. */
-export function formatMemory({ words = 1 << 22, threads = NR_CPUS }: MachineOptions): Int32Array {
+export function formatMemory({ words = 1 << 22, threads = NR_CPUS, rcu = 'mb' }: MachineOptions): Int32Array {
+  if (rcu !== 'mb' && rcu !== 'qsbr') throw new RangeError(`RCU is mb or qsbr, not '${rcu}'`);
   if (!Number.isInteger(threads) || threads < 1 || threads > NR_CPUS)
     throw new NativeError('ERR_TOO_MANY_THREADS', `a machine has 1 to ${NR_CPUS} threads, not ${threads}`);
   if (!Number.isInteger(words) || words < MIN_WORDS || words > MAX_WORDS)
@@ -61,6 +67,7 @@ export function formatMemory({ words = 1 << 22, threads = NR_CPUS }: MachineOpti
   memory[Machine.version(machineWords)] = VERSION;
   memory[Machine.size(machineWords)] = words;
   memory[Machine.threads(machineWords)] = threads;
+  memory[Machine.quietRcu(machineWords)] = rcu === 'qsbr' ? 1 : 0;
   memory[Machine.links(machineWords)] = ENGINE_END;
   memory[Machine.heap(machineWords)] = heap;
   // Line 0 of the heap is none.

@@ -11,6 +11,7 @@ interface WorkerThreads {
 
 interface NodeProcess {
   getBuiltinModule?(name: string): unknown;
+  emitWarning?(message: string, options: { readonly code: string }): unknown;
   on?(event: 'worker', listener: (worker: WatchedWorker) => void): unknown;
   off?(event: 'worker', listener: (worker: WatchedWorker) => void): unknown;
 }
@@ -54,6 +55,12 @@ export function onWorkerStart(listener: (worker: WatchedWorker) => void): () => 
   if (process?.on === undefined) return () => undefined;
   process.on('worker', listener);
   return () => process.off?.('worker', listener);
+}
+
+/** Warns whoever runs the program. In Node that is seen when the event loop turns. */
+export function warn(message: string, code: string): void {
+  if (process?.emitWarning !== undefined) process.emitWarning(message, { code });
+  else (globalThis as { console?: { warn(message: string): void } }).console?.warn(`${code}: ${message}`);
 }
 
 interface Timer {

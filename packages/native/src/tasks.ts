@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Ptr, TaskStruct as Task } from '@lockless/cpu/native';
-import { TASK_RUNNING, TaskStruct, thisCpu } from '@lockless/cpu/native';
+import { enterIdle, TASK_RUNNING, TaskStruct, thisCpu } from '@lockless/cpu/native';
 import { NativeError } from './errors.js';
 import { NativeTask, slotOf, ThreadSlot } from './layout.js';
 import type { Slab } from './slab.js';
@@ -48,6 +48,7 @@ export class Tasks {
       if (!this.mayBlock) return this.refuse(sleeper, task);
       this.threads.beat(thisCpu.id);
       if (slept >= this.silentAfter) sleeper.refuseSilent(task);
+      enterIdle();
       Atomics.wait(this.words, state, value, BEAT);
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { CpuLocal, NativeEngine, Ptr, TaskStruct as Task } from '@lockless/cpu/native';
 import {
+  enterIdle,
   HELD_ADDRESS,
   HELD_READ,
   HELD_UNSURE,
@@ -17,6 +18,7 @@ import { NativeError } from './errors.js';
 import { firstTaskOf, NativeTask, slotOf, ThreadSlot } from './layout.js';
 import { isSleeping } from './leftovers.js';
 import type { Names } from './names.js';
+import { reportStall, STALL_AFTER, type Stall } from './stall.js';
 import type { Sleeper } from './tasks.js';
 import type { Threads } from './threads.js';
 
@@ -32,7 +34,8 @@ export class ThisThread implements Sleeper {
   private readonly names: Names;
   private readonly silentAfter: number;
   /** By thread: what its transient words said, and since when. */
-  private readonly unchanged = new Map<number, { readonly said: string; readonly since: number }>();
+  private readonly unchanged = new Map<number, { readonly said: string; readonly since: number; reported: boolean }>();
+  readonly onStall: ((stall: Stall) => void)[] = [];
 
   constructor(engine: NativeEngine, cpu: number, threads: Threads, deaths: Deaths, names: Names, silentAfter: number) {
     this.engine = engine;
@@ -54,13 +57,15 @@ export class ThisThread implements Sleeper {
     }
   }
 
-  /** Runs something as another CPU, which nobody is at the time. It records no locks. */
+  /** Runs something as another CPU, which nobody is at the time. It records no locks, and may wait for what waits for this thread. */
   asCpu<T>(cpu: number, call: () => T): T {
     const before = thisCpu;
+    enterIdle();
     installEngine(this.engine, { ...localOf(cpu), heldDepth: UNRECORDED });
     try {
       return call();
     } finally {
+      enterIdle();
       installEngine(this.engine, before);
     }
   }
@@ -131,19 +136,31 @@ export class ThisThread implements Sleeper {
 
   /**
    * A loop around cpu_relax() goes on, and may wait for a thread that is gone: one that gives no sign of life, and whose transient words have been the same, and
-   * not 0, for long. (One that is only busy gives no sign of life either, but its words change.) `another`: the loop before was another one.
+   * not 0, for long. (One that is only busy gives no sign of life either, but its words change.) It is reported before it is an error. `another`: the loop before was
+   * another one.
    */
   watchLoop(another: boolean): void {
     if (another) this.unchanged.clear();
     const now = Date.now();
-    for (const { cpu, silentFor } of this.threads.all()) {
-      if (cpu === this.local.id || silentFor < this.silentAfter) continue;
+    const stallAfter = Math.min(STALL_AFTER, this.silentAfter / 4);
+    for (const thread of this.threads.all()) {
+      const { cpu, silentFor } = thread;
+      if (cpu === this.local.id || silentFor < stallAfter) continue;
       const words = this.deaths.transient(cpu, false);
+      const names = words.map(({ name }) => name).join(', ');
       const said = words.map(({ name, value }) => `${name}=${value}`).join();
       const before = this.unchanged.get(cpu);
-      if (said === '' || before?.said !== said) this.unchanged.set(cpu, { said, since: now });
-      else if (now - before.since >= this.silentAfter)
-        throw new NativeError('ERR_OWNER_SILENT', this.threads.silence(words.map(({ name }) => name).join(', '), cpu));
+      if (said === '' || before?.said !== said) {
+        this.unchanged.set(cpu, { said, since: now, reported: false });
+        continue;
+      }
+      const unchangedFor = now - before.since;
+      if (unchangedFor >= stallAfter && !before.reported) {
+        before.reported = true;
+        reportStall({ thread, words: names, waiter: this.threads.nameOf(this.local.id), unchangedFor }, this.onStall);
+      }
+      if (unchangedFor >= this.silentAfter && silentFor >= this.silentAfter)
+        throw new NativeError('ERR_OWNER_SILENT', this.threads.silence(names, cpu));
     }
   }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 import type { NativeEngine, Ptr, TaskStruct } from '@lockless/cpu/native';
-import { HELD_READ, HELD_UNSURE, installEngine } from '@lockless/cpu/native';
+import { enterIdle, HELD_READ, HELD_UNSURE, installEngine } from '@lockless/cpu/native';
 import { Deaths } from './deaths.js';
 import { NativeError } from './errors.js';
+import { JobEnd } from './job-end.js';
+import { Machine, machineWords } from './layout.js';
 import { LockWaiting } from './lock-waiting.js';
 import type { ThreadOptions } from './memory.js';
 import { Names } from './names.js';
@@ -21,6 +23,7 @@ export type Device = (request: number) => void;
 /** What one thread runs kernel-side code with: the parts of the machine as this thread sees them, and the calls that the native build of cpu makes. */
 export class ThreadEngine implements NativeEngine {
   readonly words: Int32Array;
+  readonly quietRcu: boolean;
   readonly cpu: number;
   readonly slots: Threads;
   readonly slab: Slab;
@@ -30,11 +33,14 @@ export class ThreadEngine implements NativeEngine {
   readonly deaths: Deaths;
   readonly self: ThisThread;
   private readonly locks: LockWaiting;
+  private readonly jobEnd: JobEnd;
   private readonly devices: Device[] = [];
 
   /** Takes a free slot of the machine; kernel-side code of this thread runs on it from here on. */
   constructor(words: Int32Array, { name = '', mayBlock = !servesEvents(), silentAfter = SILENT_AFTER }: ThreadOptions) {
     this.words = words;
+    this.quietRcu = words[Machine.quietRcu(machineWords)] === 1;
+    this.jobEnd = new JobEnd(words);
     this.slots = new Threads(words);
     this.slab = new Slab(words);
     this.tasks = new Tasks(words, this.slots, this.slab, mayBlock && canSleep(), silentAfter);
@@ -72,6 +78,9 @@ export class ThreadEngine implements NativeEngine {
   wake(task: number, mask: number): boolean {
     return this.tasks.wake(task as Ptr<TaskStruct>, mask);
   }
+  exitIdle(): void {
+    this.jobEnd.ask();
+  }
   relax(): void {
     this.locks.relax();
   }
@@ -95,6 +104,8 @@ export class ThreadEngine implements NativeEngine {
     if (found === undefined)
       throw new NativeError('ERR_ATTACHED', `this thread has no device ${device}: see addDevice()`);
     Atomics.add(this.words, this.self.local.fence, 0);
+    // It may take the thread's time, or block it.
+    enterIdle();
     found(request);
   }
   refuseSpoiltLock(entry: number): void {

@@ -62,7 +62,7 @@ describe('a machine', () => {
   it('tells what is wrong with what somebody attaches to', () => {
     const buffer = new SharedArrayBuffer(MIN_WORDS * 4);
     const handle = (change: object): MachineHandle =>
-      ({ type: 'lockless-machine', version: 1, buffer, ...change }) as MachineHandle;
+      ({ type: 'lockless-machine', version: 2, buffer, ...change }) as MachineHandle;
     const attach = (it: unknown): string => codeOf(() => NativeMachine.attach(it as MachineHandle));
     expect(attach({})).toMatch(/^ERR_NOT_A_MACHINE: attach\(\) expects what share\(\)/);
     expect(attach(undefined)).toMatch(/^ERR_NOT_A_MACHINE/);
@@ -73,8 +73,8 @@ describe('a machine', () => {
     machine.detach();
     machine = null;
     new Int32Array(shared.buffer)[STATIC_WORDS + 1] = 9;
-    expect(attach(shared)).toBe('ERR_VERSION: the machine was made by version 9 of its layout, this thread has 1');
-    new Int32Array(shared.buffer)[STATIC_WORDS + 1] = 1;
+    expect(attach(shared)).toBe('ERR_VERSION: the machine was made by version 9 of its layout, this thread has 2');
+    new Int32Array(shared.buffer)[STATIC_WORDS + 1] = 2;
     machine = NativeMachine.attach(shared);
   });
 

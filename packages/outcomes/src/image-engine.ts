@@ -47,6 +47,7 @@ const FREED = 0x6b6b6b6b;
 
 class ImageEngine implements NativeEngine {
   readonly words: Int32Array;
+  readonly quietRcu = false;
   turns = 0;
   private since = 0;
   private readonly idle: Int32Array = new Int32Array(new SharedArrayBuffer(4));
@@ -116,6 +117,9 @@ class ImageEngine implements NativeEngine {
     return Atomics.add(this.words, lock, 1);
   }
 
+  exitIdle(): never {
+    throw new Error('there is no event loop');
+  }
   sleepOnLock(): never {
     throw new Error('locks spin here');
   }

@@ -33,6 +33,8 @@ export function installThreadEngine(buffer: SharedArrayBuffer, thread: number): 
   let turns = 0;
   const engine: NativeEngine = {
     words,
+    quietRcu: false,
+    exitIdle: none('event loop'),
     // Now and then the processor is left to whoever is waited for.
     relax: () => void (++turns % 512 === 0 && Atomics.wait(idle, 0, 0, 0.05)),
     allocate: none('heap'),

@@ -18,4 +18,4 @@ export * from './rcupdate.js';
 export * from './tick.js';
 export { urcuQueued, urcuReclaim, urcuTryReclaim } from './urcu-call-rcu.js';
 export { rcuThreadDied } from './urcu-mb.js';
-export { rcuQuiescentState, rcuThreadOffline, rcuThreadOnline } from './urcu-qsbr.js';
+export { rcuQuiescentState, rcuThreadOffline } from './urcu-qsbr.js';

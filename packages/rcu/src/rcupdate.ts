@@ -7,7 +7,9 @@ import {
   code,
   complete,
   condResched,
+  configQuietRcu,
   configSmp,
+  configureKernel,
   containerOf,
   functionPointer,
   GFP_KERNEL,
@@ -44,7 +46,7 @@ import { callRcuClassic } from './rcuclassic.js';
 import { upReadLock, upReadUnlock } from './rcuclassic-up.js';
 import { initUrcu, urcuCallRcu } from './urcu-call-rcu.js';
 import { urcuMbReadLock, urcuMbReadUnlock, urcuSynchronizeRcu } from './urcu-mb.js';
-import { initUrcuQsbr } from './urcu-qsbr.js';
+import { initUrcuQsbr, urcuQsbrReadLock, urcuQsbrReadUnlock } from './urcu-qsbr.js';
 
 const READ_LOCK = code('rcu_read_lock');
 const READ_UNLOCK = code('rcu_read_unlock');
@@ -53,14 +55,20 @@ const CALL = code('call_rcu');
 
 /**
  * Boots user-space RCU (urcu-mb.ts) for that many CPUs, in place of rcuInit(): an RCU that is all words and barriers, and needs no ticks. Callbacks
- * wait until somebody calls {@link urcuReclaim}, rcuBarrier() or rcuIdle().
+ * wait until somebody calls {@link urcuReclaim}, rcuBarrier() or rcuIdle(). Where the machine's readers say nothing (CONFIG_QUIET_RCU, natively
+ * `NativeMachine.create({ rcu: 'qsbr' })`) it is {@link bootUrcuQsbr}.
  *
  * *Context*: boot, on one CPU, before any other runs.
  */
 export function* bootUrcu(nrCpus: number): Op<void> {
-  bugOn(nrCpus < 1 || nrCpus > NR_CPUS, `bootUrcu of ${nrCpus} CPUs`);
+  if (configQuietRcu()) yield* bootUrcuQsbr(nrCpus);
+  else yield* boot(nrCpus, FLAVOUR_URCU_MB);
+}
+
+function* boot(nrCpus: number, flavour: number): Op<void> {
+  bugOn(nrCpus < 1 || nrCpus > NR_CPUS, `user-space RCU of ${nrCpus} CPUs`);
   poke(nrRcuCpus, nrCpus);
-  selectFlavour(FLAVOUR_URCU_MB);
+  selectFlavour(flavour);
   yield* initUrcu();
 }
 
@@ -68,14 +76,15 @@ export function* bootUrcu(nrCpus: number): Op<void> {
 export const rcuBooted = (): boolean => peek(nrRcuCpus) !== 0;
 
 /**
- * As {@link bootUrcu}, with readers that cost nothing: every CPU must call rcuQuiescentState() often, as rcuHooks do on a machine, or be offline.
+ * As {@link bootUrcu}, with readers that cost nothing (urcu-qsbr.ts). A CPU is online from its first reader on; every `readers` of them it says that it is in
+ * none, and so may others at any time by rcuQuiescentState(), as rcuHooks do on a machine. Who drives the machine calls enterIdle() when a CPU sleeps.
  *
  * *Context*: boot, on one CPU, before any other runs.
  */
-export function* bootUrcuQsbr(nrCpus: number): Op<void> {
-  yield* bootUrcu(nrCpus);
-  selectFlavour(FLAVOUR_URCU_QSBR);
-  yield* initUrcuQsbr(nrCpus);
+export function* bootUrcuQsbr(nrCpus: number, readers = 256): Op<void> {
+  configureKernel({ quietRcu: true });
+  yield* boot(nrCpus, FLAVOUR_URCU_QSBR);
+  initUrcuQsbr(readers);
 }
 
 /**
@@ -87,6 +96,7 @@ export function* bootUrcuQsbr(nrCpus: number): Op<void> {
  * *Source*: `rcu_read_lock`, include/linux/rcupdate.h, 2.6.27; lockdep's part (rcuReadAcquire) is 2.6.32.
  */
 export function rcuReadLock(): Access<void> | Op<void> {
+  if (configQuietRcu()) return urcuQsbrReadLock();
   rcuReadAcquire();
   if (!configSmp()) return upReadLock();
   return rcuFlavour() === FLAVOUR_URCU_MB ? urcuMbReadLock() : access(READ_LOCK, 0);
@@ -94,6 +104,7 @@ export function rcuReadLock(): Access<void> | Op<void> {
 
 /** rcu_read_unlock(): see {@link rcuReadLock}. *Source*: include/linux/rcupdate.h, 2.6.27. */
 export function rcuReadUnlock(): Access<void> | Op<void> {
+  if (configQuietRcu()) return urcuQsbrReadUnlock();
   rcuReadRelease();
   if (!configSmp()) return upReadUnlock();
   return rcuFlavour() === FLAVOUR_URCU_MB ? urcuMbReadUnlock() : access(READ_UNLOCK, 0);

@@ -21,7 +21,7 @@ import { answerBarrierRequest, initRcuBarrier } from './rcu-barrier.js';
 import { FIRST_BATCH, nohzMaskWord, nrRcuCpus, RcuCtrlblk, rcuCtrlblk } from './rcu-struct.js';
 import { initRcuData, processBatches, rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
 import { urcuReclaim } from './urcu-call-rcu.js';
-import { rcuQuiescentState } from './urcu-qsbr.js';
+import { rcuQuiescentState, rcuThreadOffline } from './urcu-qsbr.js';
 
 /*
  * What RCU asks of whoever drives the machine. Enough: rcuNoteContextSwitch() at every context switch, and from every CPU's timer interrupt
@@ -107,7 +107,8 @@ export const rcuHooks: {
   *onTick(_cpu, user) {
     const flavour = rcuFlavour();
     if (flavour === FLAVOUR_CLASSIC) yield* rcuCheckCallbacks(user);
-    else if (flavour === FLAVOUR_URCU_QSBR && user) yield* rcuQuiescentState();
+    // It has not interrupted a reader, or nothing happens. A task may spin here that waits for a grace period, after another one has read.
+    else if (flavour === FLAVOUR_URCU_QSBR) yield* rcuThreadOffline();
   },
   *onSoftirq() {
     if (rcuFlavour() === FLAVOUR_CLASSIC && (yield* rcuPending())) yield* rcuProcessCallbacks();

@@ -3,6 +3,7 @@ import type { Op } from '@lockless/cpu';
 import {
   atomicCmpxchgAcquire,
   bugOn,
+  configQuietRcu,
   cpuRelax,
   defineGuard,
   load,
@@ -17,9 +18,8 @@ import {
   store,
   writeOnce,
 } from '@lockless/cpu';
-import { FLAVOUR_URCU_QSBR, rcuFlavour } from './flavour.js';
 import { nrRcuCpus } from './rcu-struct.js';
-import { rcuQuiescentState } from './urcu-qsbr.js';
+import { rcuThreadOffline } from './urcu-qsbr.js';
 import { gp, NEST_MASK, PHASE, UrcuGp, urcuReader } from './urcu-words.js';
 
 /*
@@ -62,6 +62,11 @@ const waitForReaders = defineGuard(
   'a reader of the old phase is looked at, not waited for',
 );
 
+const waitsOffline = defineGuard(
+  'urcuSynchronizeRcu.offline',
+  'a thread whose readers say nothing waits for a grace period, and others wait for it',
+);
+
 /** Boot, before the readers' words. */
 export function* initUrcuMb(): Op<void> {
   yield* store(UrcuGp.ctr(gp), 1);
@@ -102,11 +107,10 @@ export function* urcuMbReadUnlock(): Op<void> {
  */
 export function* urcuSynchronizeRcu(): Op<void> {
   mightSleep();
+  // Who waits for a grace period is in no reader himself; where readers say nothing, he has to say it.
+  if (configQuietRcu() && waitsOffline()) yield* rcuThreadOffline();
   if (oneAtATime()) {
-    while ((yield* atomicCmpxchgAcquire(UrcuGp.lock(gp), 0, smpProcessorId() + 1)) !== 0) {
-      yield* notInReader();
-      yield* cpuRelax();
-    }
+    while ((yield* atomicCmpxchgAcquire(UrcuGp.lock(gp), 0, smpProcessorId() + 1)) !== 0) yield* cpuRelax();
   }
   // C, pairs with A. After the lock: it orders the load of the phase as well.
   yield* smpMb();
@@ -118,16 +122,10 @@ export function* urcuSynchronizeRcu(): Op<void> {
   if (oneAtATime()) yield* smpStoreRelease(UrcuGp.lock(gp), 0);
 }
 
-/** Who waits for a grace period is in no reader himself; where readers say nothing, he has to say it for his CPU. */
-function* notInReader(): Op<void> {
-  if (rcuFlavour() === FLAVOUR_URCU_QSBR) yield* rcuQuiescentState();
-}
-
 /** update_counter_and_wait() of the paper: new readers carry the other phase from now on; waits for those of the old one. */
 function* updateCounterAndWait(): Op<void> {
   const ctr = (yield* load(UrcuGp.ctr(gp))) ^ PHASE;
   yield* writeOnce(UrcuGp.ctr(gp), ctr);
-  yield* notInReader();
   for (let cpu = 0; cpu < peek(nrRcuCpus); cpu++) {
     while (gracePeriodOngoing(yield* readOnce(urcuReader(cpu)), ctr)) {
       if (!waitForReaders()) break;

@@ -19,3 +19,5 @@ export const UrcuGp: StructOf<UrcuGp> = struct<UrcuGp>('urcu_gp', { ctr: 1, lock
 export const gp: Ptr<UrcuGp> = defineStatic(UrcuGp, 'urcu_gp');
 /** Transient: who is gone reads no more, and no grace period waits for it. */
 export const urcuReader: (cpu: number) => Ref<number> = definePerCpuWord('urcu_reader', true);
+/** Readers that say nothing (urcu-qsbr.ts): how many more this CPU may end before it says that it is in none. Only it looks. */
+export const urcuReadersLeft: (cpu: number) => Ref<number> = definePerCpuWord('urcu_readers_left');

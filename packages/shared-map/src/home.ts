@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { eventCountNotify, type Ptr } from '@lockless/cpu/native';
-import { type MachineHandle, NativeMachine, type ThreadOptions } from '@lockless/native';
+import { type MachineHandle, type MachineOptions, NativeMachine, type ThreadOptions } from '@lockless/native';
 import { bootUrcu, rcuBooted, rcuThreadDied, urcuTryReclaim } from '@lockless/rcu/native';
 import { type ValueMap, valueMapEvents, valueMapTakeOver, valueMapThreadDied } from '@lockless/value-map/native';
 import { SharedMapError } from './error.js';
@@ -30,9 +30,10 @@ export class Home {
       return true;
     });
     machine.repairLock('urcu_callbacks.reclaim', () => true);
+    // Also when an error ends a wait for readers: the next grace period must be able to begin.
+    machine.onAbandoned(rcuThreadDied);
     machine.onThreadDeath(({ cpu }) => {
       this.deaths += 1;
-      rcuThreadDied(cpu);
       valueMapThreadDied(cpu);
       // Its lock is released by now.
       eventCountNotify(valueMapEvents);
@@ -42,7 +43,7 @@ export class Home {
   private static current: Home | null = null;
 
   /** The machine of this thread's maps, or a new one. */
-  static make(options: ThreadOptions & { readonly words?: number; readonly threads?: number }): Home {
+  static make(options: MachineOptions): Home {
     Home.current ??= new Home(NativeMachine.create(options), newId(), true);
     return Home.current;
   }

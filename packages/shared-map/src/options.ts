@@ -14,6 +14,11 @@ export interface CreateOptions extends ThreadOptions {
   readonly bytes?: number;
   /** Threads that may take part at a time, at most 64, the default. */
   readonly threads?: number;
-  /** A machine that exists already, of which this thread is part; `bytes` and `threads` are its own then. */
+  /**
+   * How readers are waited for: `mb`, the default, or `qsbr`, for threads that look up many values at a time and then return to their event loop
+   * (docs/native/rcu.md).
+   */
+  readonly rcu?: 'mb' | 'qsbr';
+  /** A machine that exists already, of which this thread is part; `bytes`, `threads` and `rcu` are its own then. */
   readonly machine?: NativeMachine;
 }

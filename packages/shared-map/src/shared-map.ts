@@ -44,11 +44,8 @@ export class SharedMap {
 
   /** Makes an empty map, in the memory of this thread's other maps if it has any. */
   static create(options: CreateOptions = {}): SharedMap {
-    const { machine, bytes = 1 << 26, threads, ...thread } = options;
-    const home =
-      machine === undefined
-        ? Home.make({ ...thread, words: bytes >>> 2, ...(threads !== undefined && { threads }) })
-        : Home.of(machine);
+    const { machine, bytes = 1 << 26, ...others } = options;
+    const home = machine === undefined ? Home.make({ ...others, words: bytes >>> 2 }) : Home.of(machine);
     const map = valueMapCreate();
     if (map === 0) throw new SharedMapError('ERR_OUT_OF_MEMORY', 'there is no memory left for another map');
     return new SharedMap(home, map);

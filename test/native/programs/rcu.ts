@@ -3,6 +3,7 @@ import type { Embed, Null, Op, Ptr, StructOf } from '@lockless/cpu';
 import {
   containerOf,
   defineStatic,
+  enterIdle,
   functionPointer,
   GFP_KERNEL,
   kmemCacheAlloc,
@@ -21,6 +22,7 @@ import {
   callRcu,
   getStateSynchronizeRcu,
   pollStateSynchronizeRcu,
+  rcuQuiescentState,
   rcuReadLock,
   rcuReadUnlock,
   synchronizeRcu,
@@ -58,7 +60,7 @@ export function* boot(): Op<void> {
 }
 
 export function* step([kind, a, b]: Step): Op<number[]> {
-  switch (kind % 6) {
+  switch (kind % 8) {
     case 0: {
       const old = yield* load(slot(a));
       const thing = yield* kmemCacheAlloc(things, GFP_KERNEL);
@@ -88,6 +90,12 @@ export function* step([kind, a, b]: Step): Op<number[]> {
       if (depth > 0) return [-1];
       yield* a % 2 === 0 ? synchronizeRcu() : urcuReclaim();
       return [a];
+    case 5:
+      if (depth === 0) yield* rcuQuiescentState();
+      return [depth];
+    case 6:
+      yield* enterIdle();
+      return [depth];
     default: {
       const state = yield* getStateSynchronizeRcu();
       if (depth === 0 && a % 2 === 0) yield* synchronizeRcu();

@@ -11,15 +11,16 @@ const NATIVE = 'native';
 const BUNDLED = 'native, bundled';
 const NATIVE_PEEK = 'native, peek';
 
-const native = (world: World, keys: KeyOptions, peek = false): NamedSource => ({
-  name: peek ? NATIVE_PEEK : NATIVE,
+/** `quiet`: in a world whose readers say nothing. */
+const native = (world: World, keys: KeyOptions, peek = false, quiet = false): NamedSource => ({
+  name: [NATIVE, ...(peek ? ['peek'] : []), ...(quiet ? ['quiet'] : [])].join(', '),
   module: 'native',
   options: { world, keys, peek },
 });
 
 /** The same code as `native`, of one module. */
-const bundled = (world: World, keys: KeyOptions, peek = false): NamedSource => ({
-  name: peek ? `${BUNDLED}, peek` : BUNDLED,
+const bundled = (world: World, keys: KeyOptions, peek = false, quiet = false): NamedSource => ({
+  name: [BUNDLED, ...(peek ? ['peek'] : []), ...(quiet ? ['quiet'] : [])].join(', '),
   module: 'bundled',
   options: { world, keys, peek },
 });
@@ -41,10 +42,12 @@ const zipf = (pages: number): KeyOptions => ({ first: 0, pages, pattern: 'zipf',
 export async function lookup(session: Session): Promise<void> {
   const { pages } = session;
   const world = makeWorld({ generation: 'freeze-refs', pages });
+  const quiet = makeWorld({ generation: 'freeze-refs', pages, rcu: 'qsbr' });
   const keys = zipf(pages);
   const others: NamedSource[] = [
     { name: 'Map.get', module: 'map', options: { entries: pages, keys } },
     { name: 'SharedMap.get', module: 'shared-map', options: { entries: pages, keys } },
+    { name: 'SharedMap.get, quiet', module: 'shared-map', options: { entries: pages, keys, rcu: 'qsbr' } },
     { name: 'lmdb', module: 'lmdb', options: { entries: pages, keys } },
     { name: 'sharedmap', module: 'sharedmap', options: { entries: pages, keys } },
     { name: 'objectbuffer, array', module: 'object-buffer', options: { entries: pages, keys, collection: 'array' } },
@@ -60,9 +63,12 @@ export async function lookup(session: Session): Promise<void> {
     bundled(world, keys, true),
     byHand(world, keys, true),
     ...(binary === null ? [] : [wasm(world, keys, binary, 'peek')]),
+    ...[false, true].flatMap((peek) =>
+      [native, bundled, byHand].map((source) => source(source === byHand ? world : quiet, keys, peek, true)),
+    ),
     ...others,
   ]);
-  addCosts(session, 'lookup', ns, [NATIVE, BUNDLED, BY_HAND, NATIVE_PEEK]);
+  addCosts(session, 'lookup', ns, [NATIVE, BUNDLED, BY_HAND, NATIVE_PEEK, `${NATIVE}, quiet`, `${NATIVE_PEEK}, quiet`]);
 }
 
 /** The same with more and more pages, all equally likely: when the caches of the processor are too small, all pay for that. */

@@ -27,6 +27,7 @@ export async function twoThreads(session: Session): Promise<void> {
   const { pages } = session;
   const lockless = makeWorld({ generation: 'freeze-refs', pages });
   const locked = makeWorld({ generation: 'tree-lock', pages });
+  const quiet = makeWorld({ generation: 'freeze-refs', pages, rcu: 'qsbr' });
   const binary = await tryCompile(session, 'two threads');
   const own = halves(pages);
   const hot = [HOT, HOT] as const;
@@ -38,6 +39,8 @@ export async function twoThreads(session: Session): Promise<void> {
     ['own pages, lockless, bundled', both(own, nativeLookups(lockless, false, 'bundled'))],
     ['own pages, tree_lock, bundled', both(own, nativeLookups(locked, false, 'bundled'))],
     ['own pages, peek', both(own, nativeLookups(lockless, true))],
+    ['own pages, lockless, quiet', both(own, nativeLookups(quiet, false))],
+    ['own pages, peek, quiet', both(own, nativeLookups(quiet, true))],
     [
       'own pages, by hand',
       both(own, (keys) => ({ module: 'by-hand', options: { world: lockless, keys, peek: false } })),
@@ -57,6 +60,7 @@ export async function twoThreads(session: Session): Promise<void> {
     ['one page, lockless, bundled', both(hot, nativeLookups(lockless, false, 'bundled'))],
     ['one page, tree_lock', both(hot, nativeLookups(locked, false))],
     ['one page, peek', both(hot, nativeLookups(lockless, true))],
+    ['one page, peek, quiet', both(hot, nativeLookups(quiet, true))],
     ['one page, peek, bundled', both(hot, nativeLookups(lockless, true, 'bundled'))],
     ['Map.get, a Map for each', both(own, (keys) => ({ module: 'map', options: { ...entries, keys } }))],
   ];
@@ -78,11 +82,16 @@ export async function twoThreads(session: Session): Promise<void> {
 export async function besideWriter(session: Session): Promise<void> {
   const { pages } = session;
   const spare = 2048;
-  for (const generation of ['freeze-refs', 'tree-lock'] as const) {
-    const world = makeWorld({ generation, pages, spare: 2 * spare });
+  const kinds = [
+    ['lockless', 'freeze-refs', 'mb', [false, true]],
+    ['lockless, quiet', 'freeze-refs', 'qsbr', [false, true]],
+    ['tree_lock', 'tree-lock', 'mb', [false]],
+  ] as const;
+  for (const [kind, generation, rcu, peeks] of kinds) {
+    const world = makeWorld({ generation, pages, spare: 2 * spare, rcu });
     const keys: KeyOptions = { first: 0, pages, pattern: 'zipf', seed: 5 };
-    for (const peek of generation === 'freeze-refs' ? [false, true] : [false]) {
-      const subject = `${generation === 'freeze-refs' ? 'lockless' : 'tree_lock'}${peek ? ', peek' : ''}`;
+    for (const peek of peeks) {
+      const subject = `${kind}${peek ? ', peek' : ''}`;
       const pair = await measurePair(session, 'beside a writer', [
         { name: subject, ...nativeLookups(world, peek)(keys) },
         { name: `${subject}, writer`, module: 'writer', options: { world, first: pages, pages: spare } },

@@ -4,9 +4,13 @@ import { contentOf, Keys } from '../harness/keys.js';
 import type { Subject } from '../harness/subject.js';
 import type { MapOptions } from './map.js';
 
+export interface SharedMapOptions extends MapOptions {
+  readonly rcu?: 'mb' | 'qsbr';
+}
+
 /** `get` of our SharedMap, of integers that are their entries. Each lookup is an RCU reader of its own. */
-export function start({ entries, keys: options }: MapOptions): Subject {
-  const map = SharedMap.create({ bytes: (32 << 20) + entries * 16 });
+export function start({ entries, keys: options, rcu = 'mb' }: SharedMapOptions): Subject {
+  const map = SharedMap.create({ bytes: (32 << 20) + entries * 16, rcu });
   for (let index = 0; index < entries; index++) map.set(index, contentOf(index));
   const schedule = new Keys(options);
   const { keys, mask } = schedule;

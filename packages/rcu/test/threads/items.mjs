@@ -6,6 +6,9 @@ import {
   kmemCacheAlloc,
   kmemCacheFree,
   load,
+  Mutex,
+  mutexLock,
+  mutexUnlock,
   NULL,
   peek,
   rcuAssignPointer,
@@ -18,13 +21,14 @@ import {
 import { RcuHead } from '@lockless/mm-types/native';
 import { callRcu, rcuReadLock, rcuReadUnlock, synchronizeRcu, urcuReclaim } from '@lockless/rcu/native';
 
-const { defineWord, functionPointer, kmemCacheCreate } = staticData(63, 'rcu tests');
+const { defineStatic, defineWord, functionPointer, kmemCacheCreate } = staticData(63, 'rcu tests');
 
 /** Two words that are always equal while anybody may look at them. */
 const Item = struct('item', { one: 1, two: 1, head: RcuHead });
 const itemCache = kmemCacheCreate(Item);
 const slot = defineWord('slot');
 export const stop = defineWord('stop');
+export const mutex = defineStatic(Mutex, 'mutex');
 /** Readers that saw what they must not. */
 export const torn = defineWord('torn');
 
@@ -57,6 +61,29 @@ function look(rounds) {
 export const jobs = {
   read() {
     for (let i = 0; readOnce(stop) === 0; i++) look(1 + (i % 40));
+  },
+  /** Each reader begins where the thread is offline: the job of the event loop before is over. */
+  async readInTurns() {
+    for (let i = 0; readOnce(stop) === 0; i++) {
+      look(1 + (i % 40));
+      await (i % 50 === 0 ? new Promise((resolve) => setImmediate(resolve)) : undefined);
+    }
+  },
+  /** Reads, and then does something else for so many milliseconds without coming to an end, or saying that it is in no reader. */
+  doElse(n) {
+    look(1);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, n);
+  },
+  /** Reads, and its event loop goes on. */
+  async idle() {
+    look(1);
+    while (readOnce(stop) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  },
+  /** Reads, and sleeps on a mutex that somebody else holds. */
+  sleep() {
+    look(1);
+    mutexLock(mutex);
+    mutexUnlock(mutex);
   },
   readForEver() {
     rcuReadLock();

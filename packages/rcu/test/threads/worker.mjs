@@ -5,5 +5,5 @@ import { jobs } from './items.mjs';
 
 const machine = NativeMachine.attach(workerData.handle);
 parentPort.postMessage('attached');
-machine.run(() => jobs[workerData.job](workerData.n));
+await machine.run(() => jobs[workerData.job](workerData.n));
 machine.detach();

@@ -6,6 +6,7 @@ import { eventScenarios } from './events.js';
 import { urcuScenarios } from './urcu.js';
 import { urcuDeathScenarios } from './urcu-death.js';
 import { urcuQsbrScenarios } from './urcu-qsbr.js';
+import { urcuQsbrThreadScenarios } from './urcu-qsbr-threads.js';
 
 /** The grace-period guarantee: of the events, and of our implementations. */
 export const rcuScenarios: readonly Scenario[] = [
@@ -13,6 +14,7 @@ export const rcuScenarios: readonly Scenario[] = [
   ...urcuScenarios,
   ...urcuDeathScenarios,
   ...urcuQsbrScenarios,
+  ...urcuQsbrThreadScenarios,
   ...classicScenarios,
   ...classicIdleScenarios,
 ];
