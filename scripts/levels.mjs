@@ -28,7 +28,7 @@ export const places = {
   'mmu-notifier': { level: 2.5, kind: 'kernel', license: 'GPL-2.0-only' },
   memcontrol: { level: 2.6, kind: 'kernel', license: 'GPL-2.0-only' },
   rmap: { level: 3, kind: 'kernel', license: 'GPL-2.0-only' },
-  'huge-memory': { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
+  'huge-memory': { level: 4.5, kind: 'kernel', license: 'GPL-2.0-only' },
   'value-map': { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
   pagecache: { level: 4, kind: 'kernel', license: 'GPL-2.0-only' },
   'memory-failure': { level: 5.5, kind: 'kernel', license: 'GPL-2.0-only' },

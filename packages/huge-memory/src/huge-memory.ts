@@ -29,6 +29,7 @@ import {
   setPageUptodate,
   THP_FAULT_ALLOC,
   THP_FAULT_FALLBACK,
+  type VmEventItem,
 } from '@lockless/page';
 import {
   anonVmaPrepare,
@@ -82,19 +83,19 @@ export function* hugePageFits(vma: Ptr<VmAreaStruct>, address: number): Op<boole
 const GFP_TRANSHUGE = (GFP_HIGHUSER_MOVABLE | GFP_COMP | GFP_NORETRY | GFP_NOMEMALLOC | GFP_NO_KSWAPD) & ~GFP_WAIT;
 
 /** alloc_hugepage_vma(), and its grace-period cookie, before anybody can find it. */
-export function* allocHugePage(gfp: number): Op<Ptr<Page> | Null> {
+export function* allocHugePage(
+  gfp: number,
+  [had, failed]: readonly [VmEventItem, VmEventItem] = [THP_FAULT_ALLOC, THP_FAULT_FALLBACK],
+): Op<Ptr<Page> | Null> {
   const page = yield* allocPages(GFP_TRANSHUGE | gfp, hpagePmdOrder());
-  if (page === NULL) {
-    yield* countVmEvent(THP_FAULT_FALLBACK);
-    return NULL;
-  }
-  yield* countVmEvent(THP_FAULT_ALLOC);
+  yield* countVmEvent(page === NULL ? failed : had);
+  if (page === NULL) return NULL;
   if (splitsWaitForGp()) yield* pageGetGpCookie(page);
   return page;
 }
 
 /** mk_pmd(), dirty, and writable if the area is. */
-function* newHugeEntry(vma: Ptr<VmAreaStruct>, page: Ptr<Page>): Op<Pte> {
+export function* newHugeEntry(vma: Ptr<VmAreaStruct>, page: Ptr<Page>): Op<Pte> {
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   const entry = pteMkdirty(mkHugePmd(page, vmGetPageProt(flags)));
   return (flags & VM_WRITE) !== 0 ? pteMkwrite(entry) : entry;
@@ -114,7 +115,7 @@ export type HugeFault = 'done' | 'copied' | 'fallback';
  * *Context*: mmap_sem for reading; the entry was empty; {@link hugePageFits}.
  * *Returns* `fallback` when there is no block, or no page table to lay by.
  * *Ordering*: as do_anonymous_page(): the page is zeroed and uptodate before the entry is set.
- * *Source*: mm/huge_memory.c, 3.1. *Differs*: no zero page of this size, as before 3.8; no khugepaged.
+ * *Source*: mm/huge_memory.c, 3.1. *Differs*: no zero page of this size, as before 3.8.
  */
 export function* doHugePmdAnonymousPage(
   mm: Ptr<MmStruct>,

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export { changeHugePmd, moveHugePmd } from './change-huge-pmd.js';
+export {
+  collapseHugePage,
+  hugePagesAllowed,
+  hugepageVmaRevalidate,
+} from './collapse-huge-page.js';
+export { type CollapseControl, hpageCollapseScanPmd, type ScanResult } from './collapse-scan.js';
 export * from './config.js';
 export { copyHugePmd, type HugeCopy } from './copy-huge-pmd.js';
 export { hugeCountsAgree } from './counts-inspect.js';

@@ -17,12 +17,14 @@ import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import {
   beginTranslation,
   endTranslation,
+  hugePmdsInUse,
   nextPteRange,
   PTE_PRESENT,
   PTE_RW,
   PTE_SPECIAL,
   PTE_USER,
   type Pte,
+  type PteRange,
   ptePfn,
   readPte,
 } from '@lockless/rmap';
@@ -41,6 +43,20 @@ const pteRecheck = defineGuard(
   'getUserPagesFast.pteRecheck',
   'get_user_pages_fast does not look at the entry again once it has the reference',
 );
+const pmdRecheck = defineGuard(
+  'getUserPagesFast.pmdRecheck',
+  'get_user_pages_fast does not look again at the entry above the table: the pages of the table are being collapsed (before 70cbc3cc78a9)',
+);
+
+/**
+ * __get_user_pages_fast(): {@link getUserPagesFast} as far as no lock is needed, for who may not sleep.
+ *
+ * *Context*: any, with an mm. *Returns* how many pages it got. *Source*: arch/x86/mm/gup.c, 2.6.31.
+ */
+export function* getUserPagesFastOnly(start: number, nrPages: number, write: boolean, pages: Ptr<Page>[]): Op<number> {
+  const mm = yield* load(taskMm(current()));
+  return mm === NULL ? 0 : yield* gupPgdRange(mm, start, start + nrPages, write, pages);
+}
 
 /**
  * get_user_pages_fast(): {@link getUserPages} of the current task's memory, without a lock where the page table permits the access.
@@ -81,7 +97,7 @@ function* gupPgdRange(mm: Ptr<MmStruct>, start: number, end: number, write: bool
     const range = yield* nextPteRange(mm, address, end, leaveHugePage); // 2
     if (range === NULL || range.address !== address) break;
     while (address < range.end) {
-      if (!(yield* gupPte((range.ptes + (address - range.address)) as Ref<Pte>, write, pages))) break;
+      if (!(yield* gupPte(range, (range.ptes + (address - range.address)) as Ref<Pte>, write, pages))) break;
       address++;
     }
     if (address < range.end) break;
@@ -96,16 +112,25 @@ function* leaveHugePage(): Op<boolean> {
 }
 
 /** gup_pte_range(), one entry of it. *Returns* false when it needs a fault. */
-function* gupPte(ptep: Ref<Pte>, write: boolean, pages: Ptr<Page>[]): Op<boolean> {
-  if (mmOption('gupSpeculative') === 0) return yield* gupEntry(ptep, write, pages);
+function* gupPte(range: PteRange, ptep: Ref<Pte>, write: boolean, pages: Ptr<Page>[]): Op<boolean> {
+  if (mmOption('gupSpeculative') === 0) return yield* gupEntry(range, ptep, write, pages);
   // A reader from the entry to the second look at it, as all who take references on the strength of a pointer alone.
   yield* rcuReadLock();
-  const got = yield* gupEntry(ptep, write, pages);
+  const got = yield* gupEntry(range, ptep, write, pages);
   yield* rcuReadUnlock();
   return got;
 }
 
-function* gupEntry(ptep: Ref<Pte>, write: boolean, pages: Ptr<Page>[]): Op<boolean> {
+/**
+ * The entry, or the one above its table. A collapse empties that first, and leaves the table as it is until it has looked at the counts of its pages.
+ * *Source*: 70cbc3cc78a9 "mm: gup: fix the fast GUP race against THP collapse" (6.1).
+ */
+function* changedMeanwhile({ pmd, table }: PteRange, ptep: Ref<Pte>, pte: Pte): Op<boolean> {
+  if (pteRecheck() && (yield* readOnce(ptep)) !== pte) return true;
+  return hugePmdsInUse() && pmdRecheck() && (yield* readOnce(pmd)) !== table;
+}
+
+function* gupEntry(range: PteRange, ptep: Ref<Pte>, write: boolean, pages: Ptr<Page>[]): Op<boolean> {
   const needs = PTE_PRESENT | PTE_USER | (write ? PTE_RW : 0);
   const pte = yield* readPte(ptep);
   if ((pte & (needs | PTE_SPECIAL)) !== needs) return false;
@@ -113,7 +138,7 @@ function* gupEntry(ptep: Ref<Pte>, write: boolean, pages: Ptr<Page>[]): Op<boole
   if (mmOption('gupSpeculative') === 0 || !getUnlessZero())
     yield* getPage(page); // 3
   else if (!(yield* pageCacheGetSpeculative(page))) return false;
-  if (mmOption('gupSpeculative') !== 0 && pteRecheck() && (yield* readOnce(ptep)) !== pte) {
+  if (mmOption('gupSpeculative') !== 0 && (yield* changedMeanwhile(range, ptep, pte))) {
     yield* putPage(page); // 3b
     return false;
   }

@@ -10,7 +10,7 @@ export * from './fallocate.js';
 export * from './fork.js';
 export { MAP_NONBLOCK, sysRemapFilePages } from './fremap.js';
 export { FOLL_FORCE, FOLL_GET, FOLL_INTERRUPTIBLE, FOLL_TOUCH, FOLL_WRITE, followPage, getUserPages } from './gup.js';
-export { getUserPagesFast } from './gup-fast.js';
+export { getUserPagesFast, getUserPagesFastOnly } from './gup-fast.js';
 export * from './invariants.js';
 export { swapMapAgrees } from './invariants-swap.js';
 export * from './madvise.js';

@@ -26,6 +26,7 @@ import {
 import { filePut, forcePageCacheReadahead } from '@lockless/pagecache';
 import { hugePmdsInUse, type ZapDetails, zapPageRange } from '@lockless/rmap';
 import { punchHole } from './fallocate.js';
+import { collapsePiece } from './madvise-collapse.js';
 import { freePiece } from './madvise-free.js';
 import { pageoutPiece } from './madvise-pageout.js';
 import { mmOption } from './mm-options.js';
@@ -46,6 +47,7 @@ export const MADV_DOFORK = 11;
 export const MADV_HUGEPAGE = 14;
 export const MADV_NOHUGEPAGE = 15;
 export const MADV_PAGEOUT = 21;
+export const MADV_COLLAPSE = 25;
 /** From here on: mergeable, huge pages, core dumps, cold; accepted, and without effect here. */
 const MADV_MERGEABLE = 12;
 const MADV_LAST = 25;
@@ -79,7 +81,7 @@ function advisedFlags(advice: number, flags: number): number | undefined {
  * *Returns* 0; -ENOMEM when a part is not mapped (the rest is advised); -EINVAL; -EBADF for MADV_WILLNEED of anonymous memory; errors of
  * {@link punchHole} for MADV_REMOVE.
  * *Source*: `sys_madvise`, mm/madvise.c, 2.6.27.
- * MADV_FREE: {@link freePiece}, 4.12. MADV_PAGEOUT: 5.4.
+ * MADV_FREE: {@link freePiece}, 4.12. MADV_PAGEOUT: 5.4. MADV_COLLAPSE: {@link collapsePiece}, 6.1.
  */
 export function* sysMadvise(start: number, pages: number, advice: number): Op<number> {
   const mm = yield* load(taskMm(current()));
@@ -109,6 +111,8 @@ function* madviseVma(mm: Ptr<MmStruct>, piece: Piece, advice: number): Op<number
       return yield* dontneed(piece, flags);
     case MADV_PAGEOUT:
       return yield* pageoutPiece(mm, piece, flags, false);
+    case MADV_COLLAPSE:
+      return yield* collapsePiece(mm, piece);
     case MADV_REMOVE:
       return yield* remove(mm, piece, flags);
     case MADV_FREE:

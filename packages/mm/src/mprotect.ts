@@ -38,7 +38,6 @@ import {
   nextPteRange,
   type OnHugePage,
   type Pgprot,
-  PTE_PRESENT,
   type Pte,
   pteDirty,
   pteMkwrite,
@@ -117,12 +116,8 @@ function* accountedAs(vma: Ptr<VmAreaStruct>, vmFlags: number): Op<number> {
 export function* changeProtection(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, start: number, end: number): Op<void> {
   const prot = yield* vmaPageProt(vma);
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
-  // A huge entry is always present.
-  const keepsHuge = (prot & PTE_PRESENT) !== 0;
   const onHuge: OnHugePage = function* (address, pmd, whole) {
-    return (
-      whole && keepsHuge && (yield* changeHugePmd(mm, vma, pmd, (old) => changedEntry(vma, address, old, prot, flags)))
-    );
+    return whole && (yield* changeHugePmd(mm, vma, pmd, (old) => changedEntry(vma, address, old, prot, flags)));
   };
   let range = yield* nextPteRange(mm, start, end, onHuge);
   for (; range !== NULL; range = yield* nextPteRange(mm, range.end, end, onHuge)) {

@@ -120,12 +120,12 @@ describe('huge pages of four pages', () => {
     expect(machine.verify()).toBeNull();
   });
 
-  it('PROT_NONE splits it, also all of it', () => {
+  it('PROT_NONE for all of it leaves it in one piece', () => {
     const machine = machineWith();
     const mm = machine.process([anonymous(100, 8)]);
     for (let i = 0; i < 8; i++) machine.write(mm, 100 + i, i + 1);
     expect(machine.as(mm, sysMprotect(100, 4, PROT_NONE))).toBe(0);
-    expect([huge(machine), splits(machine)]).toEqual([1, 1]);
+    expect([huge(machine), splits(machine)]).toEqual([2, 0]);
     expect(machine.read(mm, 101).error).not.toBe(0);
     expect(machine.verify()).toBeNull();
     expect(machine.as(mm, sysMprotect(100, 4, RW))).toBe(0);

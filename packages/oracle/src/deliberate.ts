@@ -27,6 +27,10 @@ const WRITES: readonly Step['op'][] = ['write', 'poke', 'vm-write', 'mlock', 'mp
 /** Steps that give memory up, one by one page. */
 const givesUp = (step: Step): boolean => step.op === 'swap-out' || (step.op === 'madvise' && step.advice === 'free');
 
+const collapses = (step: Step): boolean => step.op === 'madvise' && step.advice === 'collapse';
+/** Frames are numbered as they appear: of two the new one has the larger number. */
+const frameNumber = (frame: string): number => Number(frame.slice(1));
+
 /** Some huge page's room is in the range. */
 const emptiesTable = (step: Step): boolean =>
   step.op === 'madvise' &&
@@ -84,7 +88,7 @@ export const deliberateDifferences: readonly Deliberate[] = [
   {
     name: 'huge-page-stays-in-one-piece',
     reason:
-      'Who wants a part of a huge page splits his own entry since 4.5: the page, and the entries of relatives, stay as they are until memory is short. mm splits the page for all, as 3.1; also for MADV_FREE of all of it, and for PROT_NONE. pagemap says of a page in such an entry whether the first page of it is mapped once.',
+      'Who wants a part of a huge page splits his own entry since 4.5: the page, and the entries of relatives, stay as they are until memory is short. mm splits the page for all, as 3.1; also for MADV_FREE of all of it. pagemap says of a page in such an entry whether the first page of it is mapped once.',
     explains: ({ where, field, simulated, real }, { huge }, _at, realField) => {
       if (huge !== true) return false;
       if (field === 'flags') return real === `${simulated} head thp` || real === `${simulated} tail thp`;
@@ -106,19 +110,6 @@ export const deliberateDifferences: readonly Deliberate[] = [
     ends: 'step',
   },
   {
-    name: 'huge-zero-page-loses-its-rights',
-    reason:
-      'mprotect(PROT_NONE) of a huge page of zeros leaves it what it is. mm maps small pages of zeros in its place: its entries without rights are small.',
-    explains: ({ where, field, simulated, real }, { huge, steps }, at, realField) =>
-      huge === true &&
-      steps.slice(0, at + 1).some((step) => step.op === 'mprotect' && step.prot === 'none') &&
-      field === 'pagemap' &&
-      simulated === '100' &&
-      real === '140' &&
-      realField(where, 'kind') === 'zero',
-    ends: 'step',
-  },
-  {
     name: 'relative-has-the-rest-of-a-huge-page',
     reason:
       'A write to a page that nobody else maps, of a huge page whose other pages a relative maps, copies on newer kernels (seen on 6.18): who else has the page is known of the huge page only. mm writes in place. The sides are compared on, with the frames named anew.',
@@ -129,6 +120,17 @@ export const deliberateDifferences: readonly Deliberate[] = [
       [simulated, real].every((name) => name.startsWith('F')) &&
       !inHugePage(where, realField),
     ends: 'frames',
+  },
+  {
+    name: 'huge-already-where-a-relative-split',
+    reason:
+      'MADV_COLLAPSE finds a huge entry that a relative did not split when he wanted a part of the page for himself, and leaves it. In mm the page was split for all, and is copied to a huge page of its own.',
+    explains: ({ where, field, simulated, real }, { huge, steps }, at, realField) => {
+      if (huge !== true || !collapses(steps[at]) || !inHugePage(where, realField)) return false;
+      if (field === 'mapcount') return simulated === '1' && Number(real) > 1;
+      return field === 'frame' && frameNumber(simulated) > frameNumber(real);
+    },
+    ends: 'step',
   },
   {
     name: 'part-of-a-shared-huge-page-is-left',

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
+  MADV_COLLAPSE,
   MADV_DOFORK,
   MADV_DONTFORK,
   MADV_DONTNEED,
@@ -42,6 +43,7 @@ const ADVICE: Readonly<Record<Advice, number>> = {
   random: MADV_RANDOM,
   sequential: MADV_SEQUENTIAL,
   free: MADV_FREE,
+  collapse: MADV_COLLAPSE,
   huge: MADV_HUGEPAGE,
   nohuge: MADV_NOHUGEPAGE,
 };

@@ -51,6 +51,12 @@ const step = fc.oneof(
       .tuple(process, range, advice)
       .map(([process, range, advice]): Step => ({ op: 'madvise', process, ...range, advice })),
   },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(process, range)
+      .map(([process, range]): Step => ({ op: 'madvise', process, ...range, advice: 'collapse' })),
+  },
   { weight: 3, arbitrary: onRange('swap-out') },
   { weight: 1, arbitrary: fc.record<Step & { op: 'swapoff' }>({ op: fc.constant('swapoff'), process }) },
   { weight: 1, arbitrary: onRange('mlock') },

@@ -31,6 +31,7 @@ export const ADVICE = [
   'random',
   'sequential',
   'free',
+  'collapse',
   'huge',
   'nohuge',
 ] as const;

@@ -67,6 +67,21 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     real: { 'P0 page 4: flags': 'uptodate mmap anon swapbacked tail thp' },
     elsewhere: [`${HUGE}P0 write 0\nP0 fork P1\nP1 write 3\nP0 read 3`, 'P0 mmap 0+4 rw private\nP0 write 3'],
   },
+  'huge-already-where-a-relative-split': {
+    script: `${HUGE}P0 write 0\nP0 fork P1\nP0 write 0\nP1 madvise 0+512 collapse`,
+    shown: [difference('P0 page 1', 'mapcount', '1', '2'), difference('P0 page 1', 'frame', 'F514', 'F2')],
+    others: [
+      difference('P0 page 1', 'mapcount', '2', '1'),
+      difference('P0 page 1', 'frame', 'F2', 'F514'),
+      difference('P0 page 2', 'mapcount', '1', '2'),
+      difference('P0 page 1', 'kind', 'none', 'anon'),
+    ],
+    real: { 'P0 page 1: flags': 'uptodate mmap anon swapbacked tail thp' },
+    elsewhere: [
+      `${HUGE}P0 write 0\nP0 fork P1\nP0 write 0\nP1 madvise 0+512 huge`,
+      'P0 mmap 0+2 rw private\nP0 madvise 0+2 collapse',
+    ],
+  },
   'part-of-a-shared-huge-page-is-left': {
     script: `${HUGE}P0 write 0\nP0 fork P1\nP1 munmap 0+4\nP0 write 300\nP0 swap-out 0+2`,
     shown: [difference('P0 page 1', 'kind', 'swap', 'anon')],
@@ -112,17 +127,6 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     ],
     real: { 'P0 area 0+512: smaps.anonHugePages': '2048 kB' },
     elsewhere: [`${HUGE}P0 write 0\nP0 write 0`, `${HUGE}P0 write 0\nP0 madvise 0+512 dontneed\nP0 write 0`],
-  },
-  'huge-zero-page-loses-its-rights': {
-    script: `${HUGE}P0 read 0\nP0 mprotect 0+512 none`,
-    shown: [difference('P0 page 0', 'pagemap', '100', '140')],
-    others: [
-      difference('P0 page 1', 'pagemap', '100', '140'),
-      difference('P0 page 0', 'pagemap', '140', '100'),
-      difference('P0 page 0', 'kind', 'zero', 'none'),
-    ],
-    real: { 'P0 page 0: kind': 'zero' },
-    elsewhere: [`${HUGE}P0 read 0\nP0 mprotect 0+512 r`, `${HUGE}P0 read 0`],
   },
   'empty-table-is-given-back': {
     script: `${HUGE}P0 write 0\nP0 madvise 0+1 dontneed\nP0 madvise 0+512 dontneed\nP0 read 0`,

@@ -47,6 +47,9 @@ const EVENTS = [
   'filemap_miss',
   'remove_mapping_failed',
   'thp_fault_alloc',
+  'thp_collapse_alloc',
+  'thp_collapse_alloc_failed',
+  'pages_collapsed',
   'thp_fault_fallback',
   'thp_split',
   'pgmigrate_success',
@@ -98,6 +101,10 @@ export const REMOVE_MAPPING_FAILED: VmEventItem = event('remove_mapping_failed')
 export const THP_FAULT_ALLOC: VmEventItem = event('thp_fault_alloc');
 /** No block was free: small pages instead. */
 export const THP_FAULT_FALLBACK: VmEventItem = event('thp_fault_fallback');
+/** A block was had for pages that are to be collapsed; was not; and pages were. (The last is khugepaged's own counter in Linux, in sysfs.) */
+export const THP_COLLAPSE_ALLOC: VmEventItem = event('thp_collapse_alloc');
+export const THP_COLLAPSE_ALLOC_FAILED: VmEventItem = event('thp_collapse_alloc_failed');
+export const PAGES_COLLAPSED: VmEventItem = event('pages_collapsed');
 export const THP_SPLIT: VmEventItem = event('thp_split');
 
 const STATES = [

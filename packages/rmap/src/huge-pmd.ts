@@ -5,11 +5,11 @@ import type { MmStruct, Page, VmAreaStruct } from '@lockless/mm-types';
 import { pageHead, pageToPfn } from '@lockless/page';
 import type { MmuGather } from './mmu-gather.js';
 import type { Pgprot, Pte } from './pte.js';
-import { PTE_NONE, PTE_PFN_SHIFT, PTE_PRESENT, pfnPte, ptePfn } from './pte.js';
+import { PTE_NONE, PTE_PFN_SHIFT, PTE_USER, pfnPte, ptePfn } from './pte.js';
 
 /*
  * Entries of the level above pte tables (pmd) that map a huge page. They have the bits of a Pte, and one more. A table's address is a multiple of a
- * cache line, so one bit tells the two apart. An entry that maps a huge page is always present: PROT_NONE splits it.
+ * cache line, so one of the low bits tells the two apart: PTE_USER, which entries without rights (PROT_NONE) have too.
  */
 
 /** _PAGE_PSE: set in the entry of a huge page, never in another one that is present. */
@@ -19,7 +19,7 @@ const PTE_SPLITTING = 0x800;
 export const PTE_SPLITTING_BIT = 11;
 
 /** pmd_trans_huge(): what a word of a pmd table holds maps a huge page. */
-export const pmdTransHuge = (entry: number): boolean => (entry & (PTE_PRESENT | PTE_HUGE)) === (PTE_PRESENT | PTE_HUGE);
+export const pmdTransHuge = (entry: number): boolean => (entry & (PTE_USER | PTE_HUGE)) === (PTE_USER | PTE_HUGE);
 /** pmd_trans_splitting(). */
 export const pmdTransSplitting = (entry: number): boolean => pmdTransHuge(entry) && (entry & PTE_SPLITTING) !== 0;
 /** mk_pmd() and pmd_mkhuge(): an entry for a huge page. */

@@ -27,6 +27,9 @@ export interface PteRange {
   readonly ptes: Ref<Pte>;
   readonly address: number;
   readonly end: number;
+  /** The entry above the table, and what it was: where the table is. */
+  readonly pmd: Ref<number>;
+  readonly table: number;
 }
 
 /**
@@ -63,7 +66,8 @@ export function* nextPteRange(
       else yield* hugePmdOps().splitHugePagePmd(mm, address - (address % entrySpan(1)), pmd);
       continue;
     }
-    if (table !== NULL) return { ptes: entryOf(table, 0, address) as number as Ref<Pte>, address, end: next };
+    if (table !== NULL)
+      return { ptes: entryOf(table, 0, address) as number as Ref<Pte>, address, end: next, pmd: slot, table };
     address = next;
   }
   return NULL;

@@ -77,8 +77,8 @@ export interface HugeArea {
   readonly head: Ptr<Page>;
 }
 
-/** {@link HugeArea}, all of it real. */
-export function* bootHugeArea(): Op<HugeArea> {
+/** The same, with nothing mapped yet. All of it real. */
+export function* bootAreaForHugePage(): Op<Omit<HugeArea, 'head'>> {
   bootRcuEvents();
   yield* freeAreaInit({ pages: 16, nrCpus: 4, minFreeKbytes: 0 });
   hugePagesInit({ mode: 'always', order: 1 });
@@ -88,7 +88,15 @@ export function* bootHugeArea(): Op<HugeArea> {
   yield* store(VmAreaStruct.vmEnd(vma), 2);
   yield* store(VmAreaStruct.vmFlags(vma), VM_READ | VM_WRITE | VM_MAYWRITE);
   yield* vmaLink(mm, vma, yield* findVmaPrepare(mm, 0));
-  const pmd = given(yield* pmdAlloc(mm, 0));
-  assertThat((yield* doHugePmdAnonymousPage(mm, vma, 0, pmd)) === 'done', 'there is memory for a huge page');
-  return { mm, vma, pmd, head: pfnToPage(ptePfn(yield* load(pmd))) };
+  return { mm, vma, pmd: given(yield* pmdAlloc(mm, 0)) };
+}
+
+/** {@link HugeArea}. */
+export function* bootHugeArea(): Op<HugeArea> {
+  const area = yield* bootAreaForHugePage();
+  assertThat(
+    (yield* doHugePmdAnonymousPage(area.mm, area.vma, 0, area.pmd)) === 'done',
+    'there is memory for a huge page',
+  );
+  return { ...area, head: pfnToPage(ptePfn(yield* load(area.pmd))) };
 }

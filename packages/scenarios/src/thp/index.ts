@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
+import { collapseScenarios } from './collapse.js';
 import { forkScenarios } from './fork.js';
 import { freezeScenarios } from './freeze.js';
 import { gpCookieScenarios } from './gp-cookie.js';
@@ -19,4 +20,5 @@ export const thpScenarios: readonly Scenario[] = [
   ...smapsScenarios,
   ...freezeScenarios,
   ...hugeMigrationScenarios,
+  ...collapseScenarios,
 ];
