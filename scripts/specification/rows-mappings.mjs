@@ -77,7 +77,8 @@ export const mappings = [
       {
         names: 'install_special_mapping',
         documents: '2',
-        missing: 'context of a diff: nothing here maps special pages',
+        simulated: 'tests: `mm/test/special-mappings.test.ts`, on each reverse mapping',
+        kernel: 'no: a process has the special mappings that exec gives it',
       },
     ],
   },
@@ -119,7 +120,7 @@ export const mappings = [
       {
         names: 'page_trans_compound_anon_split',
         documents: '3',
-        scenario: 'called by ksm, which is not there; what it does is split_huge_page',
+        scenario: 'called by KSM, which was not built: the caller is the scenario’s; what it does is split_huge_page',
         kernel: 'no: called by ksm, which is not there',
       },
       { names: 'hwpoison_inject', documents: '3', kernel: POISON },
@@ -158,7 +159,13 @@ export const mappings = [
         simulated: 'as do_no_page',
         kernel: 'no: that kernel has it no more',
       },
-      { names: 'remap_page_range', documents: '4', missing: 'maps the memory of devices, of which there is none here' },
+      {
+        names: 'remap_page_range',
+        documents: '4',
+        at: ['remap-pfn-range.ts#remapPfnRange'],
+        simulated: 'tests: `mm/test/special-mappings.test.ts`, on each reverse mapping',
+        kernel: 'no: a user program maps no memory of devices that it may change',
+      },
       { names: 'get_user_pages', documents: '0 2 3' },
     ],
   },

@@ -50,6 +50,7 @@ import {
   ptepSetAccessFlags,
   rmapPrepare,
   tlbRemovePage,
+  VM_SPECIAL,
   vmGetPageProt,
 } from '@lockless/rmap';
 import { hpagePmdNr, hpagePmdOrder, sharedWritesSplit, splitsWaitForGp, thpEnabled, thpOnAdvice } from './config.js';
@@ -71,7 +72,8 @@ const hugeStart = (address: number): number => address - (address % hpagePmdNr()
 export function* hugePageFits(vma: Ptr<VmAreaStruct>, address: number): Op<boolean> {
   if (!thpEnabled()) return false;
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
-  if ((flags & (VM_NOHUGEPAGE | VM_SHARED)) !== 0 || (thpOnAdvice() && (flags & VM_HUGEPAGE) === 0)) return false;
+  if ((flags & (VM_NOHUGEPAGE | VM_SHARED | VM_SPECIAL)) !== 0 || (thpOnAdvice() && (flags & VM_HUGEPAGE) === 0))
+    return false;
   if ((yield* load(VmAreaStruct.vmFile(vma))) !== NULL) return false;
   const start = hugeStart(address);
   return (

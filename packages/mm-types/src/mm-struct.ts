@@ -52,7 +52,10 @@ export interface VmAreaStruct {
   vmTruncateCount: number;
   /** Not 0: may have anonymous pages. Kept by the reverse mappings before anon_vma; with it, `anonVma` says so. */
   hasAnon: number;
-  /** With VM_NONLINEAR: pages from the start that try_to_unmap() has looked through, so that the next one goes on there. */
+  /**
+   * With VM_NONLINEAR: pages from the start that try_to_unmap() has looked through, so that the next one goes on there. Without a file: the pages of a
+   * special mapping.
+   */
   vmPrivateData: number;
 }
 export const VmAreaStruct: StructOf<VmAreaStruct> = struct<VmAreaStruct>(

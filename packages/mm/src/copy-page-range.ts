@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import {
   bugOn,
+  defineGuard,
   load,
   NULL,
   type Op,
@@ -13,7 +14,7 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import { copyHugePmd } from '@lockless/huge-memory';
-import { ENOMEM, MmStruct, VM_MAYWRITE, VM_NONLINEAR, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { ENOMEM, MmStruct, VM_MAYWRITE, VM_NONLINEAR, VM_PFNMAP, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { getPage, pageAnon } from '@lockless/page';
 import { swapDuplicate } from '@lockless/pagecache';
@@ -47,6 +48,11 @@ import {
 } from '@lockless/rmap';
 import { mmOption } from './mm-options.js';
 
+const copiesPfnmap = defineGuard(
+  'copyPageRange.pfnmap',
+  'fork leaves out the memory of devices as if a fault could bring it back: the child gets zeros in its place',
+);
+
 /** Private memory that may be written: both sides must fault before they write. */
 const isCowMapping = (flags: number): boolean => (flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
 
@@ -59,9 +65,10 @@ const isCowMapping = (flags: number): boolean => (flags & (VM_SHARED | VM_MAYWRI
  * (d992895ba2b2).
  */
 export function* copyPageRange(dst: Ptr<MmStruct>, src: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>): Op<number> {
-  // Of an area that is not linear only the entries say what it shows.
-  const nonlinear = ((yield* load(VmAreaStruct.vmFlags(vma))) & VM_NONLINEAR) !== 0;
-  if (!nonlinear && !(yield* mayHaveAnon(vma)) && mmOption('copyFilePtes') === 0) return 0;
+  // Of an area that is not linear, or shows the memory of a device, only the entries say what it shows.
+  const unfaultable =
+    ((yield* load(VmAreaStruct.vmFlags(vma))) & (copiesPfnmap() ? VM_NONLINEAR | VM_PFNMAP : VM_NONLINEAR)) !== 0;
+  if (!unfaultable && !(yield* mayHaveAnon(vma)) && mmOption('copyFilePtes') === 0) return 0;
   const start = yield* load(VmAreaStruct.vmStart(vma));
   const end = yield* load(VmAreaStruct.vmEnd(vma));
   // Entries of the parent lose the right to write.

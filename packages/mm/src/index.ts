@@ -32,6 +32,7 @@ export * from './munmap.js';
 export * from './namei.js';
 export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './page-prot.js';
 export * from './read-write.js';
+export { deviceMemory, mmapDevice, remapPfnRange } from './remap-pfn-range.js';
 export * from './resident.js';
 export { SIGXFSZ } from './rlimit.js';
 export { shmemAops, shmemFileSetup, shmemInode } from './shmem.js';
@@ -40,6 +41,13 @@ export { ShmemInodeInfo, shmemInfo, shmemPlace } from './shmem-info.js';
 export { shmemFreePlaces, shmemTruncateRange } from './shmem-truncate.js';
 export { type ShmemSwapped, shmemSwapped, shmemUnuse } from './shmem-unuse.js';
 export { moveToSwapCache } from './shmem-writepage.js';
+export {
+  archSetupAdditionalPages,
+  installSpecialMapping,
+  type SpecialPages,
+  specialPages,
+  specialPagesInit,
+} from './special-mapping.js';
 export { expandStack } from './stack.js';
 export * from './swapoff.js';
 export * from './sync.js';

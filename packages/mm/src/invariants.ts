@@ -31,6 +31,7 @@ import {
 import { accountsDirty, cachedPages, pageCacheIsTidy, pagesLeftBusy, swapperSpace } from '@lockless/pagecache';
 import { areasOf, ptePfn, ptePresent, rmapInvariants, vmNormalPage, walkMm } from '@lockless/rmap';
 import { swapCacheIsTidy, swapMapAgrees } from './invariants-swap.js';
+import { specialPages } from './special-mapping.js';
 
 /*
  * What must hold of a machine at rest: after `shutdown()`, with no task inside the kernel. Looked at from outside, without an access.
@@ -114,6 +115,7 @@ function holdersOf(universe: Universe): Map<number, Holders> {
     });
   }
   for (const [page, count] of universe.held ?? []) of(page).outside += count;
+  for (const page of specialPages()) of(page).outside += 1;
   return holders;
 }
 
@@ -123,7 +125,8 @@ function referencesConserved(universe: Universe): string | null {
   for (let pfn = 0; pfn < memMapPages(); pfn++) {
     const page = pfnToPage(pfn);
     const flags = peek(Page.flags(page));
-    if ((flags & (1 << PG_RESERVED)) !== 0) continue;
+    // Nobody counts those, but the pages of special mappings.
+    if ((flags & (1 << PG_RESERVED)) !== 0 && !holders.has(page)) continue;
     const { cache, entries, outside, counted } = holders.get(page) ?? nobody();
     const own = (flags & (1 << PG_PRIVATE)) !== 0 && cache > 0 ? 1 : 0;
     const count = peek(Page._count(page));

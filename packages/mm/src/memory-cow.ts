@@ -19,6 +19,7 @@ import {
   getPage,
   lruCacheAddActiveAnon,
   pageAnon,
+  pfnToPage,
   putPage,
   setPageUptodate,
   trylockPage,
@@ -33,12 +34,14 @@ import {
   pageRemoveRmap,
   pteMkdirty,
   pteMkyoung,
+  ptePfn,
   ptepClearFlushNotify,
   ptepSetAccessFlags,
   type RmapSpare,
   rmapPrepare,
   rmapRelease,
   setPteAt,
+  showsDevice,
   vmNormalPage,
 } from '@lockless/rmap';
 import { copyContent } from './content.js';
@@ -75,7 +78,7 @@ const waitForWriteback = defineGuard(
 export function* doWpPage(fault: Fault): Op<number> {
   const { mm, vma, address, origPte } = fault;
   const oldPage = vmNormalPage(vma, address, origPte);
-  if (oldPage === NULL) return yield* copyPage(fault, NULL);
+  if (oldPage === NULL) return yield* writeSpecial(fault);
   if (yield* pageAnon(oldPage)) {
     if (yield* exclusivelyOurs(oldPage)) {
       yield* makeWritable(fault);
@@ -87,6 +90,20 @@ export function* doWpPage(fault: Fault): Op<number> {
     return yield* writeSharedPage(fault, oldPage);
   }
   return yield* copyPage(fault, oldPage);
+}
+
+/**
+ * A write to what has no page: the page of zeros, or the memory of a device, whose shared mapping becomes writable (again), and of whose private one
+ * the page is copied. *Source*: `do_wp_page`, mm/memory.c, 2.6.27.
+ */
+function* writeSpecial(fault: Fault): Op<number> {
+  if (!showsDevice(fault.origPte)) return yield* copyPage(fault, NULL);
+  if (((yield* load(VmAreaStruct.vmFlags(fault.vma))) & SHARED_WRITABLE) !== SHARED_WRITABLE)
+    return yield* copyPage(fault, NULL, pfnToPage(ptePfn(fault.origPte)));
+  yield* makeWritable(fault);
+  yield* spinUnlock(MmStruct.pageTableLock(fault.mm));
+  countFault(MmStruct.faultsReuse(fault.mm));
+  return VM_FAULT_WRITE;
 }
 
 /**
@@ -141,14 +158,17 @@ function* writeSharedPage(fault: Fault, page: Ptr<Page>): Op<number> {
   return same ? VM_FAULT_WRITE : 0;
 }
 
-/** Breaks the sharing. Entered with the page-table lock held. `oldPage` NULL: the zero page, a fresh zeroed page takes its place. */
-function* copyPage(fault: Fault, oldPage: Ptr<Page> | Null): Op<number> {
+/**
+ * Breaks the sharing. Entered with the page-table lock held. `oldPage` NULL: the zero page, a fresh zeroed page takes its place, or one with what is in
+ * `source`, which nobody counts.
+ */
+function* copyPage(fault: Fault, oldPage: Ptr<Page> | Null, source: Ptr<Page> | Null = oldPage): Op<number> {
   const { mm, vma } = fault;
   if (oldPage !== NULL) yield* getPage(oldPage);
   yield* spinUnlock(MmStruct.pageTableLock(mm));
 
   const spare = (yield* anonVmaPrepare(vma)) === 0 ? yield* rmapPrepare() : null;
-  const newPage = spare === null ? NULL : yield* allocateCopy(mm, oldPage);
+  const newPage = spare === null ? NULL : yield* allocateCopy(mm, source);
   if (spare === null || newPage === NULL) {
     if (spare !== null) yield* rmapRelease(spare);
     if (oldPage !== NULL) yield* putPage(oldPage);

@@ -48,6 +48,7 @@ import { mmOption } from './mm-options.js';
 import { pageMkwrite, setPageDirtyBalance } from './page-mkwrite.js';
 import { maybeMkwrite, vmaPageProt } from './page-prot.js';
 import { shmemFault, shmemMapping } from './shmem.js';
+import { specialMappingFault } from './special-mapping.js';
 import { countFault, type Fault, VM_FAULT_ERROR } from './vm-fault.js';
 
 /**
@@ -140,7 +141,8 @@ function* hasMapPages(vma: Ptr<VmAreaStruct>): Op<boolean> {
 /** vma->vm_ops->fault(): the page, locked and with a reference, or why not. */
 function* vmOpsFault(vma: Ptr<VmAreaStruct>, pgoff: number): Op<FaultResult> {
   const mapping = yield* vmaMapping(vma);
-  const inMemory = mapping !== NULL && (yield* shmemMapping(mapping));
+  if (mapping === NULL) return yield* specialMappingFault(vma, pgoff);
+  const inMemory = yield* shmemMapping(mapping);
   return yield* inMemory ? shmemFault(mapping, pgoff) : filemapFault(vma, pgoff);
 }
 

@@ -6,6 +6,7 @@ import { VM_FAULT_OOM } from '@lockless/pagecache';
 import {
   HUGE_PMD,
   hugePmdsInUse,
+  isSpecialMapping,
   pteAllocUnlessHuge,
   pteFile,
   pteMkdirty,
@@ -55,7 +56,8 @@ function* handlePteFault(fault: Fault): Op<number> {
   if (!ptePresent(origPte)) {
     if (pteFile(origPte)) return yield* doNonlinearFault(fault);
     if (!pteNone(origPte)) return yield* doSwapPage(fault);
-    if ((yield* load(VmAreaStruct.vmFile(vma))) !== NULL) return yield* doLinearFault(fault);
+    if ((yield* load(VmAreaStruct.vmFile(vma))) !== NULL || (yield* isSpecialMapping(vma)))
+      return yield* doLinearFault(fault);
     return yield* doAnonymousPage(fault);
   }
   yield* spinLock(MmStruct.pageTableLock(mm));

@@ -23,6 +23,7 @@ import {
   pteToSwpEntry,
   pteWrite,
   pteYoung,
+  showsDevice,
   swpOffset,
   swpType,
   vmNormalPage,
@@ -124,7 +125,7 @@ export const faultsSince = (before: FaultCounts, now: FaultCounts): FaultCounts 
 export interface ResidentPage {
   readonly vpage: number;
   readonly page: Ptr<Page>;
-  readonly kind: 'anon' | 'file' | 'shmem' | 'zero';
+  readonly kind: 'anon' | 'file' | 'shmem' | 'zero' | 'device';
   /** kpagecount: how many entries map it. */
   readonly mapcount: number;
   readonly writable: boolean;
@@ -141,7 +142,8 @@ function resident(vpage: number, pte: Pte, page: Ptr<Page>, huge: boolean): Resi
   const mapping = peek(Page.mapping(headOf(page)));
   const entry = { vpage, page, writable: pteWrite(pte), dirty: pteDirty(pte), young: pteYoung(pte), huge };
   const mapcount = mapcountOf(page);
-  if (vmNormalPage(NULL, vpage, pte) === NULL) return { ...entry, kind: 'zero', mapcount: 0, ino: 0, index: 0 };
+  if (vmNormalPage(NULL, vpage, pte) === NULL)
+    return { ...entry, kind: showsDevice(pte) ? 'device' : 'zero', mapcount: 0, ino: 0, index: 0 };
   const index = peek(Page.index(page));
   if ((mapping & PAGE_MAPPING_ANON) !== 0) return { ...entry, kind: 'anon', mapcount, ino: 0, index };
   const host = mapping === 0 ? NULL : peek(AddressSpace.host(mapping as Ptr<AddressSpace>));

@@ -73,6 +73,7 @@ export { pageConvertAnon } from './rmap-convert.js';
 export { type RmapStatistics, rmapStatistics } from './rmap-statistics.js';
 export { linearPageIndex, NOT_IN_VMA, pageCheckAddress, vmaAddress, walkAnonVmas, walkFileVmas } from './rmap-walk.js';
 export { type SetPageDirty, setRmapHooks } from './set-page-dirty.js';
+export * from './special-mapping.js';
 export * from './swap-hooks.js';
 export * from './swapops.js';
 export * from './tlb.js';

@@ -17,6 +17,7 @@ import { chainedEntries, headOf, mapcountOf, memMapPages, pageToPfn, pfnToPage, 
 import type { Pte } from './pte.js';
 import { ptePresent } from './pte.js';
 import { vmNormalPage } from './pte-access.js';
+import { showsSpecialPages } from './special-mapping.js';
 import { anonVmaInUse } from './vma.js';
 import { areasOf, listOf, treeOf, walkMm } from './walk-mm.js';
 
@@ -124,6 +125,8 @@ function whyNotInFamily(page: Ptr<Page>, mm: Ptr<MmStruct>, vpage: number): stri
 
 function whyNotFound(page: Ptr<Page>, vma: Ptr<VmAreaStruct>, vpage: number): string | null {
   if (isAnon(page) && !anonVmaInUse()) return whyNotInFamily(page, peek(VmAreaStruct.vmMm(vma)), vpage);
+  // Nobody ever looks for who maps those.
+  if (showsSpecialPages(vma) && peek(Page.mapping(page)) === NULL) return null;
   const head = headOf(page);
   const nonlinear = (peek(VmAreaStruct.vmFlags(vma)) & VM_NONLINEAR) !== 0;
   const index = peek(Page.index(head)) + (pageToPfn(page) - pageToPfn(head));

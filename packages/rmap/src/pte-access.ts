@@ -11,7 +11,7 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import type { MmStruct, Page } from '@lockless/mm-types';
-import { pageToPfn, pfnToPage } from '@lockless/page';
+import { pageToPfn, pfnToPage, zeroPage } from '@lockless/page';
 import type { Pgprot, Pte } from './pte.js';
 import {
   PTE_ACCESSED,
@@ -128,3 +128,6 @@ export const ptepModifyProtCommit: typeof setPteAt = setPteAt;
  */
 export const vmNormalPage = (_vma: number, _address: number, pte: Pte): Ptr<Page> | Null =>
   pteSpecial(pte) ? NULL : pfnToPage(ptePfn(pte));
+
+/** Whether an entry shows the memory of a device; of the special ones the page of zeros does not. */
+export const showsDevice = (pte: Pte): boolean => pteSpecial(pte) && pfnToPage(ptePfn(pte)) !== zeroPage();

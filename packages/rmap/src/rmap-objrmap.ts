@@ -7,6 +7,7 @@ import {
   pageLocked,
   pageMapped,
   pageMapping,
+  pageReserved,
   pageSwapCache,
   pageToPfn,
   pteChainLock,
@@ -44,9 +45,10 @@ export function* setPageAnonUnlessOfFile(page: Ptr<Page>): Op<void> {
   if ((yield* pageMapping(page)) === NULL || (yield* pageSwapCache(page))) yield* setPageAnon(page);
 }
 
-/** What lets a page be counted: it is a page of a file. */
+/** What lets a page be counted: it is a page of a file; or one of the kernel's own, of a special mapping. */
 export function* bugUnlessOfFile(page: Ptr<Page>): Op<void> {
-  bugOn((yield* pageMapping(page)) === NULL, 'objrmap: page->mapping is NULL');
+  const ofNobody = (yield* pageMapping(page)) === NULL && !(yield* pageReserved(page));
+  bugOn(ofNobody, 'objrmap: page->mapping is NULL');
   bugOn(yield* pageSwapCache(page), 'objrmap: PageSwapCache(page)');
 }
 

@@ -19,6 +19,7 @@ import { anonVmaLinkLocked, anonVmaMerge } from './anon-vma.js';
 import { hugePmdsInUse } from './huge-pmd.js';
 import { removeSharedVmStruct, vmaLinkFileLocked, vmaMapping } from './i-mmap.js';
 import { splitHugePmdAt } from './pte-range.js';
+import { isSpecialMapping } from './special-mapping.js';
 import {
   addMapCount,
   anonVmaInUse,
@@ -201,6 +202,8 @@ export function* copyVmAreaStruct(vma: Ptr<VmAreaStruct>): Op<Ptr<VmAreaStruct> 
   for (const field of ['vmStart', 'vmEnd', 'vmFlags', 'vmPgoff', 'vmTruncateCount'] as const) {
     yield* store(VmAreaStruct[field](copy), yield* load(VmAreaStruct[field](vma)));
   }
+  if (yield* isSpecialMapping(vma))
+    yield* store(VmAreaStruct.vmPrivateData(copy), yield* load(VmAreaStruct.vmPrivateData(vma)));
   if (!anonVmaInUse()) yield* store(VmAreaStruct.hasAnon(copy), yield* load(VmAreaStruct.hasAnon(vma)));
   const file = yield* load(VmAreaStruct.vmFile(copy));
   if (file !== NULL) yield* atomicInc(File.count(file));

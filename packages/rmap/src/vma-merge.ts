@@ -13,11 +13,12 @@ import {
   VM_WRITE,
   VmAreaStruct,
 } from '@lockless/mm-types';
+import { isSpecialMapping } from './special-mapping.js';
 import { findVmaPrepare, findVmaPrev, vmaLink } from './vma.js';
 import { copyVmAreaStruct, vmaAdjust } from './vma-adjust.js';
 
-/** Areas that never merge: VM_SPECIAL. */
-const VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_RESERVED | VM_PFNMAP;
+/** Areas that never merge, nor have huge pages. */
+export const VM_SPECIAL: number = VM_IO | VM_DONTEXPAND | VM_RESERVED | VM_PFNMAP;
 
 /** What a request to map has in common with an area, if they can be one. */
 export interface VmaKind {
@@ -132,7 +133,7 @@ export function* copyVma(vma: Ptr<VmAreaStruct>, address: number, pages: number,
     file: yield* load(VmAreaStruct.vmFile(vma)),
   };
   // An anonymous area without pages may be renumbered, which gives it a better chance to merge.
-  if (kind.file === NULL && kind.anonVma === NULL) pgoff = address;
+  if (kind.file === NULL && kind.anonVma === NULL && !(yield* isSpecialMapping(vma))) pgoff = address;
   const place = yield* findVmaPrepare(mm, address);
   const merged = yield* vmaMerge(mm, place.prev, address, address + pages, kind, pgoff);
   if (merged !== NULL) {

@@ -4,6 +4,7 @@ import { dirtyScenarios } from './dirty.js';
 import { gupScenarios } from './gup.js';
 import { lazyfreeScenarios } from './lazyfree.js';
 import { nonlinearScenarios } from './nonlinear.js';
+import { specialScenarios } from './special.js';
 import { truncateScenarios } from './truncate.js';
 
 /** Races of page faults, and of those who take pages by address, with truncation, writeback and those who unmap. */
@@ -13,4 +14,5 @@ export const faultScenarios: readonly Scenario[] = [
   ...dirtyScenarios,
   ...gupScenarios,
   ...lazyfreeScenarios,
+  ...specialScenarios,
 ];
