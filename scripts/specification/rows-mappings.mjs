@@ -120,8 +120,8 @@ export const mappings = [
       {
         names: 'page_trans_compound_anon_split',
         documents: '3',
-        scenario: 'called by KSM, which was not built: the caller is the scenario’s; what it does is split_huge_page',
-        kernel: 'no: called by ksm, which is not there',
+        scenario: 'called by KSM, which is not modelled; what it does is split_huge_page',
+        kernel: 'no: called by KSM, which is not modelled',
       },
       { names: 'hwpoison_inject', documents: '3', kernel: POISON },
       { names: '__memory_failure, unpoison_memory, get_any_page', documents: '3', kernel: POISON },

@@ -143,7 +143,7 @@ function resident(vpage: number, pte: Pte, page: Ptr<Page>, huge: boolean): Resi
   const entry = { vpage, page, writable: pteWrite(pte), dirty: pteDirty(pte), young: pteYoung(pte), huge };
   const mapcount = mapcountOf(page);
   if (vmNormalPage(NULL, vpage, pte) === NULL)
-    return { ...entry, kind: showsDevice(pte) ? 'device' : 'zero', mapcount: 0, ino: 0, index: 0 };
+    return { ...entry, kind: !huge && showsDevice(pte) ? 'device' : 'zero', mapcount: 0, ino: 0, index: 0 };
   const index = peek(Page.index(page));
   if ((mapping & PAGE_MAPPING_ANON) !== 0) return { ...entry, kind: 'anon', mapcount, ino: 0, index };
   const host = mapping === 0 ? NULL : peek(AddressSpace.host(mapping as Ptr<AddressSpace>));
