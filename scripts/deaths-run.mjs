@@ -60,11 +60,12 @@ export const wrong = (error) =>
 
 /** Threads that die one after the other in one cache; the next one has the number of the one before, and goes on with what is per CPU. */
 export class Killer {
-  /** Guards that the thread is to do without; for this one they are left out before `module` is loaded. @param {{ module: string, workerModule: string, without?: readonly string[] }} where */
-  constructor({ module, workerModule, without = [] }) {
+  /** Guards that the thread is to do without; for this one they are left out before `module` is loaded. `rcu`: of the machine. @param {{ module: string, workerModule: string, without?: readonly string[], rcu?: 'mb' | 'qsbr' }} where */
+  constructor({ module, workerModule, without = [], rcu = 'mb' }) {
     this.module = module;
     this.workerModule = workerModule;
     this.without = without;
+    this.rcu = rcu;
     this.disk = Disk.create(FILES + 1, PAGES * PAGE);
     this.notes = Notes.create(PIECES);
     /** @type {FileCache | undefined} */
@@ -90,6 +91,7 @@ export class Killer {
       maxViews: 64,
       readAhead: 2 * PAGE,
       maxDirty: MAX_DIRTY * PAGE,
+      rcu: this.rcu,
       storage: this.disk.storage(() => undefined, false),
     });
     this.file = undefined;

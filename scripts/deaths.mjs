@@ -7,7 +7,7 @@
 // With --change FILE FROM TO a built file is another one: is it noticed? Exit code 1 when something is wrong.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { copyPackages } from './deaths-build.mjs';
 import { ImageKiller } from './deaths-images.mjs';
 import { SEQUENCES } from './deaths-sequences.mjs';
@@ -21,6 +21,7 @@ const options = new Command('deaths')
   .option('--at <n>', 'one real death', Number)
   .option('--change <file-from-to...>', 'a file of dist, what it says once, and what it is to say', [])
   .option('--without <guards...>', 'guards of kernel code to leave out: is it noticed?', [])
+  .addOption(new Option('--rcu <flavour>', 'of the machine').choices(['mb', 'qsbr']).default('mb'))
   .option('--problems <n>', 'end after so many', Number, 10)
   .parse()
   .opts();
@@ -36,6 +37,7 @@ const killer = new ImageKiller({
   module: copyPackages(join(copies, 'plain'), { points: false, changes }),
   workerModule: copyPackages(join(copies, 'points'), { points: true, changes }),
   without: options.without,
+  rcu: options.rcu,
 });
 
 let problems = 0;

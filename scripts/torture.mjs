@@ -10,7 +10,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { BLOCK, CutJournal, fillBlock, Journal, randomFrom, versionOf, versionOfRest } from './torture-blocks.mjs';
 
 /** @typedef {import('./torture-explain.mjs').Died} Died */
@@ -23,6 +23,7 @@ const options = new Command('torture')
   .option('--blocks <n>', 'blocks of 4,096 bytes in each file', Number, 300)
   .option('--budget <n>', 'blocks that the cache may hold', Number, 256)
   .option('--pause <ms>', 'between two deaths, at most', Number, 400)
+  .addOption(new Option('--rcu <flavour>', 'of the machine').choices(['mb', 'qsbr']).default('mb'))
   .option('--without <guards...>', 'guards of kernel code to leave out: is it noticed?', [])
   .option('--noise', 'threads stop at random before their accesses')
   .option('--hot', 'only lookups and reclaim, of few blocks, without waiting: as many meetings as can be')
@@ -64,6 +65,7 @@ const cache = FileCache.create({
   threads: 2 * slots + 2,
   mayBlock: false,
   readAhead: 8 * BLOCK,
+  rcu: options.rcu,
 });
 
 /** @type {string[]} What is wrong. */

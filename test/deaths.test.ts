@@ -24,6 +24,13 @@ test('threads of the file cache die at stores of all that they do; nothing is lo
   expect(status).toBe(0);
 });
 
+test.runIf(long)('so they do where RCU readers say nothing', () => {
+  const some = ['read a page', 'reclaim clean pages'];
+  const { status, stdout } = deaths('--rcu', 'qsbr', '--stride', '17', '--real', '2', '--sequence', ...some);
+  expect(stdout).toMatch(/\nafter each everything is in order\n$/);
+  expect(status).toBe(0);
+});
+
 /** What would lose a write that was complete, or show it and then not. */
 const windows = [
   {

@@ -9,8 +9,8 @@ const torture = (...args: string[]) =>
     timeout: 300_000,
   });
 
-test('a short torture run counts what it did, and finds nothing', () => {
-  const { status, stdout } = torture('--seconds', '5', '--seed', '3');
+test.each(['mb', 'qsbr'])('a short torture run counts what it did, and finds nothing: rcu %s', (rcu) => {
+  const { status, stdout } = torture('--seconds', '5', '--seed', '3', '--rcu', rcu);
   expect(stdout).toMatch(/^[1-9]\d* deaths, [1-9]\d* verifications, .* operations; seed 3\n/);
   expect(stdout).toContain('contents, counts and memory are right; what was fsynced is on the disk\n');
   expect(status).toBe(0);
