@@ -12,6 +12,8 @@ const COLORS = {
   nonewrefs: 4,
   'freeze-refs': 1,
   lockless: 1,
+  get_user_pages: 2,
+  get_user_pages_fast: 1,
   'pte-chain': 2,
   objrmap: 4,
   anonmm: 3,
@@ -103,6 +105,7 @@ export function charts({ pagecache, rmap, xeon }) {
   const lookups = cache('lookups', 'lookups/µs');
   const faults = cache('faults', 'faults/µs');
   const scripts = way('scripts', 'scripts/ms');
+  const pins = cache('pins', 'requests/µs');
   const patterns = /** @type {const} */ ([
     ['lookups', 'own pages', 1],
     ['shared-pages', 'any pages', 3],
@@ -153,6 +156,12 @@ export function charts({ pagecache, rmap, xeon }) {
       x: { title: 'pages in one lookup', log: true },
       y: { ...timesOne, title: 'pages per second, times those of single lookups, logarithmic' },
       series: [...cache('gang', 'pages/µs').relative(), ...publishedLines(PUBLISHED_GANG)],
+    },
+    pins: {
+      title: 'Pages pinned by threads of one process',
+      x: cpus,
+      y: { ...timesOne, title: 'pages per second, times those of get_user_pages on one CPU, logarithmic' },
+      series: pins.lines(() => pins.median('get_user_pages', 1)),
     },
     sharing: {
       title: 'page_remove_rmap() of a page that several processes map',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
 // docs/results.md and its pictures, from docs/results.json; given what `lockless bench pagecache --json`, `lockless bench rmap --json` and
-// `lockless bench pagecache --experiment lookups --caches xeon --json` printed (some minutes on one core), writes that first.
+// `lockless bench pagecache --experiment lookups --experiment direct-io --caches xeon --json` printed (some minutes on one core), writes that first.
 //   node scripts/results.mjs [PAGECACHE.json RMAP.json XEON.json]
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -14,6 +14,7 @@ import { Random } from '@lockless/simulator';
 import { CachedFile } from './cached-file.js';
 import type { Experiment, Setting } from './experiment.js';
 import { measureFaults } from './faults.js';
+import { measurePins, PINNING } from './pins.js';
 import { type Extent, type Throughput, throughput, type Work } from './throughput.js';
 
 const GENERATIONS: readonly Generation[] = ['tree-lock', 'nonewrefs', 'freeze-refs'];
@@ -22,6 +23,11 @@ const CPUS: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
 const OWN_PAGES = 64;
 /** What it takes to copy a page's data: 4 KiB at the rate of one thread of the published measurement of buffered writes, 790 MB/s. */
 const COPY_NS = 5200;
+/**
+ * What a data base does for each page that it reads: chosen so that on 8 CPUs with the caches `xeon`, as the machine of the published measurement had,
+ * down_read() and up_read() take as much of the time as they did there.
+ */
+const TRANSACTION_NS = 5500;
 const LOOKUPS: Extent = { warmUp: 80, counted: 100 };
 const WRITES: Extent = { warmUp: 12, counted: 24 };
 /** As many clients as the machine of the published measurement of gang lookups had. */
@@ -160,5 +166,21 @@ export const pagecacheExperiments: readonly Experiment[] = [
       const measured = throughput(cached, cpus, LOOKUPS, workOf, (cpu) => cpu !== 0);
       return { ...rates('lookups', measured), 'pages written/µs': measured.othersPerMicrosecond };
     },
+  },
+  {
+    name: 'pins',
+    title: 'threads of one process pin pages of their own, and do nothing else',
+    axis: 'CPUs',
+    designs: PINNING,
+    at: CPUS,
+    measure: (design, cpus, setting) => measurePins(design, cpus, setting, 0),
+  },
+  {
+    name: 'direct-io',
+    title: `the same by direct I/O, with ${TRANSACTION_NS / 1000} µs of other work for each request`,
+    axis: 'CPUs',
+    designs: PINNING,
+    at: CPUS,
+    measure: (design, cpus, setting) => measurePins(design, cpus, setting, TRANSACTION_NS),
   },
 ];

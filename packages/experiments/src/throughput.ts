@@ -17,7 +17,7 @@ export interface Throughput {
   readonly othersPerMicrosecond: number;
   /** Share of the CPUs' time in which they waited for cache lines. */
   readonly stalled: number;
-  /** Share of their time in which they waited for the line of the file's tree_lock. */
+  /** Share of their time in which they waited for the line of the lock in question: the file's tree_lock. */
   readonly stalledOnLock: number;
 }
 
@@ -29,7 +29,7 @@ export type Work = () => Op<number>;
  * `counts`: whose operations are; the others only work meanwhile, if they get to it.
  */
 export function throughput(
-  cached: CachedFile,
+  cached: Pick<CachedFile, 'machine' | 'run' | 'lockStall'>,
   cpus: number,
   { warmUp, counted }: Extent,
   workOf: (cpu: number) => Work,
