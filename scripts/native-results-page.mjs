@@ -40,6 +40,44 @@ const machineLine = ({ machine: { processor, processors, system, node, v8, load 
       : ''
   }`;
 
+/** Machines whose RCU readers say nothing, in runs in which they were measured. @param {NativeResults} results @returns {[string, string, NativeFigure, (value: number) => boolean][]} */
+function quietAims(results) {
+  /** @type {[string, string, number][]} */
+  const kinds = [
+    ['find and put', '× native, quiet', 10],
+    ['a peek', '× native, peek, quiet', 10],
+  ];
+  /** @type {[string, string, NativeFigure | undefined, (value: number) => boolean][]} */
+  const rows = ['lmdb', 'sharedmap', 'objectbuffer, array', 'objectbuffer, object'].flatMap((other) =>
+    kinds.map(([what, measure, aim]) => [
+      `readers that say nothing: time of a read of ${other}, times ${what}`,
+      `at least ${aim}`,
+      new Measured(results, 'lookup', measure).of(other),
+      (x) => x >= aim,
+    ]),
+  );
+  for (const [what, subject] of [
+    ['lookups', 'lockless, quiet'],
+    ['peeks', 'lockless, quiet, peek'],
+  ])
+    rows.push([
+      `readers that say nothing: ${what} beside a writer, share of the rate alone`,
+      'at least 0.8',
+      new Measured(results, 'beside a writer', 'rate kept').of(subject),
+      (x) => x >= 0.8,
+    ]);
+  return rows.flatMap(([what, aim, figure, met]) => (figure === undefined ? [] : [[what, aim, figure, met]]));
+}
+
+/** What the rows of such machines are, where there are any. @param {NativeResults} results */
+const quietReaders = (results) =>
+  new Measured(results, 'lookup', 'ns').of('native, quiet') === undefined
+    ? ''
+    : `
+\`quiet\` is the same on a machine that was made with \`rcu: 'qsbr'\` ([rcu.md](rcu.md#which-flavour)): readers make no barrier, so a find and put has two \`Atomics\` operations and a peek has none.
+By hand a quiet reader does nothing at all; the packages' looks whether its thread is online, counts its depth, and counts readers until the next statement: about 3 ns for both ends together.
+`;
+
 /** What was aimed at, and what came out. @param {NativeResults} results */
 function aims(results) {
   /** @param {string} experiment @param {string} measure @param {string} subject */
@@ -72,6 +110,7 @@ function aims(results) {
         (x) => x >= 10,
       ]),
     ]),
+    ...quietAims(results),
     [
       'two threads, pages of their own, lockless',
       'at least 1.8',
@@ -141,7 +180,7 @@ ${table(results, 'lookup', { ns: 'ns', '× by hand': '× by hand', '× native': 
 array and no abstractions: as many \`Atomics\`, the same counters, no assertions
 ([hand-written.ts](../../packages/native-bench/src/hand-written.ts), held word for word to the kernel code by a test). \`bundled\` is the same code in one module. \`peek\` reads what the page holds without a reference and then looks at the slot
 again. \`Map.get\` is of a map that belongs to one thread. lmdb and sharedmap keep more than a number for a number, and do more; who needs that does not compare them.
-
+${quietReaders(results)}
 ${picture('working-set', 'Cost of a lookup by the number of pages')}
 
 <a id="what-stands-between"></a>
