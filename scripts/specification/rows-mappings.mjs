@@ -97,7 +97,7 @@ export const mappings = [
       { names: 'mmu_notifier_unregister', documents: '2' },
       { names: '__mmu_notifier_release', documents: '2' },
       { names: 'kvm_mmu_page_fault', documents: '2 3', at: ['mmu.ts#tdpPageFault', 'mmu.ts#mmuNotifierRetry'] },
-      { names: 'transparent_hugepage_adjust', documents: '3', missing: 'the guest maps small pages only' },
+      { names: 'transparent_hugepage_adjust', documents: '3', simulated: '`run --guest --thp`' },
     ],
   },
   {

@@ -14,6 +14,7 @@ import {
 import { MmStruct, VmAreaStruct } from '@lockless/mm-types';
 import { setPageUptodate } from '@lockless/page';
 import { anonVmaPrepare, freeTable, mkHugePmd, type Pte, pteMkspecial, vmGetPageProt } from '@lockless/rmap';
+import { hpagePmdNr } from './config.js';
 import { deposit, pteAllocOne } from './deposit.js';
 import { allocHugePage, type HugeFault, replaceHugePage } from './huge-memory.js';
 import { hugeZeroPage, splitHugeZeroPmd } from './huge-zero-page.js';
@@ -56,7 +57,7 @@ export function* doHugePmdWpZeroPage(
 ): Op<HugeFault> {
   const page = yield* allocHugePage(GFP_ZERO);
   if (page === NULL) {
-    yield* splitHugeZeroPmd(mm, pmd);
+    yield* splitHugeZeroPmd(mm, address - (address % hpagePmdNr()), pmd);
     return 'fallback';
   }
   yield* setPageUptodate(page);

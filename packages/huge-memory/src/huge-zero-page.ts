@@ -17,6 +17,7 @@ import {
   writeOnce,
 } from '@lockless/cpu';
 import { MmStruct, type Page } from '@lockless/mm-types';
+import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { allocPages, nonAtomicSetPageReserved, setPageUptodate, zeroPage } from '@lockless/page';
 import {
   flushTlbMm,
@@ -60,16 +61,19 @@ export function* hugeZeroPageInit(): Op<void> {
 /**
  * __split_huge_zero_page_pmd(): in the place of the entry a table, whose entries map the small zero page.
  *
- * *Context*: mmap_sem; no spin lock. Nothing is done when the entry has changed. *Source*: mm/huge_memory.c, 3.8.
+ * *Context*: mmap_sem; no spin lock. `address` is the first of the entry's. Nothing is done when the entry has changed. *Source*: mm/huge_memory.c, 3.8.
  */
-export function* splitHugeZeroPmd(mm: Ptr<MmStruct>, pmd: Ref<Pte>): Op<void> {
+export function* splitHugeZeroPmd(mm: Ptr<MmStruct>, address: number, pmd: Ref<Pte>): Op<void> {
   yield* spinLock(MmStruct.pageTableLock(mm));
   if (isHugeZeroPmd(yield* readOnce(pmd))) {
+    const end = address + hpagePmdNr();
+    yield* mmuNotifierInvalidateRangeStart(mm, address, end);
     const table = yield* withdraw(mm);
     const entry = ptePartOfHuge(movedHugePmd(yield* pmdpGetAndClear(pmd), zeroPage()), 0);
     yield* flushTlbMm(mm);
     for (let i = 0; i < hpagePmdNr(); i++) yield* writeOnce((table + i) as Ref<Pte>, entry);
     yield* installTable(mm, pmd, table);
+    yield* mmuNotifierInvalidateRangeEnd(mm, address, end);
   }
   yield* spinUnlock(MmStruct.pageTableLock(mm));
 }

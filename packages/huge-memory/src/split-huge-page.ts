@@ -8,7 +8,6 @@ import {
   load,
   NULL,
   readOnce,
-  setBit,
   spinLock,
   spinUnlock,
   writeOnce,
@@ -33,12 +32,12 @@ import {
   flushTlbMm,
   mkPte,
   NOT_IN_VMA,
-  PTE_SPLITTING_BIT,
   type Pte,
   pageLockAnonVma,
   pageUnlockAnonVma,
   pmdOffset,
   pmdpGetAndClear,
+  pmdpSplittingFlushNotify,
   pmdTransHuge,
   pmdTransSplitting,
   pteDirty,
@@ -77,7 +76,7 @@ function* pageCheckAddressPmd(page: Ptr<Page>, mm: Ptr<MmStruct>, address: numbe
   return pmdTransHuge(entry) && ptePfn(entry) === pageToPfn(page) ? pmd : NULL;
 }
 
-type OnEntry = (vma: Ptr<VmAreaStruct>, mm: Ptr<MmStruct>, pmd: Ref<Pte>) => Op<void>;
+type OnEntry = (vma: Ptr<VmAreaStruct>, mm: Ptr<MmStruct>, pmd: Ref<Pte>, address: number) => Op<void>;
 
 /** Does something at each huge entry that maps the page, its page table lock held. *Returns* how many there are. *Context*: anon_vma->lock. */
 function* atEachEntry(page: Ptr<Page>, anonVma: Ptr<AnonVma>, visit: OnEntry): Op<number> {
@@ -91,7 +90,7 @@ function* atEachEntry(page: Ptr<Page>, anonVma: Ptr<AnonVma>, visit: OnEntry): O
     yield* spinLock(MmStruct.pageTableLock(mm));
     const pmd = yield* pageCheckAddressPmd(page, mm, address);
     if (pmd !== NULL) {
-      yield* visit(vma, mm, pmd);
+      yield* visit(vma, mm, pmd, address);
       entries++;
     }
     yield* spinUnlock(MmStruct.pageTableLock(mm));
@@ -99,11 +98,10 @@ function* atEachEntry(page: Ptr<Page>, anonVma: Ptr<AnonVma>, visit: OnEntry): O
   return entries;
 }
 
-/** __split_huge_page_splitting(). *Source*: mm/huge_memory.c, 3.1: `pmdp_splitting_flush`, whose flush holds off get_user_pages_fast(). */
-const markSplitting: OnEntry = function* (_vma, mm, pmd) {
+/** __split_huge_page_splitting(). *Source*: mm/huge_memory.c, 3.1. */
+const markSplitting: OnEntry = function* (_vma, mm, pmd, address) {
   bugOn(pmdTransSplitting(yield* readOnce(pmd)), 'split: the page is being split by somebody else');
-  yield* setBit(PTE_SPLITTING_BIT, pmd as number as Ref<number>);
-  yield* flushTlbMm(mm);
+  yield* pmdpSplittingFlushNotify(mm, address, pmd);
 };
 
 /**
@@ -169,12 +167,12 @@ export function* splitHugePage(page: Ptr<Page>): Op<number> {
  *
  * *Context*: mmap_sem; no spin lock. *Source*: mm/huge_memory.c, 3.1.
  */
-export function* splitHugePagePmd(mm: Ptr<MmStruct>, _address: number, pmd: Ref<Pte>): Op<void> {
+export function* splitHugePagePmd(mm: Ptr<MmStruct>, address: number, pmd: Ref<Pte>): Op<void> {
   yield* spinLock(MmStruct.pageTableLock(mm));
   const entry = yield* readOnce(pmd);
   if (!pmdTransHuge(entry) || isHugeZeroPmd(entry)) {
     yield* spinUnlock(MmStruct.pageTableLock(mm));
-    return yield* splitHugeZeroPmd(mm, pmd);
+    return yield* splitHugeZeroPmd(mm, address, pmd);
   }
   const page = pfnToPage(ptePfn(entry));
   yield* getPage(page);

@@ -3,11 +3,11 @@ import type { Null, Op, Ptr } from '@lockless/cpu';
 import { atomicCmpxchg, condResched, load, NULL } from '@lockless/cpu';
 import { type Content, readContent, writeContent } from '@lockless/mm';
 import type { Page } from '@lockless/mm-types';
-import { pfnToPage } from '@lockless/page';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_RW, type Pte, ptePfn, readPte } from '@lockless/rmap';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_RW, type Pte, readPte } from '@lockless/rmap';
 import { enterGuest, exitGuest } from './guest-mode.js';
 import { type Kvm, KvmVcpu } from './kvm-host.js';
-import { sptepOf, tdpPageFault } from './mmu.js';
+import { tdpPageFault } from './mmu.js';
+import { sptePage, sptepOf } from './spte.js';
 
 /** What an instruction of the guest ended in. */
 export interface GuestAccess {
@@ -57,9 +57,9 @@ function* walk(kvm: Ptr<Kvm>, gfn: number, write: boolean): Op<Ptr<Page> | Null>
   const needs = PTE_PRESENT | (write ? PTE_RW : 0);
   const marks = PTE_ACCESSED | (write ? PTE_DIRTY : 0);
   for (let entry = yield* readPte(sptep); (entry & needs) === needs; ) {
-    if ((entry & marks) === marks) return pfnToPage(ptePfn(entry));
+    if ((entry & marks) === marks) return sptePage(entry, gfn);
     const seen = yield* atomicCmpxchg(sptep, entry, (entry | marks) as Pte);
-    if (seen === entry) return pfnToPage(ptePfn(entry));
+    if (seen === entry) return sptePage(entry, gfn);
     entry = seen;
   }
   return NULL;

@@ -5,4 +5,6 @@ export * from './invariants.js';
 export * from './kvm-host.js';
 export * from './kvm-main.js';
 export * from './mmu.js';
+export { transparentHugepageAdjust } from './mmu-huge.js';
 export * from './mmu-notifier-ops.js';
+export { sptePage, sptepOf } from './spte.js';

@@ -10,15 +10,16 @@ import {
   KVM_MEMORY_SLOTS,
   Kvm,
   KvmMemorySlot,
-  type KvmMmuPage,
+  KvmMmuPage,
   KvmVcpu,
   kvmCachep,
+  MMU_PAGE_CACHE,
   memslot,
   mmuPageCachep,
   PAGES_PER_SLOT,
   vcpuCachep,
 } from './kvm-host.js';
-import { kvmUnmapHva } from './mmu.js';
+import { kvmUnmapHva } from './mmu-hva.js';
 import { kvmMmuNotifierOps } from './mmu-notifier-ops.js';
 
 /**
@@ -49,11 +50,20 @@ export function* kvmDestroyVm(kvm: Ptr<Kvm>): Op<void> {
   // Gives up all entries, unless the end of the process has.
   yield* mmuNotifierUnregister(Kvm.mmuNotifier(kvm), mm);
   for (let slot = 0; slot < KVM_MEMORY_SLOTS; slot++) {
-    const table = (yield* load(Kvm.root(kvm, slot))) as Ptr<KvmMmuPage>;
-    if (table !== NULL) yield* kmemCacheFree(mmuPageCachep, table);
+    const directory = (yield* load(Kvm.root(kvm, slot))) as Ptr<KvmMmuPage>;
+    if (directory !== NULL) yield* freeShadow(directory);
   }
   yield* mmdrop(mm);
   yield* kmemCacheFree(kvmCachep, kvm);
+}
+
+/** A directory and its tables. *Context*: all entries have been given up, so those of the directory that are set are tables. */
+function* freeShadow(directory: Ptr<KvmMmuPage>): Op<void> {
+  for (let i = 0; i < KvmMmuPage.$size; i++) {
+    const table = (yield* load(KvmMmuPage.spt(directory, i))) as number as Ptr<KvmMmuPage>;
+    if (table !== NULL) yield* kmemCacheFree(mmuPageCachep, table);
+  }
+  yield* kmemCacheFree(mmuPageCachep, directory);
 }
 
 /** kvm_vm_ioctl_create_vcpu(). *Returns* NULL when memory is short, or the guest has {@link KVM_MAX_VCPUS}. */
@@ -80,8 +90,10 @@ function* replaceVcpu(kvm: Ptr<Kvm>, from: Ptr<KvmVcpu> | Null, to: Ptr<KvmVcpu>
 /** kvm_vcpu_release(). */
 export function* kvmReleaseVcpu(vcpu: Ptr<KvmVcpu>): Op<void> {
   yield* replaceVcpu(yield* load(KvmVcpu.kvm(vcpu)), vcpu, NULL);
-  const cached = yield* load(KvmVcpu.mmuPageCache(vcpu));
-  if (cached !== NULL) yield* kmemCacheFree(mmuPageCachep, cached);
+  for (let i = 0; i < MMU_PAGE_CACHE; i++) {
+    const cached = (yield* load(KvmVcpu.mmuPageCache(vcpu, i))) as Ptr<KvmMmuPage>;
+    if (cached !== NULL) yield* kmemCacheFree(mmuPageCachep, cached);
+  }
   yield* kmemCacheFree(vcpuCachep, vcpu);
 }
 

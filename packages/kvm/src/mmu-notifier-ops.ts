@@ -15,7 +15,7 @@ import { TASK_PAGES } from '@lockless/mm';
 import type { MmuNotifier, MmuNotifierOps } from '@lockless/mmu-notifier';
 import { kvmFlushRemoteTlbs } from './guest-mode.js';
 import { Kvm } from './kvm-host.js';
-import { kvmAgeHva, kvmUnmapHva } from './mmu.js';
+import { kvmAgeHva, kvmUnmapHva } from './mmu-hva.js';
 
 const seqUnderLock = defineGuard(
   'kvmMmuNotifier.seqUnderLock',

@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { NULL, type Op, type Ptr, peek, poke, SequentialEngine, STATIC_WORDS } from '@lockless/cpu';
+import { type Op, type Ptr, peek, poke, type SequentialEngine, STATIC_WORDS } from '@lockless/cpu';
 import {
-  boot,
-  buildMm,
   dupMm,
   exitMm,
   MADV_DONTNEED,
   PROT_READ,
-  PROT_WRITE,
   residentPages,
   sysMadvise,
   sysMprotect,
   sysMremap,
   sysMunmap,
   userRead,
-  userWrite,
 } from '@lockless/mm';
 import { EFAULT, EINVAL, type MmStruct, Page, taskMm } from '@lockless/mm-types';
 import { mmuNotifierClearFlushYoung } from '@lockless/mmu-notifier';
@@ -22,66 +18,13 @@ import { describe, expect, it } from 'vitest';
 import {
   guestRead,
   guestWrite,
-  type Kvm,
-  type KvmVcpu,
-  kvmCreateVcpu,
-  kvmCreateVm,
   kvmDestroyVm,
   kvmReleaseVcpu,
   kvmSetMemoryRegion,
   PAGES_PER_SLOT,
-  sptesAgree,
   sptesOf,
 } from '../src/index.js';
-
-const RW = PROT_READ | PROT_WRITE;
-const START = 2000;
-const PAGES = 8;
-
-/** A process with some anonymous memory, and a guest that has it as its first slot. */
-class Host {
-  readonly engine: SequentialEngine = new SequentialEngine({ words: STATIC_WORDS + (1 << 19) });
-  readonly mm: Ptr<MmStruct>;
-  readonly kvm: Ptr<Kvm>;
-  readonly vcpu: Ptr<KvmVcpu>;
-
-  constructor() {
-    this.run(boot({ cpus: 1, memoryPages: 512, minFreeKbytes: 64 }));
-    const area = { start: START, end: START + PAGES, prot: RW, shared: false, file: NULL, pgoff: 0 } as const;
-    this.mm = this.run(buildMm({ segments: [area], brk: 0x1000, mmapBase: 0x7000, pid: 1 })) as Ptr<MmStruct>;
-    this.look(() => poke(taskMm(this.engine.cpu.current as never), this.mm));
-    this.kvm = this.run(kvmCreateVm(this.mm)).kvm as Ptr<Kvm>;
-    this.vcpu = this.run(kvmCreateVcpu(this.kvm)) as Ptr<KvmVcpu>;
-    expect(this.run(kvmSetMemoryRegion(this.kvm, 0, START, PAGES))).toBe(0);
-  }
-
-  /** Runs as a task of the process; peek and poke work in it. */
-  run<T>(op: Op<T>): T {
-    return this.engine.run(op);
-  }
-
-  look<T>(read: () => T): T {
-    return this.run(
-      (function* (): Op<T> {
-        return read();
-      })(),
-    );
-  }
-
-  write(page: number, version: number): void {
-    expect(this.run(userWrite(START + page, { identity: -7, version })).error).toBe(0);
-  }
-
-  seenByGuest(gfn: number): number {
-    return this.run(guestRead(this.vcpu, gfn)).content.version;
-  }
-
-  /** Guest pages with a shadow entry. */
-  get shadowed(): number[] {
-    expect(this.look(() => sptesAgree(this.kvm, true))).toBe(null);
-    return this.look(() => sptesOf(this.kvm)).map(({ hva }) => hva - START);
-  }
-}
+import { Host, START } from './host.js';
 
 describe('a guest', () => {
   it('sees what the process writes, and the process what the guest writes', () => {

@@ -30,6 +30,7 @@ import {
   kvmDestroyVm,
   kvmReleaseVcpu,
   kvmSetMemoryRegion,
+  PAGES_PER_SLOT,
   sptesAgree,
 } from '../src/index.js';
 
@@ -215,10 +216,12 @@ class Stress {
       const page = this.random.below(PAGES);
       const own = WRITERS * EACH + this.random.below(EACH);
       if (writes && this.random.below(3) === 0) {
-        yield* this.change(own, 1, false, (version) => guestWrite(vcpu, 32 + own, { identity: -1 - own, version }));
+        yield* this.change(own, 1, false, (version) =>
+          guestWrite(vcpu, PAGES_PER_SLOT + own, { identity: -1 - own, version }),
+        );
       }
       yield* this.look(page, function* () {
-        const { error, content } = yield* guestRead(vcpu, 32 + page);
+        const { error, content } = yield* guestRead(vcpu, PAGES_PER_SLOT + page);
         return error === 0 ? content : null;
       });
       const wrong = this.guestsAgree(false);

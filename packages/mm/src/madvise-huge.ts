@@ -25,7 +25,7 @@ import {
   pteMkspecial,
   ptePfn,
   ptePresent,
-  ptepClearFlush,
+  ptepClearFlushNotify,
   readPte,
   setPteAt,
   splitIfHuge,
@@ -87,12 +87,12 @@ function* dropZeros(mm: Ptr<MmStruct>, vma: Ptr<VmAreaStruct>, first: number): O
   for (const page of dropped) yield* putPage(page);
 }
 
-/** *Context*: page table lock. *Returns* the page that was mapped; its reference is the caller's. *Ordering*: it is looked at again after the flush. */
+/** *Context*: page table lock. *Returns* the page that was mapped; its reference is the caller's. *Ordering*: it is looked at again after the flush, of other MMUs too. */
 function* mapZeroInstead(mm: Ptr<MmStruct>, address: number, ptep: Ref<Pte>, prot: Pgprot): Op<Ptr<Page> | Null> {
   const pte = yield* readPte(ptep);
   const page = ptePresent(pte) ? vmNormalPage(NULL, address, pte) : NULL;
   if (page === NULL || !(yield* isUnused(page))) return NULL;
-  const old = yield* ptepClearFlush(mm, address, ptep);
+  const old = yield* ptepClearFlushNotify(mm, address, ptep);
   const unused = yield* isUnused(page);
   yield* setPteAt(mm, address, ptep, unused ? pteMkspecial(mkPte(zeroPage(), prot)) : old);
   if (!unused) return NULL;

@@ -32,7 +32,7 @@ function* nothing(): Op<void> {}
 /**
  * mmu_notifier_invalidate_range_start(): entries of [start, end) are about to change. Before the first of them does.
  *
- * *Context*: mmap_sem or i_mmap_lock, the same until the matching end; no page table lock.
+ * *Context*: mmap_sem, i_mmap_lock or anon_vma->lock, the same until the matching end; a page table lock only where a huge entry changes.
  * *Source*: include/linux/mmu_notifier.h, cddb8a5c14 (2.6.27).
  */
 export function* mmuNotifierInvalidateRangeStart(mm: Ptr<MmStruct>, start: number, end: number): Op<void> {

@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { atomicInc, current, KernelBug, load, NULL, type Op, type Ptr, smpMb, store, TaskStruct } from '@lockless/cpu';
+import {
+  atomicInc,
+  current,
+  KernelBug,
+  load,
+  NULL,
+  type Op,
+  type Ptr,
+  peek,
+  smpMb,
+  store,
+  TaskStruct,
+} from '@lockless/cpu';
 import {
   guestRead,
   KVM_MEMORY_SLOTS,
-  type Kvm,
+  Kvm,
   type KvmVcpu,
   kvmCreateVcpu,
   kvmCreateVm,
   kvmDestroyVm,
+  kvmPagesPerHpage,
   kvmReleaseVcpu,
   kvmSetMemoryRegion,
   PAGES_PER_SLOT,
@@ -22,6 +35,8 @@ import type { World } from './world.js';
 /** Memory slots that a guest has, and accesses that it makes before it goes. */
 const SLOTS = 6;
 const LIFE = 50;
+/** Pages of a slot; or two huge pages, if those are more. */
+const WINDOW = 32;
 /** One access in so many is preceded by another choice of a slot. */
 const MOVES = 8;
 
@@ -45,9 +60,12 @@ export class Guest {
   private invitation: Invitation | null = null;
   private kvm: Ptr<Kvm> | typeof NULL = NULL;
   private readonly windows: number[] = [];
+  private readonly hugePages: boolean;
+  private readonly done = { shadowEntries: 0, hugeEntries: 0, entriesGivenUp: 0, faultsRepeated: 0 };
 
-  constructor(world: World, seed: number, gate: number) {
+  constructor(world: World, seed: number, gate: number, hugePages: boolean) {
     this.world = world;
+    this.hugePages = hugePages;
     this.random = new Random(seed, 12);
     this.gate = gate;
   }
@@ -95,6 +113,18 @@ export class Guest {
     return this.kvm === NULL ? null : sptesAgree(this.kvm, false);
   }
 
+  /** What the MMUs of all guests did. */
+  counts(): Readonly<Record<string, number>> {
+    const total = { ...this.done };
+    const { kvm } = this;
+    if (kvm === NULL) return total;
+    total.shadowEntries += peek(Kvm.installed(kvm));
+    total.hugeEntries += peek(Kvm.installedHuge(kvm));
+    total.entriesGivenUp += peek(Kvm.unmapped(kvm));
+    total.faultsRepeated += peek(Kvm.retried(kvm));
+    return total;
+  }
+
   private *live(kvm: Ptr<Kvm>, space: Space): Op<void> {
     this.kvm = kvm;
     const vcpu = yield* kvmCreateVcpu(kvm);
@@ -106,6 +136,7 @@ export class Guest {
     const first = this.random.below(2) === 0;
     if (first) yield* exitMm();
     if (vcpu !== NULL) yield* kvmReleaseVcpu(vcpu);
+    Object.assign(this.done, this.counts());
     this.kvm = NULL;
     yield* kvmDestroyVm(kvm);
     if (!first) yield* exitMm();
@@ -115,10 +146,20 @@ export class Guest {
   private *moveSlot(kvm: Ptr<Kvm>, slot: number, space: Space): Op<void> {
     const area = space.areas.at(this.random.below(Math.max(1, space.areas.size)));
     if (area === null) return;
-    const page = area.from + this.random.below(area.to - area.from);
-    const pages = Math.min(PAGES_PER_SLOT, area.to - page);
+    const page = this.aligned(area.from + this.random.below(area.to - area.from), area.from);
+    const pages = Math.min(this.window(), area.to - page);
     this.windows[slot] = page;
     yield* kvmSetMemoryRegion(kvm, slot % KVM_MEMORY_SLOTS, this.world.addresses.toSimulated(page), pages);
+  }
+
+  private window(): number {
+    return this.hugePages ? Math.max(WINDOW, 2 * kvmPagesPerHpage()) : WINDOW;
+  }
+
+  /** Every other window begins where a huge page may, if the process has huge pages. */
+  private aligned(page: number, first: number): number {
+    if (!this.hugePages || this.random.below(2) === 0) return page;
+    return Math.max(first, page - (this.world.addresses.toSimulated(page) % kvmPagesPerHpage()));
   }
 
   /**
@@ -127,7 +168,7 @@ export class Guest {
    */
   private *readPage(vcpu: Ptr<KvmVcpu>, space: Space): Op<void> {
     const slot = this.random.below(SLOTS);
-    const offset = this.random.below(PAGES_PER_SLOT);
+    const offset = this.random.below(this.window());
     const page = (this.windows[slot] ?? 0) + offset;
     const { contents, memory } = this.world;
     const [begun, calls] = [contents.moment(), space.calls.begun];

@@ -70,6 +70,7 @@ export interface Setup {
   /** Page indexes that entered the page cache, per file id, and how many left it. */
   readonly added: readonly Set<number>[];
   readonly removed: number[];
+  readonly guest: Guest | null;
 }
 
 /** Builds the machine, boots the memory manager on it, and puts the recorded program's first thread on the run queue. */
@@ -110,7 +111,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   if (options.thp !== undefined && options.thp !== 'never')
     machine.addInvariant({ name: 'huge-counts-agree', everyTicks: 4, atEnd: true, check: hugeCountsAgree });
   if (guest !== null) machine.addInvariant(guest.invariant);
-  return { machine, tracker, sampler, lanes, disk, bookkeeping, added, removed };
+  return { machine, tracker, sampler, lanes, disk, bookkeeping, added, removed, guest };
 }
 
 /**
@@ -189,7 +190,8 @@ function spawnProgram(
   const threads = world.program.threads.length;
   const { neighbours = 0, migrate = false } = options;
   const others = companions(options);
-  const guest = options.guest ? new Guest(world, machine.config.seed, threads + others) : null;
+  const hugePages = (options.thp ?? 'never') !== 'never';
+  const guest = options.guest ? new Guest(world, machine.config.seed, threads + others, hugePages) : null;
   const host: ThreadHost = {
     world,
     spaces,

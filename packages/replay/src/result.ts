@@ -213,7 +213,7 @@ function memoryResult(world: World, { sampler, bookkeeping }: Setup): MemoryResu
   };
 }
 
-function machineResult(world: World, { machine, disk }: Setup): MachineResult {
+function machineResult(world: World, { machine, disk, guest }: Setup): MachineResult {
   const { statistics, memoryStatistics } = machine;
   return {
     contextSwitches: statistics.contextSwitches,
@@ -225,6 +225,7 @@ function machineResult(world: World, { machine, disk }: Setup): MachineResult {
     newErrors: { ...world.newErrors },
     diskReads: disk.counts.reads,
     diskWrites: disk.counts.writes,
+    ...(guest === null ? {} : { guest: guest.counts() }),
   };
 }
 

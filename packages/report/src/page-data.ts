@@ -208,7 +208,7 @@ function lanes({ cpus }: Timeline): Lanes {
 }
 
 function counters({ memory: m, machine }: RunResult): PageData['counters'] {
-  const { injected, newErrors, ...scalars } = machine;
+  const { injected, newErrors, guest = {}, ...scalars } = machine;
   const groups: readonly (readonly [string, Readonly<Record<string, number>>])[] = [
     ['Page-cache lookups', m.lookups],
     ['Reclaim', { ...m.reclaim, lowestFree: m.lowestFree }],
@@ -217,6 +217,7 @@ function counters({ memory: m, machine }: RunResult): PageData['counters'] {
     ['Contents read back', m.contents],
     ['Pages at the end', m.zone],
     ['Machine', scalars],
+    ['Guest', guest],
     ['Injected faults', injected],
     ['New errors', newErrors],
     ['Kernel events', m.events],

@@ -181,6 +181,8 @@ export interface MachineResult {
   readonly newErrors: Readonly<Record<string, number>>;
   readonly diskReads: number;
   readonly diskWrites: number;
+  /** What a guest's MMU did, if there was one: shadow entries made, how many of them for huge pages, and so on. */
+  readonly guest?: Readonly<Record<string, number>>;
 }
 
 /** Simulated against real. `agreement` is 1 when equal: sum of minima over sum of maxima, item by item. */

@@ -143,6 +143,7 @@ function machine({ machine: m }: RunResult, layout: Layout): string[] {
       plural(m.bufferedStores, 'buffered store'),
     ]),
     ...layout.entry('disk', [`${plural(m.diskReads, 'page')} read`, `${count(m.diskWrites)} written`]),
+    ...list('guest', named(m.guest ?? {}), layout),
     ...lists.flatMap(([label, counts]) => list(label, named(counts), layout)),
   ];
 }

@@ -17,7 +17,6 @@ export {
   mkHugePmd,
   movedHugePmd,
   PTE_HUGE,
-  PTE_SPLITTING_BIT,
   pmdpGetAndClear,
   pmdTransHuge,
   pmdTransSplitting,
@@ -38,7 +37,7 @@ export * from './pgtable.js';
 export * from './pte.js';
 export * from './pte-access.js';
 export { pteChainCachep } from './pte-chain.js';
-export { ptepClearFlushNotify } from './pte-notify.js';
+export { pmdpSplittingFlushNotify, ptepClearFlushNotify } from './pte-notify.js';
 export * from './pte-range.js';
 export * from './rbtree.js';
 export {

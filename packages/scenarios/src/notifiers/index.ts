@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Scenario } from '../scenario.js';
+import { hugeFaultScenarios } from './huge-fault.js';
 import { kvmFaultScenarios } from './kvm-fault.js';
 import { registrationFamily } from './registration.js';
 import { retryOutsideLock } from './retry-outside-lock.js';
@@ -11,4 +12,5 @@ export const notifierScenarios: readonly Scenario[] = [
   ...registrationFamily,
   ...kvmFaultScenarios,
   retryOutsideLock,
+  ...hugeFaultScenarios,
 ];

@@ -78,10 +78,10 @@ export interface HugeArea {
 }
 
 /** The same, with nothing mapped yet. All of it real. */
-export function* bootAreaForHugePage(): Op<Omit<HugeArea, 'head'>> {
+export function* bootAreaForHugePage(tails: TailDesign = 'tail-mapcount'): Op<Omit<HugeArea, 'head'>> {
   bootRcuEvents();
   yield* freeAreaInit({ pages: 16, nrCpus: 4, minFreeKbytes: 0 });
-  hugePagesInit({ mode: 'always', order: 1 });
+  hugePagesInit({ mode: 'always', order: 1, tails });
   const mm = given(yield* mmAlloc());
   const vma = given(yield* kmemCacheAlloc(vmAreaCachep, GFP_KERNEL));
   yield* store(VmAreaStruct.vmMm(vma), mm);
@@ -92,8 +92,8 @@ export function* bootAreaForHugePage(): Op<Omit<HugeArea, 'head'>> {
 }
 
 /** {@link HugeArea}. */
-export function* bootHugeArea(): Op<HugeArea> {
-  const area = yield* bootAreaForHugePage();
+export function* bootHugeArea(tails: TailDesign = 'tail-mapcount'): Op<HugeArea> {
+  const area = yield* bootAreaForHugePage(tails);
   assertThat(
     (yield* doHugePmdAnonymousPage(area.mm, area.vma, 0, area.pmd)) === 'done',
     'there is memory for a huge page',

@@ -44,7 +44,7 @@ import { assertCounts, bootHugePages, type HugePage, mapHugePage, newHugePage } 
 
 const inMapcount = defineGuard('tailPins.mapcount', 'pins are counted in page->_count of the tail, as in 3.1');
 /** The design of 3.2, unless the guard is gone. */
-const tails = (): TailDesign => (inMapcount() ? 'tail-mapcount' : 'tail-count');
+export const tails = (): TailDesign => (inMapcount() ? 'tail-mapcount' : 'tail-count');
 
 const series = 'Michel Lespinasse, 2011-08-19, "Use RCU to stabilize page counts", cover letter and [PATCH 9/9]';
 const fix = '70b50f94f1 (3.2): "thp: tail page refcounting fix"';
