@@ -95,17 +95,24 @@ interface Told {
   readonly siteName: (site: AccessSite) => string;
 }
 
+/** Where a step is that stands behind the events of its thread. */
+function behindEvents(
+  thread: number,
+  number: number,
+  { threads }: Snapshot,
+): Pick<Step, 'number' | 'thread' | 'position'> {
+  const { name, events } = threads[thread];
+  return { number, thread: name, position: events.length + 1 };
+}
+
 /** A lock that is not taken, a grace period that does not end: no event of the execution. */
 function waitingStep(
   { thread, reason, site, address }: SnapshotBlocked,
   number: number,
   { snapshot, names, siteName }: Told,
 ): Step {
-  const { name, events } = snapshot.threads[thread];
   return {
-    number,
-    thread: name,
-    position: events.length + 1,
+    ...behindEvents(thread, number, snapshot),
     site: siteName(site),
     text: `${PRIMITIVES[site.code].name}(${reason === 'lock' ? names.place(address) : ''})`,
     from: null,
@@ -121,11 +128,8 @@ function thrownStep(
   number: number,
   { snapshot, siteName }: Told,
 ): Step {
-  const { name, events } = snapshot.threads[thread];
   return {
-    number,
-    thread: name,
-    position: events.length + 1,
+    ...behindEvents(thread, number, snapshot),
     site: site === null ? '' : siteName(site),
     text: message,
     from: null,

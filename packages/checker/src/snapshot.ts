@@ -36,11 +36,7 @@ export interface SnapshotThread {
 }
 
 /** A thread that waits for ever. */
-export interface SnapshotBlocked {
-  readonly thread: number;
-  readonly reason: BlockedThread['reason'];
-  readonly site: AccessSite;
-  readonly address: number;
+export interface SnapshotBlocked extends Omit<BlockedThread, 'loads'> {
   readonly loads: readonly SnapshotEvent[];
 }
 

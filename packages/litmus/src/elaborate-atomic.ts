@@ -56,7 +56,43 @@ export function exchange(ordering: Ordering, address: Operand, value: Operand, p
   return loaded(load);
 }
 
+/** What a conditional read-modify-write does with the old value. */
+interface Condition {
+  readonly holds: Operand;
+  readonly value: Operand;
+  /** Loads on which the store depends through control. */
+  readonly ctrl: readonly Planned[];
+  /** What it returns when it stores, and when it does not. */
+  readonly stored: Operand;
+  readonly failed: Operand;
+}
+
 /** Where it fails it is a load without any ordering. */
+function storeIf(
+  ordering: Ordering,
+  address: Operand,
+  path: Path,
+  at: Position,
+  conditionOf: (old: Operand, load: Planned) => Condition,
+  then: Then,
+): void {
+  const tags = HALVES[ordering];
+  const load = path.event({ type: 'R', tag: 'once', address, at });
+  const { holds, value, ctrl, stored, failed } = conditionOf(loaded(load), load);
+  path.branch(
+    holds.term,
+    (success) => {
+      success.event({ type: 'W', tag: tags.store, address, value, ctrl, load, at });
+      then(stored, success);
+    },
+    (failure) => then(failed, failure),
+    [
+      { load, type: 'R', tag: tags.load, failed: false },
+      { load, type: 'R', tag: 'once', failed: true },
+    ],
+  );
+}
+
 export function compareExchange(
   ordering: Ordering,
   [address, expected, value]: readonly [Operand, Operand, Operand],
@@ -64,22 +100,11 @@ export function compareExchange(
   at: Position,
   then: Then,
 ): void {
-  const tags = HALVES[ordering];
-  const load = path.event({ type: 'R', tag: 'once', address, at });
-  const old = loaded(load);
-  path.branch(
-    operation('==', old, expected).term,
-    (success) => {
-      const ctrl = union(expected.loads, [load]);
-      success.event({ type: 'W', tag: tags.store, address, value, ctrl, load, at });
-      then(old, success);
-    },
-    (failure) => then(old, failure),
-    [
-      { load, type: 'R', tag: tags.load, failed: false },
-      { load, type: 'R', tag: 'once', failed: true },
-    ],
-  );
+  const conditionOf = (old: Operand, load: Planned): Condition => {
+    const ctrl = union(expected.loads, [load]);
+    return { holds: operation('==', old, expected), value, ctrl, stored: old, failed: old };
+  };
+  storeIf(ordering, address, path, at, conditionOf, then);
 }
 
 export function addUnless(
@@ -89,23 +114,13 @@ export function addUnless(
   at: Position,
   then: Then,
 ): void {
-  const tags = HALVES[ordering];
-  const load = path.event({ type: 'R', tag: 'once', address, at });
-  const old = loaded(load);
-  const loads = union([load], unless.loads);
-  path.branch(
-    operation('!=', old, unless).term,
-    (success) => {
-      const value = operation('+', old, added);
-      success.event({ type: 'W', tag: tags.store, address, value, ctrl: unless.loads, load, at });
-      then({ ...constant(1n), loads }, success);
-    },
-    (failure) => then({ ...constant(0n), loads }, failure),
-    [
-      { load, type: 'R', tag: tags.load, failed: false },
-      { load, type: 'R', tag: 'once', failed: true },
-    ],
-  );
+  const conditionOf = (old: Operand, load: Planned): Condition => {
+    const loads = union([load], unless.loads);
+    const answer = (truth: bigint): Operand => ({ ...constant(truth), loads });
+    const value = operation('+', old, added);
+    return { holds: operation('!=', old, unless), value, ctrl: unless.loads, stored: answer(1n), failed: answer(0n) };
+  };
+  storeIf(ordering, address, path, at, conditionOf, then);
 }
 
 /** Value of a lock word while somebody holds it. */

@@ -58,20 +58,22 @@ describe('files that are no recordings', () => {
     );
   });
 
-  test('another version', () => {
-    expect(edited(sample(), '"version":1', '"version":2')).toBe('bad.lkr:1: expected 1 at header.version, got 2');
-  });
-
-  test('an unknown field of the header', () => {
-    expect(edited(sample(), '"overcommit":0', '"overcommit":0,"x":1')).toBe(
-      'bad.lkr:1: expected no such field at header.machine.x, got 1',
-    );
-  });
-
-  test('a header field of the wrong type', () => {
-    expect(edited(sample(), '"pid":7', '"pid":-7')).toBe(
-      'bad.lkr:1: expected a whole number at header.threads[0].pid, got -7',
-    );
+  test.each([
+    ['another version', '"version":1', '"version":2', 'expected 1 at header.version, got 2'],
+    [
+      'an unknown field of the header',
+      '"overcommit":0',
+      '"overcommit":0,"x":1',
+      'expected no such field at header.machine.x, got 1',
+    ],
+    [
+      'a header field of the wrong type',
+      '"pid":7',
+      '"pid":-7',
+      'expected a whole number at header.threads[0].pid, got -7',
+    ],
+  ])('%s', (_, from, to, message) => {
+    expect(edited(sample(), from, to)).toBe(`bad.lkr:1: ${message}`);
   });
 });
 
@@ -176,12 +178,6 @@ describe('records that cannot be', () => {
     );
   });
 
-  test('maps that overlap', () => {
-    expect(edited(sample(), 'vma 7fffffffe', 'vma 401')).toBe(
-      'bad.lkr:6: expected a vma that starts at 402 or above, got 401',
-    );
-  });
-
   test('a file under another description', () => {
     const recording = sample(
       { kind: 'open', tid: 7, start: 1, end: 1, ofd: 0, file: 0, flags: ['read'], size: 1, buffers: [] },
@@ -193,10 +189,23 @@ describe('records that cannot be', () => {
     );
   });
 
-  test('a copy of the address space under a known id', () => {
-    expect(edited(family(), 'fork 7 10 10 8 8 1', 'fork 7 10 10 8 8 0')).toBe(
-      'bad.lkr:7: expected address space 1, got 0',
-    );
+  test.each([
+    [
+      'maps that overlap',
+      sample(),
+      'vma 7fffffffe',
+      'vma 401',
+      '6: expected a vma that starts at 402 or above, got 401',
+    ],
+    [
+      'a copy of the address space under a known id',
+      family(),
+      'fork 7 10 10 8 8 1',
+      'fork 7 10 10 8 8 0',
+      '7: expected address space 1, got 0',
+    ],
+  ])('%s', (_, recording, from, to, message) => {
+    expect(edited(recording, from, to)).toBe(`bad.lkr:${message}`);
   });
 
   test('a thread that the header promises and the records lack', () => {

@@ -19,7 +19,7 @@ import { endSwap, placesLeft } from './end-swap.js';
 import { Guest } from './guest.js';
 import { migrateAtRandom } from './migrator.js';
 import { Neighbour } from './neighbours.js';
-import type { Build, SimulateOptions } from './options.js';
+import { type Build, type SimulateOptions, withDefaults } from './options.js';
 import { SpaceTracker } from './space-tracker.js';
 import { type Progress, ReplayedThread, type ThreadHost } from './thread.js';
 import { TimelineSampler } from './timeline.js';
@@ -75,7 +75,7 @@ export interface Setup {
 
 /** Builds the machine, boots the memory manager on it, and puts the recorded program's first thread on the run queue. */
 export function setUp(world: World, options: SimulateOptions, memoryPages: number, swapPages: number): Setup {
-  const { cpus = 4, model = 'weak', seed = 1, scheduler = 'random', inject = {} } = options;
+  const { cpus, model, seed, scheduler, inject, thp } = withDefaults(options);
   const memoryWords = STATIC_WORDS + memoryPages * Page.$size + swapPages + HEAP_WORDS;
   const lanes = new CpuLanes(cpus);
   const machine = new Machine({
@@ -108,7 +108,7 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   };
   const guest = spawnProgram(machine, world, tracker, onOperation, options);
   addInvariants(machine, world);
-  if (options.thp !== undefined && options.thp !== 'never')
+  if (thp !== 'never')
     machine.addInvariant({ name: 'huge-counts-agree', everyTicks: 4, atEnd: true, check: hugeCountsAgree });
   if (guest !== null) machine.addInvariant(guest.invariant);
   return { machine, tracker, sampler, lanes, disk, bookkeeping, added, removed, guest };
@@ -188,7 +188,7 @@ function spawnProgram(
     });
   };
   const threads = world.program.threads.length;
-  const { neighbours = 0, migrate = false } = options;
+  const { neighbours, migrate } = withDefaults(options);
   const others = companions(options);
   const hugePages = (options.thp ?? 'never') !== 'never';
   const guest = options.guest ? new Guest(world, machine.config.seed, threads + others, hugePages) : null;
@@ -224,8 +224,10 @@ function* migrator(world: World, seed: number, gate: number): Op<void> {
 }
 
 /** Tasks that run beside the program until it ends. Behind their gates is the one that counts a guest's invitations. */
-const companions = ({ neighbours = 0, migrate = false, guest = false }: SimulateOptions): number =>
-  neighbours + (migrate ? 1 : 0) + (guest ? 1 : 0);
+function companions(options: SimulateOptions): number {
+  const { neighbours, migrate, guest } = withDefaults(options);
+  return neighbours + (migrate ? 1 : 0) + (guest ? 1 : 0);
+}
 
 /** Waits until every thread is gone, then brings the machine to rest, so that what must hold at rest can be checked. */
 function* shutDown(world: World, others: number): Op<void> {

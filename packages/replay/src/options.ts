@@ -50,6 +50,35 @@ export interface SimulateOptions {
   readonly onProgress?: (progress: SimulationProgress) => void;
 }
 
+type Defaults = Required<Omit<SimulateOptions, 'memory' | 'swap' | 'signal' | 'onProgress'>>;
+
+/** What an option is that was not given. */
+export const DEFAULTS: Defaults = {
+  cpus: 4,
+  seed: 1,
+  model: 'weak',
+  scheduler: 'random',
+  generation: 'freeze-refs',
+  build: 'smp',
+  rmap: 'anon-vma',
+  thp: 'never',
+  thpOrder: 9,
+  thpTails: 'tail-mapcount',
+  inject: {},
+  without: [],
+  neighbours: 0,
+  migrate: false,
+  guest: false,
+  limit: null,
+  path: '',
+};
+
+/** The options, and what they leave out. An option that is undefined was not given. */
+export function withDefaults(options: SimulateOptions): Defaults {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...DEFAULTS, ...Object.fromEntries(given) };
+}
+
 export interface SimulationProgress {
   readonly operations: number;
   readonly operationsTotal: number;
@@ -62,15 +91,17 @@ export class SimulationInputError extends Error {
 }
 
 /** Throws {@link SimulationInputError} when the build has fewer CPUs. */
-export function checkBuild({ build = 'smp', cpus = 4 }: SimulateOptions): void {
+export function checkBuild(options: SimulateOptions): void {
+  const { build, cpus } = withDefaults(options);
   if (build === 'smp' || cpus === 1) return;
   throw new SimulationInputError(`a kernel built without CONFIG_SMP (${build}) has one CPU, not ${cpus}`);
 }
 
 /** Throws {@link SimulationInputError} when huge pages cannot be found again. */
-export function checkHugePages({ thp = 'never', thpTails, rmap = 'anon-vma' }: SimulateOptions): void {
-  if (thp === 'never' && thpTails !== undefined)
-    throw new SimulationInputError(`nothing has tails (${thpTails}) where there are no huge pages`);
+export function checkHugePages(options: SimulateOptions): void {
+  const { thp, rmap } = withDefaults(options);
+  if (thp === 'never' && options.thpTails !== undefined)
+    throw new SimulationInputError(`nothing has tails (${options.thpTails}) where there are no huge pages`);
   if (thp === 'never' || rmap === 'anon-vma') return;
   throw new SimulationInputError(`huge pages (${thp}) are found through anon-vma, not by ${rmap}`);
 }

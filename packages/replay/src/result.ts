@@ -18,7 +18,7 @@ import type { RunOutcome, Violation } from '@lockless/simulator';
 import type { Circumstances } from './cause.js';
 import { compare } from './compare.js';
 import type { Setup } from './machine-setup.js';
-import type { SimulateOptions } from './options.js';
+import { DEFAULTS, type SimulateOptions, withDefaults } from './options.js';
 import type { SpaceOutcome } from './space-tracker.js';
 import { faultCounts } from './truth.js';
 import type { World } from './world.js';
@@ -54,19 +54,10 @@ function assemble(finished: Finished): RunResult {
   const { world, setup, outcome, options, memoryPages, swapPages, seconds } = finished;
   const { recording, program } = world;
   const processes = recording.header.spaces.map(({ id }) => processResult(world, setup, id));
-  const {
-    cpus = 4,
-    seed = 1,
-    model = 'weak',
-    scheduler = 'random',
-    generation = 'freeze-refs',
-    rmap = 'anon-vma',
-    thp = 'never',
-    thpTails = 'tail-mapcount',
-    build = 'smp',
-    inject = {},
-    without = [],
-  } = options;
+  const { cpus, seed, model, scheduler, generation, rmap, thp, thpTails, build, inject, without } = {
+    ...DEFAULTS,
+    ...options,
+  };
   return {
     recording: {
       path: options.path ?? '',
@@ -236,33 +227,16 @@ function invariantResults(world: World, outcome: RunOutcome): InvariantResult[] 
 
 /** A shell command that repeats the run. */
 function replayCommand(options: SimulateOptions, memoryPages: number, swapPages: number): string {
-  const {
-    path = '',
-    cpus = 4,
-    seed = 1,
-    model = 'weak',
-    scheduler = 'random',
-    generation = 'freeze-refs',
-    rmap = 'anon-vma',
-    thp = 'never',
-    thpOrder = 9,
-    thpTails = 'tail-mapcount',
-    build = 'smp',
-    inject = {},
-    without = [],
-    neighbours = 0,
-    migrate = false,
-    guest = false,
-    limit = null,
-  } = options;
+  const { path, cpus, seed, model, scheduler, generation, inject, without, ...rest } = withDefaults(options);
+  const { rmap, thp, thpOrder, thpTails, build, neighbours, migrate, guest, limit } = rest;
   const always = { cpus, memory: `${memoryPages * 4}K`, seed, model, scheduler, generation };
   const sometimes = [
     ...(swapPages === 0 ? [] : [['swap', `${swapPages * 4}K`]]),
-    ...(rmap === 'anon-vma' ? [] : [['rmap', rmap]]),
+    ...(rmap === DEFAULTS.rmap ? [] : [['rmap', rmap]]),
     ...(thp === 'never' ? [] : [['thp', thp]]),
-    ...(thp === 'never' || thpOrder === 9 ? [] : [['thp-order', String(thpOrder)]]),
-    ...(thpTails === 'tail-mapcount' ? [] : [['thp-tails', thpTails]]),
-    ...(build === 'smp' ? [] : [['build', build]]),
+    ...(thp === 'never' || thpOrder === DEFAULTS.thpOrder ? [] : [['thp-order', String(thpOrder)]]),
+    ...(thpTails === DEFAULTS.thpTails ? [] : [['thp-tails', thpTails]]),
+    ...(build === DEFAULTS.build ? [] : [['build', build]]),
     ...Object.entries(inject).map(([kind, rate]) => ['inject', `${kind}=${rate}`]),
     ...(neighbours > 0 ? [['neighbours', String(neighbours)]] : []),
     ...without.map((guard) => ['without', guard]),

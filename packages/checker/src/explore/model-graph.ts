@@ -28,6 +28,17 @@ interface Draft extends Event {
   readonly origin: number;
 }
 
+/** Half of what passes between two threads without a word: a release, or the acquire that reads it. */
+const hiddenEvent = (thread: number, type: 'R' | 'W', key: number, origin: number): Draft => ({
+  thread,
+  type,
+  tag: type === 'R' ? 'acquire' : 'release',
+  location: HIDDEN + key,
+  partner: -1,
+  value: 1,
+  origin,
+});
+
 /** An access that sees what a FREE does to its object, as though that were a store to the word of the access. */
 export interface Observed {
   readonly free: number;
@@ -80,33 +91,16 @@ export function memoryModelGraph(
     const thread = graph.thread[e];
     if (started[thread] === 0 && graph.startedBy[thread] !== NONE) {
       startLoads.push({ load: drafts.length, call: graph.startedBy[thread] });
-      const location = HIDDEN + graph.startedBy[thread];
-      drafts.push({ thread, type: 'R', tag: 'acquire', location, partner: -1, value: 1, origin: e });
+      drafts.push(hiddenEvent(thread, 'R', graph.startedBy[thread], e));
     }
     started[thread] = 1;
     if (e === message?.before) {
       sent = drafts.length;
-      drafts.push({
-        thread,
-        type: 'W',
-        tag: 'release',
-        location: HIDDEN + graph.size,
-        partner: -1,
-        value: 1,
-        origin: -1,
-      });
+      drafts.push(hiddenEvent(thread, 'W', graph.size, -1));
     }
     if (e === message?.after) {
       received = drafts.length;
-      drafts.push({
-        thread,
-        type: 'R',
-        tag: 'acquire',
-        location: HIDDEN + graph.size,
-        partner: -1,
-        value: 1,
-        origin: -1,
-      });
+      drafts.push(hiddenEvent(thread, 'R', graph.size, -1));
     }
     const { kind, operation } = graph.nodes[e];
     if (kind === N.FENCE) {
