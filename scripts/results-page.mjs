@@ -196,7 +196,7 @@ With 64 CPUs ${percent(waiting.median(locked, 64))} of the time goes into \`down
 page_table_lock, which is one for the address space here (2.6.27 splits it where there are four CPUs and more). On one CPU, where nobody waits, \`get_user_pages()\` takes longer because it
 does more: it finds the area, takes both locks, and marks the page as used.
 
-A data base does other things too. With the caches of the published machine (\`--caches xeon\`), and so much work for each request that the semaphore takes of the time of ${cpus} CPUs what it
+A data base does other things too. With \`--caches xeon\`, where ${cpus} CPUs are one socket (the published machine had two of four), and so much work for each request that the semaphore takes of the time of ${cpus} CPUs what it
 took there, the other rows are results:
 
 ${claims([
@@ -212,7 +212,7 @@ ${claims([
 ])}
 
 Source: ${PUBLISHED_PINS.source}. Nothing else takes mmap_sem in the simulated run, so without the lock nothing is left of it. Of what is won on ${cpus} CPUs most is won on one, too: the way is shorter. The
-waiting comes on top, and all at once where the line of the semaphore has to come from a third socket.`;
+waiting comes on top, and all at once where the line of the semaphore has to come from another socket.`;
 }
 
 /** @param {Results} results */

@@ -24,8 +24,8 @@ const OWN_PAGES = 64;
 /** What it takes to copy a page's data: 4 KiB at the rate of one thread of the published measurement of buffered writes, 790 MB/s. */
 const COPY_NS = 5200;
 /**
- * What a data base does for each page that it reads: chosen so that on 8 CPUs with the caches `xeon`, as the machine of the published measurement had,
- * down_read() and up_read() take as much of the time as they did there.
+ * What a data base does for each page that it reads: chosen so that on 8 CPUs with the caches `xeon` down_read() and up_read() take as much of the time
+ * as they did on the 8 of the published measurement.
  */
 const TRANSACTION_NS = 5500;
 const LOOKUPS: Extent = { warmUp: 80, counted: 100 };
