@@ -78,7 +78,7 @@ export const mappings = [
         names: 'install_special_mapping',
         documents: '2',
         simulated: 'tests: `mm/test/special-mappings.test.ts`, on each reverse mapping',
-        kernel: 'no: a process has the special mappings that exec gives it',
+        kernel: '`oracle/test/special-mapping.test.ts`: [vdso]',
       },
     ],
   },
@@ -164,7 +164,8 @@ export const mappings = [
         documents: '4',
         at: ['remap-pfn-range.ts#remapPfnRange'],
         simulated: 'tests: `mm/test/special-mappings.test.ts`, on each reverse mapping',
-        kernel: 'no: a user program maps no memory of devices that it may change',
+        kernel:
+          '`oracle/test/special-mapping.test.ts`: [vvar], whose entries have no page either; /dev/mem is not there',
       },
       { names: 'get_user_pages', documents: '0 2 3' },
     ],

@@ -161,10 +161,10 @@ function pageSeen(
   const page = vpage - ARENA_BASE;
   if (away !== undefined) return swapped(page, away.type * PLACES + away.offset, mincore);
   if (at === undefined) return nothing(page, 0, mincore);
-  const { mapcount } = at;
-  // As pagemap has it; no script maps a device.
-  const kind = at.kind === 'device' ? 'file' : at.kind;
+  const { kind, mapcount } = at;
   // As pagemap has it: the huge zero page is not anonymous to it; the small one is no page at all.
+  // No script maps the memory of a device; pagemap leaves it out.
+  if (kind === 'device') return nothing(page, 0, mincore);
   if (kind === 'zero') return { ...nothing(page, PM_PRESENT | (at.huge ? PM_FILE : 0), mincore), kind };
   const pagemap = PM_PRESENT | (kind === 'anon' ? 0 : PM_FILE) | (mapcount === 1 ? PM_EXCLUSIVE : 0);
   const flags = PAGE_FLAGS.filter((flag) => hasFlag(at, flag));
