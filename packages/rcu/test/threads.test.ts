@@ -64,6 +64,7 @@ async function readersBeside(job: keyof typeof jobs, n: number, reading: keyof t
 
 describe.each(['mb', 'qsbr'] as const)('on real threads, %s', (rcu) => {
   beforeEach(boot(rcu));
+  const work = rcu === 'mb' ? effort : Math.ceil(effort / 2);
   /** What is not of readers, once; with `LOCKLESS_LONG` of both. */
   const again = it.skipIf(rcu === 'qsbr' && effort === 1);
 
@@ -71,7 +72,7 @@ describe.each(['mb', 'qsbr'] as const)('on real threads, %s', (rcu) => {
     ['synchronize', 400],
     ['callbacks', 20_000],
   ] as const)('no reader sees an object that was freed after its grace period: %s', async (job, n) => {
-    expect(await readersBeside(job, n * effort)).toBe(0);
+    expect(await readersBeside(job, n * work)).toBe(0);
     // The one in the slot; every other was freed, once.
     expect(live()).toBe(1);
   });
@@ -81,8 +82,8 @@ describe.each(['mb', 'qsbr'] as const)('on real threads, %s', (rcu) => {
   });
 
   it('two updaters, and readers that are killed wherever they are: grace periods end, and everything is freed', async () => {
-    const updater = await start('callbacks', 20_000 * effort);
-    for (let kill = 0; kill < 6 * effort; kill++) {
+    const updater = await start('callbacks', 20_000 * work);
+    for (let kill = 0; kill < 6 * work; kill++) {
       const reader = await start('read');
       await new Promise((resolve) => setTimeout(resolve, (kill * 5) % 17));
       await reader.worker.terminate();
@@ -112,7 +113,7 @@ describe.each(['mb', 'qsbr'] as const)('on real threads, %s', (rcu) => {
   );
 
   again('an updater that is killed holds up nobody', async () => {
-    for (let kill = 0; kill < 5 * effort; kill++) {
+    for (let kill = 0; kill < 5 * work; kill++) {
       const updater = await start('callbacks', 1_000_000_000);
       await new Promise((resolve) => setTimeout(resolve, 20 + ((kill * 5) % 17)));
       await updater.worker.terminate();
@@ -134,7 +135,7 @@ describe('where readers say nothing', () => {
   };
 
   it('threads that read in many jobs of their event loop see no freed object', async () => {
-    expect(await readersBeside('synchronize', 300 * effort, 'readInTurns')).toBe(0);
+    expect(await readersBeside('synchronize', 300, 'readInTurns')).toBe(0);
     expect(live()).toBe(1);
   });
 
