@@ -17,6 +17,7 @@
 /** @type {Record<string, Place>} The folder's name of each package and app, and its place. */
 export const places = {
   strip: { level: -1, kind: 'base', license: 'MIT' },
+  wasm: { level: -1, kind: 'base', license: 'MIT' },
   cpu: { level: 0, kind: 'base', license: 'MIT' },
   'memory-model': { level: 1, kind: 'base', license: 'MIT' },
   recording: { level: 1, kind: 'base', license: 'MIT' },
@@ -39,6 +40,7 @@ export const places = {
   native: { level: 2, kind: 'engine', license: 'MIT' },
   litmus: { level: 6, kind: 'tool', license: 'MIT' },
   scenarios: { level: 6, kind: 'tool', license: 'GPL-2.0-only' },
+  lookup: { level: 5, kind: 'tool', license: 'GPL-2.0-only' },
   'shared-map': { level: 6, kind: 'tool', license: 'GPL-2.0-only' },
   report: { level: 6, kind: 'tool', license: 'MIT' },
   experiments: { level: 7, kind: 'tool', license: 'GPL-2.0-only' },

@@ -11,8 +11,8 @@ export class KernelBug extends Error {
   }
 }
 
-/** Apart from the conditions, which are many, and which a compiler writes out where they are asked. The stack does not show it. */
-function broken(kind: string, macro: string, what: string): never {
+/** The error of a condition that is true. Apart from the conditions, which are many, and which a compiler writes out where they are asked. The stack does not show it. */
+export function broken(kind: string, macro: string, what: string): never {
   const error = new KernelBug(kind, `${macro}(${what})`);
   Error.captureStackTrace?.(error, broken);
   throw error;

@@ -17,3 +17,11 @@ export type { Stall } from './stall.js';
 export { canSleep, type WatchedWorker } from './surroundings.js';
 export type { Device } from './thread-engine.js';
 export type { ThreadStatus } from './threads.js';
+export {
+  instantiate,
+  memoryOf,
+  type StaysInJavaScript,
+  type TranslatedModule,
+  type WasmMemory,
+  wasmMemory,
+} from './web-assembly.js';

@@ -5,9 +5,16 @@ import { AsyncTask } from './async-task.js';
 import type { DeathReport, LockRepair } from './deaths.js';
 import { NativeError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
-import { Machine, machineWords, type NativeTask, VERSION } from './layout.js';
+import { Machine, machineWords, type NativeTask } from './layout.js';
 import { Lifelines } from './lifelines.js';
-import { formatMemory, type MachineHandle, type MachineOptions, openMemory, type ThreadOptions } from './memory.js';
+import {
+  formatMemory,
+  handleOf,
+  type MachineHandle,
+  type MachineOptions,
+  openMemory,
+  type ThreadOptions,
+} from './memory.js';
 import { allCaches, type CacheStatistics } from './slab.js';
 import type { Stall } from './stall.js';
 import { onWorkerStart, type WatchedWorker } from './surroundings.js';
@@ -82,7 +89,7 @@ export class NativeMachine {
   /** What other threads attach to. May be sent to any number of them. */
   share(): MachineHandle {
     this.engine.published.agree();
-    return { type: 'lockless-machine', version: VERSION, buffer: this.words.buffer as SharedArrayBuffer };
+    return handleOf(this.words);
   }
 
   /** This thread takes part no longer; its slot is free. Throws NativeError while it holds locks. */

@@ -14,10 +14,11 @@ export {
   pageCompound,
   pageHead,
 } from './compound-page.js';
-export { putHeadReference } from './compound-put.js';
+export { putCompoundPage, putHeadReference } from './compound-put.js';
 export * from './mmzone.js';
 export * from './page-alloc.js';
 export * from './page-flags.js';
+export { pageCacheFree } from './page-free.js';
 export * from './page-hwpoison.js';
 export * from './page-init.js';
 export * from './page-inspect.js';

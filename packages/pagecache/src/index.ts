@@ -18,6 +18,7 @@ export * from './inode-state.js';
 export * from './invariants.js';
 export * from './kswapd.js';
 export * from './lookup-protocol.js';
+export { TREE_LOCK } from './lookup-tree-lock.js';
 export * from './migrate.js';
 export { migratePageMoveMapping } from './migrate-mapping.js';
 export { doMigrateRange, migratePages } from './migrate-pages.js';

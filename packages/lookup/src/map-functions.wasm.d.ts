@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/* What lockless-wasm writes into dist. */
+export declare const fast: string;
+export declare const strict: string;
