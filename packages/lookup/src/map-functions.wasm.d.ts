@@ -3,3 +3,5 @@
 /* What lockless-wasm writes into dist. */
 export declare const fast: string;
 export declare const strict: string;
+export declare const fastQuiet: string;
+export declare const strictQuiet: string;

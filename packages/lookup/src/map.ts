@@ -11,6 +11,6 @@ export interface MapLookup extends Pick<typeof functions, 'mapPeek'> {
 
 /** For this thread: in WebAssembly if the machine's words lie in a memory of that, else in JavaScript. See {@link pageLookup} of `@lockless/lookup/pages`. */
 export function mapLookup({ words }: NativeMachine): MapLookup {
-  const found = instantiate<MapLookup>(words, translated, functions.javascript);
+  const found = instantiate(words, translated, functions);
   return { mapPeek: (found ?? functions).mapPeek, inWebAssembly: found !== null };
 }

@@ -14,7 +14,7 @@ export interface PageLookup extends Pick<typeof functions, 'findGetPage' | 'putP
  * word, and may be mixed, also one inside an RCU reader of the other. Not to be called after the machine is detached.
  */
 export function pageLookup({ words }: NativeMachine): PageLookup {
-  const found = instantiate<PageLookup>(words, translated, functions.javascript);
+  const found = instantiate(words, translated, functions);
   const { findGetPage, putPage, peekPage } = found ?? functions;
   return { findGetPage, putPage, peekPage, inWebAssembly: found !== null };
 }

@@ -24,9 +24,13 @@ export interface CachedFile {
 /** What the page at an index holds. */
 export const contentAt = (index: number): number => (index ^ 0x5a5a5a) | 1;
 
-export function cachedFile(indices: readonly number[], generation: Generation = 'freeze-refs'): CachedFile {
+export function cachedFile(
+  indices: readonly number[],
+  generation: Generation = 'freeze-refs',
+  rcu: 'mb' | 'qsbr' = 'mb',
+): CachedFile {
   const frames = indices.length + 64;
-  const machine = NativeMachine.create({ words: 1_300_000 + frames * Page.$size, mayBlock: true });
+  const machine = NativeMachine.create({ words: 1_300_000 + frames * Page.$size, mayBlock: true, rcu });
   attachBlockMap(new BackingStore());
   bootUrcu(machine.threads);
   freeAreaInit({ pages: frames, nrCpus: machine.threads, minFreeKbytes: 16 });

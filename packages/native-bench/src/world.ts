@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { GFP_KERNEL, NULL, type Ptr, poke } from '@lockless/cpu/native';
+import { bootReserve, GFP_KERNEL, NULL, type Ptr, poke } from '@lockless/cpu/native';
 import { type AddressSpace, Inode, PAGE_SIZE, Page } from '@lockless/mm-types/native';
 import { type MachineHandle, NativeMachine } from '@lockless/native';
 import { freeAreaInit, lruAddDrain, putPage, setPageUptodate, unlockPage } from '@lockless/page/native';
@@ -13,7 +13,6 @@ import {
 } from '@lockless/pagecache/native';
 import { bootUrcu } from '@lockless/rcu/native';
 import { contentOf, DEFAULT_KEYS } from './harness/keys.js';
-import { type WasmMemory, wasmMemory } from './wasm/web-assembly.js';
 
 /** Words for everything but mem_map: static data, the engine, nodes of trees. */
 const OTHER_WORDS = 1 << 21;
@@ -32,11 +31,9 @@ export interface WorldOptions {
 /** A machine with the page cache of the native build, and one file in it, as threads are given it. */
 export interface World {
   readonly handle: MachineHandle;
-  /** The machine's memory. It is one that WebAssembly can use too. */
-  readonly memory: WasmMemory;
   readonly mapping: Ptr<AddressSpace>;
   readonly pages: number;
-  /** Word addresses of room for keys, one for each of two threads, behind the machine's words. */
+  /** Word addresses of room for keys, one for each of two threads. */
   readonly lists: readonly [number, number];
 }
 
@@ -49,13 +46,10 @@ export function makeWorld({ generation, pages, spare = 4096, rcu = 'mb' }: World
   freeAreaInit({ pages: frames, nrCpus: machine.threads });
   pagecacheInit({ generation });
   const mapping = fileInCache(pages, spare);
-  const { buffer, ...kind } = machine.share();
+  const lists = bootReserve(2 * DEFAULT_KEYS);
+  const handle = machine.share();
   machine.detach();
-  // The same words in memory that WebAssembly made: a machine is nothing but its words.
-  const memory = wasmMemory(buffer.byteLength + 2 * DEFAULT_KEYS * Int32Array.BYTES_PER_ELEMENT);
-  new Int32Array(memory.buffer).set(new Int32Array(buffer));
-  const end = buffer.byteLength / Int32Array.BYTES_PER_ELEMENT;
-  return { handle: { ...kind, buffer: memory.buffer }, memory, mapping, pages, lists: [end, end + DEFAULT_KEYS] };
+  return { handle, mapping, pages, lists: [lists, lists + DEFAULT_KEYS] };
 }
 
 /** A file of which the first pages are cached, as if somebody had read them. */

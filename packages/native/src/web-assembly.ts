@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { primitiveTable, thisCpu } from '@lockless/cpu/native';
+import { attached, type CpuLocal, type NativeEngine, primitiveTable, thisCpu } from '@lockless/cpu/native';
 
 /** A memory of WebAssembly that threads share; its buffer is what JavaScript sees of it. */
 export interface WasmMemory {
@@ -58,10 +58,12 @@ export function rememberMemory(memory: WasmMemory): WasmMemory {
 /** The memory of WebAssembly that words lie in, or null. */
 export const memoryOf = (words: Int32Array): WasmMemory | null => memories.get(words.buffer) ?? null;
 
-/** What `lockless-wasm` writes: a module for each table of primitives, in base64. */
+/** What `lockless-wasm` writes, in base64: a module for each table of primitives, and for machines whose RCU readers say nothing. */
 export interface TranslatedModule {
   readonly fast: string;
   readonly strict: string;
+  readonly fastQuiet: string;
+  readonly strictQuiet: string;
 }
 
 /** What stays in JavaScript of what was translated, by the names that it is imported by. */
@@ -76,28 +78,37 @@ const sameHere = ({ locklessWithout = [], locklessOnGuard, locklessOnPrimitive }
 
 /**
  * An instance for this thread of a module that `lockless-wasm` wrote: its functions, over the words of the machine that this thread takes part in. Null where they are
- * not in a memory of WebAssembly. Not to be called after the thread has detached.
+ * not in a memory of WebAssembly. `functions`: what it was translated from. Not to be called after the thread has detached.
  */
-export function instantiate<F>(
-  words: Int32Array,
-  translated: TranslatedModule,
-  javascript: StaysInJavaScript,
-): F | null {
+export function instantiate<F extends object>(words: Int32Array, translated: TranslatedModule, functions: F): F | null {
   const memory = memoryOf(words);
   const { WebAssembly } = surroundings;
   if (memory === null || WebAssembly === undefined || !sameHere(surroundings)) return null;
-  const module = compiled(WebAssembly, translated[primitiveTable]);
+  const kind = attached.quietRcu ? (`${primitiveTable}Quiet` as const) : primitiveTable;
+  const module = compiled(WebAssembly, translated[kind]);
   if (module === null) return null;
-  let state: Exported | null = null;
+  const cpu = thisCpu;
+  const { javascript = {} } = functions as { readonly javascript?: StaysInJavaScript };
   const outside = Object.fromEntries(
     WebAssembly.Module.imports(module)
       .filter((each) => each.module === 'javascript')
-      .map(({ name }) => [name, imported(name, javascript, () => state as Exported)]),
+      .map(({ name }) => [name, imported(name, javascript, (call) => inJavaScript(cpu, exports, call))]),
   );
-  const { id, fence } = thisCpu;
-  const { exports } = new WebAssembly.Instance(module, { machine: { memory, id, fence }, javascript: outside });
-  state = exports;
-  return exports as unknown as F;
+  const machine = { memory, id: cpu.id, fence: cpu.fence };
+  const { exports } = new WebAssembly.Instance(module, { machine, javascript: outside });
+  const all = Object.entries(functions as Record<string, unknown>);
+  const called = all.map(([name, f]) => [name, typeof f === 'function' ? calledAs(exports[name], f.length, cpu) : f]);
+  return Object.fromEntries(called) as F;
+}
+
+type Called = (...words: number[]) => number;
+
+/** A function as it is called that has so many parameters. One that is told how many readers it is inside of has one more. */
+function calledAs(f: Called, parameters: number, cpu: CpuLocal): Called {
+  if (f.length === parameters) return f;
+  if (parameters === 2) return (a, b) => f(a, b, cpu.rcuReaders);
+  if (parameters === 3) return (a, b, c) => f(a, b, c, cpu.rcuReaders);
+  return (...words) => f(...words, cpu.rcuReaders);
 }
 
 const modules = new Map<string, WasmModule | null>();
@@ -117,41 +128,43 @@ function compiled({ Module }: WebAssemblyApi, base64: string): WasmModule | null
   return module;
 }
 
+/** Begins names of methods of whatever executes native code then. */
+const ENGINE = 'engine.';
+const callEngine =
+  (method: keyof NativeEngine) =>
+  (...all: unknown[]): unknown =>
+    (attached.engine[method] as (...all: unknown[]) => unknown).apply(attached.engine, all);
+
 /** A function of JavaScript as a module imports it: `["broken","BUG",null]` is `broken('BUG', x)`. */
-function imported(
-  field: string,
-  javascript: StaysInJavaScript,
-  state: () => Exported,
-): (...words: number[]) => unknown {
+function imported(field: string, javascript: StaysInJavaScript, within: (call: () => unknown) => unknown): Called {
   const [name, ...values] = JSON.parse(field) as [string, ...unknown[]];
-  const called = javascript[name] as (...all: unknown[]) => unknown;
+  const method = name.startsWith(ENGINE) ? (name.slice(ENGINE.length) as keyof NativeEngine) : null;
+  const called = method === null ? (javascript[name] as (...all: unknown[]) => unknown) : callEngine(method);
   if (called === undefined) throw new TypeError(`${name} stays in JavaScript, and is not given to the module`);
   return (...words) => {
     let next = 0;
     const all = values.map((value) => (value === null ? words[next++] : value));
-    return inJavaScript(state(), () => called(...all));
+    return within(() => called(...all)) as number;
   };
 }
 
 /**
- * What a thread knows of itself, JavaScript keeps; WebAssembly keeps what is different as long as it goes on. JavaScript that is called from there sees the sum. If it
- * throws, no WebAssembly goes on.
+ * What a thread knows of itself, JavaScript keeps. While WebAssembly goes on, that has its own: the depth of readers, which it is given with each call, and how much
+ * deeper preemption is off than outside. JavaScript that is called from there finds the thread as if all had been JavaScript. If it throws, no WebAssembly goes on.
  */
-function inJavaScript<T>({ preemptCount, rcuReaders, irqsDisabled }: Exported, call: () => T): T {
-  const cpu = thisCpu;
-  const [preempt, readers, irqs] = [preemptCount.value, rcuReaders.value, irqsDisabled.value];
-  const before = cpu.irqsDisabled;
-  cpu.preemptCount += preempt;
-  cpu.rcuReaders += readers;
-  cpu.irqsDisabled = before || irqs !== 0;
+function inJavaScript<T>(cpu: CpuLocal, { preemptCount, rcuReaders, irqsDisabled }: Exported, call: () => T): T {
+  const [deeper, readers, irqs] = [preemptCount.value, rcuReaders.value, irqsDisabled.value];
+  const before = { rcuReaders: cpu.rcuReaders, irqsDisabled: cpu.irqsDisabled };
+  cpu.preemptCount += deeper;
+  cpu.rcuReaders = readers;
+  cpu.irqsDisabled ||= irqs !== 0;
   preemptCount.value = 0;
   rcuReaders.value = 0;
   irqsDisabled.value = 0;
   const result = call();
-  cpu.preemptCount -= preempt;
-  cpu.rcuReaders -= readers;
-  cpu.irqsDisabled = before;
-  preemptCount.value = preempt;
+  Object.assign(cpu, before);
+  cpu.preemptCount -= deeper;
+  preemptCount.value = deeper;
   rcuReaders.value = readers;
   irqsDisabled.value = irqs;
   return result;

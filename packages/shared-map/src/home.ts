@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { eventCountNotify, type Ptr } from '@lockless/cpu/native';
+import { type MapLookup, mapLookup } from '@lockless/lookup/map';
 import { type MachineHandle, type MachineOptions, NativeMachine, type ThreadOptions } from '@lockless/native';
 import { bootUrcu, rcuBooted, rcuThreadDied, urcuTryReclaim } from '@lockless/rcu/native';
 import { type ValueMap, valueMapEvents, valueMapTakeOver, valueMapThreadDied } from '@lockless/value-map/native';
@@ -13,6 +14,7 @@ export class Home {
   readonly machine: NativeMachine;
   /** Tells the handles of one machine from those of others. */
   readonly id: string;
+  readonly lookup: MapLookup;
   /** Threads after which this one tidied up. */
   deaths = 0;
   /** Made here, so the last map that is detached detaches the machine. */
@@ -25,6 +27,7 @@ export class Home {
     this.id = id;
     this.own = own;
     if (!rcuBooted()) bootUrcu(machine.threads);
+    this.lookup = mapLookup(machine);
     machine.repairLock('value_map.lock', (_lock, base, cpu) => {
       valueMapTakeOver(base as Ptr<ValueMap>, cpu);
       return true;

@@ -19,6 +19,8 @@ export interface CreateOptions extends ThreadOptions {
    * (docs/native/rcu.md).
    */
   readonly rcu?: 'mb' | 'qsbr';
-  /** A machine that exists already, of which this thread is part; `bytes`, `threads` and `rcu` are its own then. */
+  /** Whether lookups may be WebAssembly. Default: true, where there is any; results are the same. */
+  readonly webAssembly?: boolean;
+  /** A machine that exists already, of which this thread is part; all of the above are its own then. */
   readonly machine?: NativeMachine;
 }

@@ -20,6 +20,7 @@ import { SharedMapError } from './error.js';
 import { Home } from './home.js';
 import { checkedTag, checkKey, MAX_KEY } from './key.js';
 import type { CreateOptions, SharedMapHandle } from './options.js';
+import { Peeks, UNKNOWN } from './peeks.js';
 import { machineStatistics, type SharedMapStatistics } from './statistics.js';
 
 /** Entries that an iteration takes at once. */
@@ -33,12 +34,14 @@ export class SharedMap {
   private readonly home: Home;
   private readonly map: Ptr<ValueMap>;
   private readonly changes: Changes;
+  private readonly peeks: Peeks;
   private attached = true;
 
   private constructor(home: Home, map: Ptr<ValueMap>) {
     this.home = home;
     this.map = map;
     this.changes = new Changes(home, map);
+    this.peeks = new Peeks(home.lookup, map);
     home.enter();
   }
 
@@ -97,10 +100,13 @@ export class SharedMap {
   /** The value of a key. A string or bytes are a copy. */
   get(key: number): SharedValue | undefined {
     this.checked(key);
+    const peeked = this.peeks.entry(key);
+    if (peeked !== UNKNOWN) return peeked === 0 ? undefined : immediateValue(peeked);
     rcuReadLock();
     const entry = valueMapLoad(this.map, key);
     if (entry === 0 || isImmediate(entry)) {
       rcuReadUnlock();
+      this.peeks.again();
       return entry === 0 ? undefined : immediateValue(entry);
     }
     return this.leaveReader(() => decode(entry));
@@ -108,10 +114,7 @@ export class SharedMap {
 
   has(key: number): boolean {
     this.checked(key);
-    rcuReadLock();
-    const entry = valueMapLoad(this.map, key);
-    rcuReadUnlock();
-    return entry !== 0;
+    return this.home.lookup.mapPeek(this.map, key) !== 0;
   }
 
   /** Throws SharedMapError ERR_OUT_OF_MEMORY when there is no room; the map is as before then. */

@@ -5,7 +5,7 @@ import { atomic } from './memory.js';
 import type { FunctionSource } from './program.js';
 import { Frame } from './scope.js';
 import { assigns } from './syntax.js';
-import { Choice, choose } from './tables.js';
+import { Choice, choose, Method } from './tables.js';
 import type { Translator } from './translator.js';
 import { dropped, isThing, type Value, type Word } from './word.js';
 
@@ -24,6 +24,7 @@ export function call(t: Translator, node: CallExpression): Value {
     const { text, type } = choose(t, thing.index, all, node);
     return { text: `(block ${resultOf(type)} ${kept.join(' ')} ${text})`, type };
   }
+  if (thing instanceof Method) return imported(t, thing.name, node, values(t, node));
   return callOf(t, thing, node);
 }
 

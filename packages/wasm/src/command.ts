@@ -8,7 +8,8 @@ import { WasmError } from './wasm-error.js';
 const USAGE = `Usage: lockless-wasm MODULE.js... [options]
 
 Translates the functions that a compiled module exports, with all they call, to WebAssembly, and writes it beside: MODULE.wasm.js, which exports the
-bytes in base64 by the table of primitives, 'fast' and 'strict'.
+bytes in base64 by the table of primitives, 'fast' and 'strict', and the same for machines whose RCU readers say nothing,
+'fastQuiet' and 'strictQuiet'.
 
   --unsigned NAME         a parameter of an exported function that is unsigned (may be repeated)
   --text                  print the text of the module (with the 'fast' table) instead
@@ -50,13 +51,16 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function writeModule(options: TranslateOptions): Promise<void> {
-  const tables = ['fast', 'strict'] as const;
+  const names: string[] = [];
   const lines: string[] = [];
-  for (const primitives of tables) {
-    const bytes = await assemble(await translate({ ...options, primitives }));
-    lines.push(`export const ${primitives} = '${Buffer.from(bytes).toString('base64')}';\n`);
-  }
+  for (const primitives of ['fast', 'strict'] as const)
+    for (const quietRcu of [false, true]) {
+      const name = quietRcu ? `${primitives}Quiet` : primitives;
+      const bytes = await assemble(await translate({ ...options, primitives, constants: { quietRcu } }));
+      names.push(name);
+      lines.push(`export const ${name} = '${Buffer.from(bytes).toString('base64')}';\n`);
+    }
   const file = options.entry.replace(/\.js$/, '.wasm');
   writeFileSync(`${file}.js`, `// Written by lockless-wasm.\n${lines.join('')}`);
-  writeFileSync(`${file}.d.ts`, tables.map((name) => `export declare const ${name}: string;\n`).join(''));
+  writeFileSync(`${file}.d.ts`, names.map((name) => `export declare const ${name}: string;\n`).join(''));
 }

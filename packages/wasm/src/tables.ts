@@ -13,6 +13,14 @@ export class Choice {
   }
 }
 
+/** A method of the machine's engine, or the engine: another one when the program runs, so a call of JavaScript. */
+export class Method {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
 /** `object[index]` of an array that the program was loaded with. Beyond its end: a trap. */
 export function element(t: Translator, object: Value, index: Word, node: MemberExpression): Value {
   if (!isThing(object) || !Array.isArray(object.thing))
@@ -49,6 +57,9 @@ export function choose(t: Translator, index: Word, words: readonly Word[], node:
   return { text: `(block ${result} (local.set ${local.name} ${index.text}) ${chain})`, type };
 }
 
+/** The property of `attached` that says what executes native code. */
+const ENGINE = 'engine';
+
 /** `object.property`, of an object that nobody changes. */
 export function member(t: Translator, object: Value, node: MemberExpression): Value {
   const { property } = node;
@@ -56,6 +67,10 @@ export function member(t: Translator, object: Value, node: MemberExpression): Va
     throw t.refuse(node, 'only objects that the program was loaded with have properties here');
   const { thing } = object;
   const { thread, program } = t.setting;
+  if (thing instanceof Method) return { thing: new Method(`${thing.name}.${property.name}`) };
+  if (thing === thread && property.name === ENGINE) return { thing: new Method(ENGINE) };
+  if (thing === thread && !t.setting.constants.includes(property.name))
+    throw t.refuse(node, `${property.name} belongs to a thread, and is not known here`);
   if (thing !== thread && program.changes(property.name))
     throw t.refuse(node, `a property ${property.name} is assigned to somewhere, so this may be no constant`);
   const of = (owner: unknown): unknown => (owner as Record<string, unknown> | null)?.[property.name];

@@ -19,12 +19,15 @@ export interface TranslateOptions {
   readonly checked?: boolean;
   /** Where memory and thread are: an object with `words` and `thisCpu`. Default: `attached` of `@lockless/cpu/native`. */
   readonly thread?: ThreadName;
+  /** What else of that object is constant, and what it is: `{ quietRcu: true }`. */
+  readonly constants?: Readonly<Record<string, number | boolean>>;
 }
 
 const CPU: ThreadName = { module: '@lockless/cpu/native', name: 'attached' };
 const FIELDS: ThreadFields = {
   constants: ['id', 'fence'],
   counters: ['preemptCount', 'rcuReaders'],
+  given: 'rcuReaders',
   flags: ['irqsDisabled'],
 };
 /** Turns after which types that still change are an error in the translator. */
@@ -35,12 +38,13 @@ export async function translate(options: TranslateOptions): Promise<string> {
   const { entry, unsigned = [], primitives = 'fast', checked = false, thread: named = CPU } = options;
   const program = await Program.load(entry, named, primitives);
   try {
-    const thread = program.exports.$thread as Setting['thread'];
+    const thread = Object.assign(program.exports.$thread as Setting['thread'], options.constants);
     const stays = Object.entries((program.exports.javascript ?? {}) as Record<string, unknown>);
     const setting: Setting = {
       program,
       thread,
       fields: FIELDS,
+      constants: ['words', 'thisCpu', ...Object.keys(options.constants ?? {})],
       javascript: new Map(stays.map(([name, fn]) => [fn, name])),
       checked,
       imports: new Map(),
@@ -84,9 +88,24 @@ function oneTurn(t: Translator, name: string, fn: unknown, unsigned: readonly st
   const result = t.word(bodyOf(t, frame, ''), source.node);
   t.frames.pop();
   const locals = t.names.locals.map((local) => `(local ${local} i32)`).join(' ');
-  const end = t.setting.checked ? '(call $as_before)' : '';
-  const signature = `${parameters.join(' ')} ${wordOf(result.type)}`;
-  return `(func (export "${name}") ${signature} ${locals}\n${result.text}\n${end})`;
+  const { given } = t.setting.fields;
+  // JavaScript that is called looks at it, too.
+  const wantsGiven = [`(global.get $${given})`, `(global.set $${given} `, '(call $js'].some((use) =>
+    result.text.includes(use),
+  );
+  const last = wantsGiven ? '(param $given i32)' : '';
+  const begin = wantsGiven ? `(global.set $${given} (local.get $given))` : '';
+  const signature = `${parameters.join(' ')} ${last} ${wordOf(result.type)}`;
+  return `(func (export "${name}") ${signature} ${locals}\n${begin}\n${result.text}\n${asBefore(t.setting, wantsGiven)})`;
+}
+
+/** In the checked form: a trap unless the function leaves the thread as it found it. */
+function asBefore({ checked, fields }: Setting, wantsGiven: boolean): string {
+  if (!checked) return '';
+  const { counters, flags, given } = fields;
+  const others = [...counters, ...flags].filter((field) => field !== given).map((field) => `(global.get $${field})`);
+  const changed = wantsGiven ? [...others, `(i32.ne (global.get $${given}) (local.get $given))`] : others;
+  return changed.map((each) => `(if ${each} (then (unreachable)))`).join(' ');
 }
 
 const wordOf = (type: Type): string => (type === 'none' ? '' : '(result i32)');
@@ -110,12 +129,7 @@ function moduleText({ fields, imports, checked }: Setting, functions: readonly s
     ...fields.constants.map((field) => `(import "machine" "${field}" (global $${field} i32))`),
     ...[...imports].map(([field, id]) => importText(field, id)),
     ...state.map((field) => `(global $${field} (export "${field}") (mut i32) (i32.const 0))`),
-    ...(checked
-      ? [
-          CHECKS,
-          `(func $as_before ${state.map((field) => `(if (global.get $${field}) (then (unreachable)))`).join(' ')})`,
-        ]
-      : []),
+    ...(checked ? [CHECKS] : []),
     ...functions,
   ];
   return `(module\n${parts.join('\n')})\n`;

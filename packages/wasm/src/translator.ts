@@ -4,8 +4,12 @@ import type { Program } from './program.js';
 import { type Frame, type Local, Names } from './scope.js';
 import { isThing, join, type Type, type Value, type Word } from './word.js';
 
-/** Fields of what a thread knows of itself: `constants` never change, `counters` and `flags` do, and are as they were when a call returns. */
+/**
+ * Fields of what a thread knows of itself: `constants` never change, `counters` and `flags` do, and are as they were when a call returns. `given`: a counter that who
+ * calls gives with the call, as its last word; the others are 0 then.
+ */
 export interface ThreadFields {
+  readonly given: string;
   readonly constants: readonly string[];
   readonly counters: readonly string[];
   readonly flags: readonly string[];
@@ -17,6 +21,8 @@ export interface Setting {
   /** `attached` of cpu's native build: memory and thread. */
   readonly thread: { readonly words: unknown; readonly thisCpu: unknown };
   readonly fields: ThreadFields;
+  /** What of `thread` is known when this is translated. */
+  readonly constants: readonly string[];
   /** Functions that stay in JavaScript, and the names that they are imported by. */
   readonly javascript: ReadonlyMap<unknown, string>;
   /** Whether each number that could need more than 32 bits is looked at, and each address. */

@@ -2,16 +2,13 @@
 
 import { addCosts, measureAlone, type Session } from '../measure.js';
 import { ACCESS_NAMES } from '../subjects/access.js';
-import { tryCompile } from './wasm-binary.js';
 
 /** Single accesses to one word, in JavaScript and in WebAssembly, and calls from the one to the other. */
 export async function accesses(session: Session): Promise<void> {
-  const binary = await tryCompile(session, 'accesses');
-  if (binary === null) return;
   const sources = ACCESS_NAMES.map((access) => ({
     name: access,
     module: 'access' as const,
-    options: { access, binary },
+    options: { access },
   }));
   addCosts(session, 'accesses', await measureAlone(session, 'accesses', sources), []);
 }

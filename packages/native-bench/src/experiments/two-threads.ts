@@ -3,7 +3,6 @@ import type { KeyOptions } from '../harness/keys.js';
 import type { SubjectSource } from '../harness/subject.js';
 import { add, measurePair, type Session } from '../measure.js';
 import { makeWorld, type World } from '../world.js';
-import { tryCompile } from './wasm-binary.js';
 
 /** Each thread has one half of the file for itself, so no page is looked up by both. */
 const halves = (pages: number): readonly [KeyOptions, KeyOptions] => [
@@ -28,7 +27,6 @@ export async function twoThreads(session: Session): Promise<void> {
   const lockless = makeWorld({ generation: 'freeze-refs', pages });
   const locked = makeWorld({ generation: 'tree-lock', pages });
   const quiet = makeWorld({ generation: 'freeze-refs', pages, rcu: 'qsbr' });
-  const binary = await tryCompile(session, 'two threads');
   const own = halves(pages);
   const hot = [HOT, HOT] as const;
   const entries = { entries: pages };
@@ -45,17 +43,10 @@ export async function twoThreads(session: Session): Promise<void> {
       'own pages, by hand',
       both(own, (keys) => ({ module: 'by-hand', options: { world: lockless, keys, peek: false } })),
     ],
-    ...(binary === null
-      ? []
-      : [
-          [
-            'own pages, wasm',
-            both(own, (keys, thread) => ({
-              module: 'wasm',
-              options: { world: lockless, keys, binary, form: 'read', thread },
-            })),
-          ] as const,
-        ]),
+    [
+      'own pages, wasm',
+      both(own, (keys, thread) => ({ module: 'wasm', options: { world: lockless, keys, form: 'read', thread } })),
+    ],
     ['one page, lockless', both(hot, nativeLookups(lockless, false))],
     ['one page, lockless, bundled', both(hot, nativeLookups(lockless, false, 'bundled'))],
     ['one page, tree_lock', both(hot, nativeLookups(locked, false))],

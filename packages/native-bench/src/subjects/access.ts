@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { bootReserve } from '@lockless/cpu/native';
+import { NativeMachine } from '@lockless/native';
 import type { Subject } from '../harness/subject.js';
-import { instantiateLookup, type WasmLookup } from '../wasm/lookup-module.js';
-import { wasmMemory } from '../wasm/web-assembly.js';
-import { neverFree } from './by-hand.js';
+import * as functions from '../wasm/access-functions.js';
+import * as translated from '../wasm/access-functions.wasm.js';
+import { inWebAssembly } from '../wasm/instance.js';
 
-type AccessTo = (words: Int32Array, word: number, n: number, wasm: WasmLookup) => number;
+type AccessTo = (words: Int32Array, word: number, n: number, wasm: typeof functions) => number;
 
 /** One access to one word, again and again, each with its result used. */
 const ACCESSES: Readonly<Record<string, AccessTo>> = {
@@ -64,21 +66,21 @@ export const ACCESS_NAMES: readonly string[] = Object.keys(ACCESSES);
 export interface AccessOptions {
   /** One of {@link ACCESS_NAMES}. */
   readonly access: string;
-  readonly binary: Uint8Array;
 }
 
-export function start({ access, binary }: AccessOptions): Subject {
-  const memory = wasmMemory(1);
-  const words = new Int32Array(memory.buffer);
-  const at = { gracePeriod: 16, reader: 32, lookups: 48, refused: 49, moved: 50 };
-  const wasm = instantiateLookup(binary, memory, at, neverFree);
+export function start({ access }: AccessOptions): Subject {
+  const machine = NativeMachine.create({ words: 1 << 21 });
+  const { words } = machine;
+  const wasm = inWebAssembly(words, translated, functions);
+  const word = bootReserve(2);
   const perform = ACCESSES[access];
   let sink = 0;
   return {
     run(_first, n) {
-      sink ^= perform(words, 64, n, wasm);
+      sink ^= perform(words, word, n, wasm);
       return sink;
     },
     counts: () => ({ sink }),
+    close: () => machine.detach(),
   };
 }

@@ -6,11 +6,13 @@ import type { MapOptions } from './map.js';
 
 export interface SharedMapOptions extends MapOptions {
   readonly rcu?: 'mb' | 'qsbr';
+  /** Default: true. */
+  readonly webAssembly?: boolean;
 }
 
 /** `get` of our SharedMap, of integers that are their entries. Each lookup is an RCU reader of its own. */
-export function start({ entries, keys: options, rcu = 'mb' }: SharedMapOptions): Subject {
-  const map = SharedMap.create({ bytes: (32 << 20) + entries * 16, rcu });
+export function start({ entries, keys: options, rcu = 'mb', webAssembly = true }: SharedMapOptions): Subject {
+  const map = SharedMap.create({ bytes: (32 << 20) + entries * 16, rcu, webAssembly });
   for (let index = 0; index < entries; index++) map.set(index, contentOf(index));
   const schedule = new Keys(options);
   const { keys, mask } = schedule;

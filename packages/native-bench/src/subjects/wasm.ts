@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { Page } from '@lockless/mm-types';
+import type { Ptr } from '@lockless/cpu/native';
+import { type AddressSpace, Page } from '@lockless/mm-types/native';
 import { type KeyOptions, Keys } from '../harness/keys.js';
 import type { Subject } from '../harness/subject.js';
-import { instantiateLookup, type WasmLookup } from '../wasm/lookup-module.js';
+import { inWebAssembly } from '../wasm/instance.js';
+import * as functions from '../wasm/lookup-functions.js';
+import * as translated from '../wasm/lookup-functions.wasm.js';
 import type { World } from '../world.js';
-import { neverFree } from './by-hand.js';
 import { enterWorld } from './in-world.js';
 
 const CONTENT = Page.$offset.contentIdentity;
@@ -18,45 +20,36 @@ export const BATCH = 64;
 
 export interface WasmOptions {
   readonly world: World;
-  readonly binary: Uint8Array;
   readonly keys: KeyOptions;
   readonly form: WasmForm;
-  /** Readers say nothing. */
-  readonly quiet?: boolean;
   /** Which of the world's lists is this thread's. */
   readonly thread?: 0 | 1;
 }
 
 type Run = Subject['run'];
 
-/** The same lookups in WebAssembly, over the same words. */
-export function start({ world, binary, keys, form, quiet = false, thread = 0 }: WasmOptions): Subject {
-  const { words, at, counts, close } = enterWorld(world);
+type WasmLookup = typeof functions;
+
+/** The same lookups in WebAssembly, translated from the same source, over the same words. */
+export function start({ world, keys, form, thread = 0 }: WasmOptions): Subject {
+  const { words, counts, close } = enterWorld(world);
   const list = world.lists[thread];
-  const exported = instantiateLookup(binary, world.memory, at, neverFree);
-  const lookup = quiet ? withQuietReaders(exported) : exported;
+  const lookup = inWebAssembly(words, translated, functions);
   const schedule = new Keys(keys);
   words.set(schedule.keys, list);
   const run = RUN[form](lookup, world.mapping, schedule, words, list);
   return { run, counts, close, expected: (first, n) => schedule.sum(first, n) };
 }
 
-const withQuietReaders = (lookup: WasmLookup): WasmLookup => ({
-  ...lookup,
-  readPage: lookup.readPageQuiet,
-  peekPage: lookup.peekPageQuiet,
-  readPages: lookup.readPagesQuiet,
-  peekPages: lookup.peekPagesQuiet,
-});
-
 const RUN: Readonly<
-  Record<WasmForm, (lookup: WasmLookup, mapping: number, keys: Keys, words: Int32Array, list: number) => Run>
+  Record<WasmForm, (lookup: WasmLookup, mapping: Ptr<AddressSpace>, keys: Keys, words: Int32Array, list: number) => Run>
 > = {
   'find-put': ({ findGetPage, putPage }, mapping, { keys, mask }, words) =>
     function run(first, n) {
       let sum = 0;
       for (let i = first; i < first + n; i++) {
         const page = findGetPage(mapping, keys[i & mask]);
+        if (page === 0) throw new Error('a page left the cache');
         sum = (sum + words[page + CONTENT]) | 0;
         putPage(page);
       }
@@ -78,12 +71,7 @@ const RUN: Readonly<
   'peek-batch': ({ peekPages }, mapping, { mask }, _words, list) => inBatches(peekPages, mapping, mask, list),
 };
 
-function inBatches(
-  batch: (mapping: number, indices: number, n: number) => number,
-  mapping: number,
-  mask: number,
-  list: number,
-): Run {
+function inBatches(batch: WasmLookup['readPages'], mapping: Ptr<AddressSpace>, mask: number, list: number): Run {
   return (first, n) => {
     let sum = 0;
     for (let done = 0; done < n; ) {
