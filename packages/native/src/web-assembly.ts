@@ -106,6 +106,7 @@ type Called = (...words: number[]) => number;
 /** A function as it is called that has so many parameters. One that is told how many readers it is inside of has one more. */
 function calledAs(f: Called, parameters: number, cpu: CpuLocal): Called {
   if (f.length === parameters) return f;
+  if (parameters === 1) return (a) => f(a, cpu.rcuReaders);
   if (parameters === 2) return (a, b) => f(a, b, cpu.rcuReaders);
   if (parameters === 3) return (a, b, c) => f(a, b, c, cpu.rcuReaders);
   return (...words) => f(...words, cpu.rcuReaders);
