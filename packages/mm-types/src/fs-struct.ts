@@ -71,8 +71,6 @@ export interface AddressSpaceOperations {
   readonly writepage: (page: Ptr<Page>, forReclaim: boolean) => Op<number>;
   /** Whether pages are read before anybody asks for them, if the program says that it will. Absent: yes. */
   readonly readsAhead?: boolean;
-  /** Whether a read fault maps the cached pages around it as well. Absent: yes. Special mappings (the vdso) have no `map_pages`. */
-  readonly mapPages?: boolean;
   /** Marks dirty; true when it was clean. Absent: the generic one. */
   readonly setPageDirty?: (page: Ptr<Page>) => Op<boolean>;
   /** Frees private data of a locked page; true when done. */

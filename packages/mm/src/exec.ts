@@ -16,6 +16,7 @@ import { type ArgPage, setupArgPages } from './arg-pages.js';
 import { mmput } from './exit.js';
 import { mmapRegion } from './mmap.js';
 import { calcVmProtBits } from './page-prot.js';
+import { installSpecialMapping, type SpecialPages } from './special-mapping.js';
 
 /** One area of the new image. Addresses in pages. */
 export interface Segment {
@@ -29,6 +30,8 @@ export interface Segment {
   readonly pgoff: number;
   /** Further VM_* bits: VM_GROWSDOWN for the stack. */
   readonly flags?: number;
+  /** The vdso: these pages of the kernel, by their place in the area; no file, and not shared. */
+  readonly special?: Ptr<SpecialPages>;
 }
 
 /** What execve builds. */
@@ -64,16 +67,23 @@ export function* execMm(image: Image): Op<number> {
   return 0;
 }
 
+function* mapSegment(mm: Ptr<MmStruct>, segment: Segment): Op<number> {
+  const { start, end, prot, shared, file, pgoff, flags = 0, special } = segment;
+  if (end <= start) bug(`an empty segment at page ${start}`);
+  const may = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | (shared ? VM_SHARED | VM_MAYSHARE : 0);
+  const vmFlags = calcVmProtBits(prot) | may | flags;
+  if (special !== undefined) return yield* installSpecialMapping(mm, start, end - start, vmFlags, special);
+  return yield* mmapRegion(mm, start, end - start, vmFlags, file, pgoff);
+}
+
 /** A new address space with one user. NULL: no memory. */
 export function* buildMm(image: Image): Op<Ptr<MmStruct> | Null> {
   const mm = yield* mmAlloc();
   if (mm === NULL) return NULL;
   yield* downWrite(MmStruct.mmapSem(mm));
   let error = 0;
-  for (const { start, end, prot, shared, file, pgoff, flags = 0 } of image.segments) {
-    if (end <= start) bug(`an empty segment at page ${start}`);
-    const may = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | (shared ? VM_SHARED | VM_MAYSHARE : 0);
-    error = yield* mmapRegion(mm, start, end - start, calcVmProtBits(prot) | may | flags, file, pgoff);
+  for (const segment of image.segments) {
+    error = yield* mapSegment(mm, segment);
     if (error < 0) break;
   }
   if (error >= 0) error = yield* setupArgPages(mm, image.argPages ?? []);

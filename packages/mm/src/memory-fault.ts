@@ -6,13 +6,12 @@ import {
   NULL,
   type Op,
   type Ptr,
-  pointedFunction,
   readOnce,
   spinLock,
   spinUnlock,
   store,
 } from '@lockless/cpu';
-import { AddressSpace, MmStruct, Page, VM_NONLINEAR, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
+import { MmStruct, Page, VM_NONLINEAR, VM_SHARED, VmAreaStruct } from '@lockless/mm-types';
 import {
   allocPage,
   getPage,
@@ -61,7 +60,8 @@ import { countFault, type Fault, VM_FAULT_ERROR } from './vm-fault.js';
  */
 export function* doLinearFault(fault: Fault): Op<number> {
   if (mmOption('truncateCountFaults') !== 0 && (yield* onDisk(fault.vma))) return yield* doNoPage(fault);
-  const around = !fault.write && mmOption('faultAroundPages') > 1 && (yield* hasMapPages(fault.vma));
+  // Special mappings have no map_pages.
+  const around = !fault.write && mmOption('faultAroundPages') > 1 && (yield* vmaMapping(fault.vma)) !== NULL;
   if (around && (yield* mapCachedAround(fault))) return yield* mappedAround(fault, 0);
   return yield* doFault(fault, yield* linearPageIndex(fault.vma, fault.address), around);
 }
@@ -130,12 +130,6 @@ function* truncatedMeanwhile({ mm }: Fault, page: Ptr<Page>): Op<number> {
 export function* onDisk(vma: Ptr<VmAreaStruct>): Op<boolean> {
   const mapping = yield* vmaMapping(vma);
   return mapping !== NULL && !(yield* shmemMapping(mapping));
-}
-
-/** vma->vm_ops->map_pages. */
-function* hasMapPages(vma: Ptr<VmAreaStruct>): Op<boolean> {
-  const mapping = yield* vmaMapping(vma);
-  return mapping !== NULL && pointedFunction(yield* load(AddressSpace.aOps(mapping))).mapPages !== false;
 }
 
 /** vma->vm_ops->fault(): the page, locked and with a reference, or why not. */

@@ -14,7 +14,7 @@ export interface Area {
   readonly stack: boolean;
 }
 
-/** File id of the vdso, which the kernel itself provides: pages of a file that is in no file system. */
+/** File id of the vdso, whose pages the kernel itself provides; they are in no file. */
 export const VDSO_FILE = -1;
 
 const STACK_LIMIT_PAGES = (8 << 20) / 4096;

@@ -1,17 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import {
-  type FunctionPointer,
-  functionPointer,
-  GFP_HIGHUSER,
-  load,
-  NULL,
-  type Op,
-  type Ptr,
-  store,
-} from '@lockless/cpu';
-import { AddressSpace, type AddressSpaceOperations, Inode, Page } from '@lockless/mm-types';
+import { GFP_HIGHUSER, load, NULL, type Op, type Ptr, store } from '@lockless/cpu';
+import { Inode, Page } from '@lockless/mm-types';
 import { allocPage, putPage, setPageUptodate, unlockPage } from '@lockless/page';
-import { addToPageCacheLru, contentOf, diskAddressSpaceOperations } from '@lockless/pagecache';
+import { addToPageCacheLru, contentOf } from '@lockless/pagecache';
 
 /**
  * Puts pages into the page cache that were there before the program started, as an earlier reader left them: uptodate, clean, on the LRU.
@@ -31,15 +22,4 @@ export function* fillCache(inode: Ptr<Inode>, first: number, last: number): Op<v
     }
     yield* putPage(page);
   }
-}
-
-const SPECIAL_MAPPING_AOPS: FunctionPointer<AddressSpaceOperations> = functionPointer('special_mapping_aops', {
-  ...diskAddressSpaceOperations,
-  name: 'special mapping',
-  mapPages: false,
-});
-
-/** Makes the file a special mapping, as the vdso is: its pages are there from boot and are mapped one by one. */
-export function* makeSpecial(inode: Ptr<Inode>): Op<void> {
-  yield* store(AddressSpace.aOps(Inode.data(inode)), SPECIAL_MAPPING_AOPS);
 }

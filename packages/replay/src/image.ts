@@ -4,7 +4,6 @@ import { execMm, type Segment } from '@lockless/mm';
 import { ENOMEM, type File, VM_GROWSDOWN } from '@lockless/mm-types';
 import { filePut, genericFileRead } from '@lockless/pagecache';
 import type { Exec, Vma } from '@lockless/recording';
-import { VDSO_FILE } from './area-map.js';
 import { pagesOf } from './calls-memory.js';
 import { protBits } from './prot.js';
 import type { World } from './world.js';
@@ -22,11 +21,9 @@ export function* replayExec(world: World, rec: Exec): Op<number> {
   return error;
 }
 
-const fileOf = (vma: Vma): number | null => (vma.kind === 'vdso' ? VDSO_FILE : vma.file);
-
 function* openAll(world: World, maps: readonly Vma[], files: Map<number, Ptr<File>>): Op<number> {
   for (const vma of maps) {
-    const id = fileOf(vma);
+    const id = vma.file;
     if (id === null || files.has(id)) continue;
     const file = yield* world.openFile(id);
     if (file === NULL) return -ENOMEM;
@@ -45,15 +42,15 @@ function* readHeader(file: Ptr<File>): Op<number> {
 function imageOf(world: World, rec: Exec, files: ReadonlyMap<number, Ptr<File>>): Parameters<typeof execMm>[0] {
   const at = (page: number): number => world.addresses.toSimulated(page);
   const segments = rec.maps.map((vma): Segment => {
-    const id = fileOf(vma);
     return {
       start: at(vma.from),
       end: at(vma.to - 1) + 1,
       prot: protBits(vma.prot),
       shared: vma.shared,
-      file: (id === null ? undefined : files.get(id)) ?? NULL,
+      file: (vma.file === null ? undefined : files.get(vma.file)) ?? NULL,
       pgoff: vma.index,
       flags: vma.kind === 'stack' ? VM_GROWSDOWN : 0,
+      ...(vma.kind === 'vdso' ? { special: world.vdso() } : {}),
     };
   });
   const heap = rec.maps.find((vma) => vma.kind === 'heap');

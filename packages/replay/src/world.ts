@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, type Op, type Ptr } from '@lockless/cpu';
+import { type SpecialPages, specialPagesInit } from '@lockless/mm';
 import type { File, Inode } from '@lockless/mm-types';
-import { FMODE_READ, FMODE_WRITE, PAGE_SIZE } from '@lockless/mm-types';
-import { fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
+import { FMODE_READ, FMODE_WRITE } from '@lockless/mm-types';
+import { contentOf, fileOpen, filePut, inodeAlloc } from '@lockless/pagecache';
 import type { Rec, Recording } from '@lockless/recording';
 import { type AddressMap, addressMapOf } from './address-map.js';
 import { AreaMap, VDSO_FILE } from './area-map.js';
 import { Contents } from './contents.js';
-import { fillCache, makeSpecial } from './fill-cache.js';
+import { fillCache } from './fill-cache.js';
 import { Gates } from './gate.js';
 import { type Program, programOf } from './program.js';
 import { type Truth, truthOf } from './truth.js';
@@ -27,6 +28,7 @@ export class World {
   readonly gates: Gates = new Gates();
   private readonly unlinked: Set<number> = new Set();
   private readonly inodes = new Map<number, Ptr<Inode>>();
+  private vdsoPages: Ptr<SpecialPages> | typeof NULL = NULL;
   /** Open files by the recording's descriptor number. */
   readonly open: Map<number, Ptr<File>> = new Map();
   readonly spaces: Space[];
@@ -57,14 +59,20 @@ export class World {
     }));
   }
 
-  /** Makes the inodes of all files. *Context*: boot. */
+  /** The kernel's pages that every process shows in its vdso. */
+  vdso(): Ptr<SpecialPages> {
+    if (this.vdsoPages === NULL) throw new Error('no memory for the vdso');
+    return this.vdsoPages;
+  }
+
+  /** Makes the vdso and the inodes of all files. *Context*: boot. */
   *makeInodes(): Op<void> {
-    const vdso = { id: VDSO_FILE, size: VDSO_PAGES * PAGE_SIZE, cached: [[0, VDSO_PAGES - 1]] as const };
-    for (const { id, size, cached } of [vdso, ...this.recording.files]) {
+    const vdso = Array.from({ length: VDSO_PAGES }, (_, i) => ({ identity: contentOf(VDSO_INO, i), version: 0 }));
+    this.vdsoPages = yield* specialPagesInit(vdso);
+    for (const { id, size, cached } of this.recording.files) {
       const inode = yield* inodeAlloc(inoOf(id), size);
       if (inode === NULL) throw new Error('no memory for the files of the recording');
       this.inodes.set(id, inode);
-      if (id === VDSO_FILE) yield* makeSpecial(inode);
       for (const [first, last] of cached) yield* fillCache(inode, first, last);
     }
   }
