@@ -31,14 +31,13 @@ import {
   lruAddDrain,
   lruCacheAddActiveAnon,
   PAGES_COLLAPSED,
-  pageMapped,
   putPage,
   setPageUptodate,
   THP_COLLAPSE_ALLOC,
   THP_COLLAPSE_ALLOC_FAILED,
   unlockPage,
 } from '@lockless/page';
-import { beginIsolation, putbackLruPages, tryToFreeSwap } from '@lockless/pagecache';
+import { beginIsolation, putbackLruPages } from '@lockless/pagecache';
 import {
   findVma,
   flushTlbMm,
@@ -46,24 +45,19 @@ import {
   type PageTable,
   type Pte,
   pageAddNewAnonRmap,
-  pageRemoveRmap,
   pmdOffset,
   pmdpGetAndClear,
   pmdTransHuge,
-  pteClear,
-  pteNone,
   type RmapSpare,
   readPte,
   rmapPrepare,
   rmapRelease,
-  vmNormalPage,
 } from '@lockless/rmap';
-import { type CollapseControl, collapseHugePageIsolate, pteNoneOrZero, type ScanResult } from './collapse-scan.js';
+import { collapseHugePageCopy } from './collapse-copy.js';
+import { type CollapseControl, collapseHugePageIsolate, type ScanResult } from './collapse-scan.js';
 import { hpagePmdNr } from './config.js';
-import { copyUserPage } from './copy-user-huge-page.js';
 import { deposit, installTable } from './deposit.js';
 import { addAnonRss, allocHugePage, hugePageFits, newHugeEntry } from './huge-memory.js';
-import { nthPage } from './split-refcount.js';
 
 /*
  * Small pages become a huge one, while the program that has them runs: their content is copied, and no write to them may get lost, nor may anybody keep
@@ -251,36 +245,6 @@ function* takePages(
 function* restoreTable(mm: Ptr<MmStruct>, pmd: Ref<Pte>, table: number): Op<void> {
   yield* store(MmStruct.nrPtes(mm), (yield* load(MmStruct.nrPtes(mm))) - 1);
   yield* installTable(mm, pmd, table);
-}
-
-/**
- * __collapse_huge_page_copy(): the content of each page, zeros where there is none; then the page has one mapping less, and the table is empty.
- *
- * *Context*: what the table maps is isolated and locked; nobody finds the table. *Returns* how many pages there were none of.
- * *Source*: mm/huge_memory.c, 3.1.
- */
-function* collapseHugePageCopy(mm: Ptr<MmStruct>, table: number, address: number, page: Ptr<Page>): Op<number> {
-  let fresh = 0;
-  for (let i = 0; i < hpagePmdNr(); i++) {
-    const ptep = (table + i) as Ref<Pte>;
-    const pte = yield* readPte(ptep);
-    const old = pteNoneOrZero(pte) ? NULL : vmNormalPage(NULL, address + i, pte);
-    yield* copyUserPage(nthPage(page, i), old);
-    if (old === NULL) fresh++;
-    if (!pteNone(pte)) yield* clearEntry(mm, address + i, ptep, old);
-  }
-  return fresh;
-}
-
-/** The entry goes, and with it the page's mapping and its reference. */
-function* clearEntry(mm: Ptr<MmStruct>, address: number, ptep: Ref<Pte>, page: Ptr<Page> | Null): Op<void> {
-  yield* spinLock(MmStruct.pageTableLock(mm));
-  yield* pteClear(mm, address, ptep);
-  if (page !== NULL) yield* pageRemoveRmap(page, ptep);
-  yield* spinUnlock(MmStruct.pageTableLock(mm));
-  if (page === NULL) return;
-  if (!(yield* pageMapped(page))) yield* tryToFreeSwap(page);
-  yield* putPage(page);
 }
 
 /** 7 and 8. `fresh` pages of it were not there before. */
