@@ -10,9 +10,10 @@ import {
   KVM_MEMORY_SLOTS,
   Kvm,
   KvmMemorySlot,
-  KvmMmuPage,
+  type KvmMmuPage,
   KvmVcpu,
   kvmCachep,
+  kvmPagesPerHpage,
   MMU_PAGE_CACHE,
   memslot,
   mmuPageCachep,
@@ -21,6 +22,7 @@ import {
 } from './kvm-host.js';
 import { kvmUnmapHva } from './mmu-hva.js';
 import { kvmMmuNotifierOps } from './mmu-notifier-ops.js';
+import { directoryEntry } from './spte.js';
 
 /**
  * kvm_create_vm(): a guest without memory, in the address space of a process.
@@ -59,8 +61,8 @@ export function* kvmDestroyVm(kvm: Ptr<Kvm>): Op<void> {
 
 /** A directory and its tables. *Context*: all entries have been given up, so those of the directory that are set are tables. */
 function* freeShadow(directory: Ptr<KvmMmuPage>): Op<void> {
-  for (let i = 0; i < KvmMmuPage.$size; i++) {
-    const table = (yield* load(KvmMmuPage.spt(directory, i))) as number as Ptr<KvmMmuPage>;
+  for (let offset = 0; offset < PAGES_PER_SLOT; offset += kvmPagesPerHpage()) {
+    const table = (yield* load(directoryEntry(directory, offset))) as number as Ptr<KvmMmuPage>;
     if (table !== NULL) yield* kmemCacheFree(mmuPageCachep, table);
   }
   yield* kmemCacheFree(mmuPageCachep, directory);

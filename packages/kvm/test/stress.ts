@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import { NULL, type Op, type Ptr, STATIC_WORDS, smpMb, store } from '@lockless/cpu';
+import { NULL, type Op, type Ptr, peek, STATIC_WORDS, smpMb, store } from '@lockless/cpu';
 import {
   adoptMm,
   boot,
@@ -8,6 +8,7 @@ import {
   checkMmInvariants,
   dupMm,
   exitMm,
+  MADV_COLLAPSE,
   MADV_DONTNEED,
   machineHooks,
   PROT_READ,
@@ -23,7 +24,7 @@ import { Machine, Random } from '@lockless/simulator';
 import {
   guestRead,
   guestWrite,
-  type Kvm,
+  Kvm,
   type KvmVcpu,
   kvmCreateVcpu,
   kvmCreateVm,
@@ -36,10 +37,9 @@ import {
 
 const RW = PROT_READ | PROT_WRITE;
 const START = 2000;
-/** Pages of each writer; the last ones are written by a guest. */
-const EACH = 3;
 const WRITERS = 2;
-const PAGES = EACH * (WRITERS + 1);
+/** Huge pages are as large as what each writer has. */
+const HUGE_ORDER = 2;
 
 /** What happened to a page, by its one writer: event n is a write of version n, or a drop. */
 interface History {
@@ -54,17 +54,25 @@ export interface StressOptions {
   readonly cpus: number;
   readonly without?: readonly string[];
   readonly steps?: number;
+  /** The process has huge pages, and their tails are counted so. */
+  readonly huge?: 'tail-mapcount' | 'grace-period' | 'tail-count';
+}
+
+/** What went wrong, or null; and how often a guest got an entry for a huge page. */
+export interface StressOutcome {
+  readonly wrong: string | null;
+  readonly hugeEntries: number;
 }
 
 /** A process that writes, drops, protects and forks, and guests that come and go over its memory. */
 class Stress {
   readonly machine: Machine;
   readonly random: Random;
-  readonly histories: History[] = Array.from({ length: PAGES }, () => ({
-    issued: 0,
-    completed: 0,
-    drops: new Set([0]),
-  }));
+  /** Pages of each writer; the last ones are written by a guest. */
+  private readonly each: number;
+  private readonly pages: number;
+  readonly histories: History[];
+  private hugeEntries = 0;
   readonly guests: Set<Ptr<Kvm>> = new Set();
   readonly wrong: string[] = [];
   private mm: Ptr<MmStruct> | typeof NULL = NULL;
@@ -74,6 +82,9 @@ class Stress {
 
   constructor(options: StressOptions) {
     this.options = options;
+    this.each = options.huge === undefined ? 3 : 1 << HUGE_ORDER;
+    this.pages = this.each * (WRITERS + 1);
+    this.histories = Array.from({ length: this.pages }, () => ({ issued: 0, completed: 0, drops: new Set([0]) }));
     const { seed, model, cpus, without = [] } = options;
     this.random = new Random(seed, 5);
     const memoryWords = STATIC_WORDS + (1 << 18);
@@ -87,8 +98,11 @@ class Stress {
   }
 
   private *boot(cpus: number, without: readonly string[]): Op<void> {
-    yield* boot({ cpus, memoryPages: 96, minFreeKbytes: 16, without });
-    const area = { start: START, end: START + PAGES, prot: RW, shared: false, file: NULL, pgoff: 0 } as const;
+    const { huge } = this.options;
+    const thp =
+      huge === undefined ? {} : { transparentHugePages: { mode: 'always', order: HUGE_ORDER, tails: huge } as const };
+    yield* boot({ cpus, memoryPages: huge === undefined ? 96 : 192, minFreeKbytes: 16, without, ...thp });
+    const area = { start: START, end: START + this.pages, prot: RW, shared: false, file: NULL, pgoff: 0 } as const;
     this.mm = yield* buildMm({ segments: [area], brk: 0x1000, mmapBase: 0x7000, pid: 1 });
     if (this.mm === NULL) throw new Error('no memory for the process');
     this.living = [this.mm];
@@ -103,14 +117,14 @@ class Stress {
     return null;
   }
 
-  run(): string | null {
+  run(): StressOutcome {
     const mm = this.mm as Ptr<MmStruct>;
-    for (let i = 0; i < WRITERS; i++) this.thread(mm, () => this.writer(i * EACH));
+    for (let i = 0; i < WRITERS; i++) this.thread(mm, () => this.writer(i * this.each));
     this.thread(mm, () => this.guest(false));
     this.thread(mm, () => this.guest(true));
     const { status, violation } = this.machine.run({ maxSteps: 10_000_000 });
-    if (this.wrong.length > 0) return this.wrong[0];
-    return status === 'finished' ? null : `${status}: ${violation?.message ?? 'not finished'}`;
+    const unfinished = status === 'finished' ? null : `${status}: ${violation?.message ?? 'not finished'}`;
+    return { wrong: this.wrong[0] ?? unfinished, hugeEntries: this.hugeEntries };
   }
 
   private thread(mm: Ptr<MmStruct>, body: () => Op<void>): void {
@@ -133,24 +147,27 @@ class Stress {
 
   private *writer(first: number): Op<void> {
     for (let step = 0; step < (this.options.steps ?? 30); step++) {
-      const page = first + this.random.below(EACH);
-      const count = 1 + this.random.below(first + EACH - page);
-      switch (this.random.below(8)) {
+      const page = first + this.random.below(this.each);
+      const count = 1 + this.random.below(first + this.each - page);
+      switch (this.random.below(this.options.huge === undefined ? 8 : 9)) {
         case 0:
         case 1:
           yield* this.change(page, count, true, () => sysMadvise(START + page, count, MADV_DONTNEED));
           break;
         case 2:
-          yield* sysMprotect(START + first, EACH, PROT_READ);
-          yield* sysMprotect(START + first, EACH, RW);
+          yield* sysMprotect(START + first, this.each, PROT_READ);
+          yield* sysMprotect(START + first, this.each, RW);
           break;
         case 3:
           yield* this.fork(page);
           break;
+        case 8:
+          yield* sysMadvise(START + first, this.each, MADV_COLLAPSE);
+          break;
         default:
           yield* this.change(page, 1, false, (version) => userWrite(START + page, { identity: -1 - page, version }));
       }
-      const other = this.random.below(PAGES);
+      const other = this.random.below(this.pages);
       yield* this.look(other, function* () {
         return (yield* userRead(START + other)).content;
       });
@@ -203,9 +220,10 @@ class Stress {
       if (kvm === NULL) continue;
       this.guests.add(kvm);
       const vcpu = yield* kvmCreateVcpu(kvm);
-      yield* kvmSetMemoryRegion(kvm, 1, START, PAGES);
+      yield* kvmSetMemoryRegion(kvm, 1, START, this.pages);
       if (vcpu !== NULL) yield* this.guestLife(vcpu, writes);
       if (vcpu !== NULL) yield* kvmReleaseVcpu(vcpu);
+      this.hugeEntries += peek(Kvm.installedHuge(kvm));
       this.guests.delete(kvm);
       yield* kvmDestroyVm(kvm);
     }
@@ -213,8 +231,8 @@ class Stress {
 
   private *guestLife(vcpu: Ptr<KvmVcpu>, writes: boolean): Op<void> {
     for (let step = 0; step < (this.options.steps ?? 30); step++) {
-      const page = this.random.below(PAGES);
-      const own = WRITERS * EACH + this.random.below(EACH);
+      const page = this.random.below(this.pages);
+      const own = WRITERS * this.each + this.random.below(this.each);
       if (writes && this.random.below(3) === 0) {
         yield* this.change(own, 1, false, (version) =>
           guestWrite(vcpu, PAGES_PER_SLOT + own, { identity: -1 - own, version }),
@@ -230,5 +248,4 @@ class Stress {
   }
 }
 
-/** *Returns* what went wrong, or null. */
-export const stress = (options: StressOptions): string | null => new Stress(options).run();
+export const stress = (options: StressOptions): StressOutcome => new Stress(options).run();
