@@ -78,6 +78,14 @@ const quietReaders = (results) =>
 By hand a quiet reader does nothing at all; the packages' looks whether its thread is online, counts its depth, and counts readers until the next statement: about 3 ns for both ends together.
 `;
 
+/** Lookups in WebAssembly, and on machines whose readers say nothing. */
+const IN_WEBASSEMBLY = {
+  wasm: 'find and put in WebAssembly',
+  'wasm, quiet': 'that, with readers that say nothing',
+  'wasm, peek': 'a peek in WebAssembly',
+  'wasm, peek, quiet': 'that, with a reader that says nothing',
+};
+
 /** What was aimed at, and what came out. @param {NativeResults} results */
 function aims(results) {
   /** @param {string} experiment @param {string} measure @param {string} subject */
@@ -109,6 +117,15 @@ function aims(results) {
         value('lookup', '× native, peek', other),
         (x) => x >= 10,
       ]),
+      ...Object.entries(IN_WEBASSEMBLY).map(
+        ([subject, what]) =>
+          /** @type {[string, string, NativeFigure | undefined, (value: number) => boolean]} */ ([
+            `the same, times ${what}`,
+            'at least 10',
+            value('lookup', `× ${subject}`, other),
+            (x) => x >= 10,
+          ]),
+      ),
     ]),
     ...quietAims(results),
     [
