@@ -2,7 +2,8 @@
 // @ts-check
 // All stores of a sequence in one run of it: at each the thread stands still, everything that it shares with others is copied, it is declared dead, the cache repairs itself
 // and is checked; then memory and disk are made what they were, and the thread goes on. To the others that is a death as any other, without a thread to start for each.
-import { inTime, Killer, Problem, wrong } from './deaths-run.mjs';
+import { inTime, Problem, wrong } from './deaths-problems.mjs';
+import { Killer } from './deaths-run.mjs';
 
 /** Of the thread: the first one that takes part beside this one. */
 const CPU = 1;

@@ -4,6 +4,7 @@
 import { Worker } from 'node:worker_threads';
 import { Disk, FAR_BYTES } from './deaths-disk.mjs';
 import { Notes, PAGE, PIECE, piecesOf, versionsIn } from './deaths-pieces.mjs';
+import { inTime, Problem, wrong } from './deaths-problems.mjs';
 import { FAR_SIZES, farProblem, LOOKED_AT, MAX_DIRTY, PAGES, PIECES_A_PAGE, SEQUENCES } from './deaths-sequences.mjs';
 
 const PIECES = PAGES * PIECES_A_PAGE;
@@ -17,27 +18,9 @@ const LOOKED = LOOKED_AT.flatMap(([first, end]) =>
 const FILES = 3;
 /** The thread that goes on writes here. No sequence does. */
 const OTHERS = 40 * PIECES_A_PAGE;
-const STUCK_MS = 20_000;
 
 /** @typedef {import('@lockless/file-cache').FileCache} FileCache */
 /** @typedef {import('@lockless/file-cache').CachedFile} CachedFile */
-
-/** What is wrong. */
-export class Problem extends Error {}
-
-/** @template T @param {Promise<T>} promise @param {string} what @returns {Promise<T>} */
-export async function inTime(promise, what) {
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Problem(`${what}: not done after ${STUCK_MS / 1000} s`)), STUCK_MS);
-  });
-  try {
-    return /** @type {T} */ (await Promise.race([promise, late]));
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** Where a thread stopped, or that it did not. @typedef {{ stopped: boolean, passed: number, stack: readonly string[], problems: readonly string[] }} Death */
 
@@ -52,16 +35,13 @@ function versionsOf(bytes) {
   return found;
 }
 
-/** What is wrong, in words. @param {unknown} error */
-export const wrong = (error) =>
-  error instanceof Problem ? error.message : error instanceof Error ? `${error.stack}` : String(error);
-
 /** A thread of the run, that has loaded everything when it is ready. @typedef {{ worker: Worker, control: Int32Array, ready: Promise<unknown> }} Thread */
 
 /** Threads that die one after the other in one cache; the next one has the number of the one before, and goes on with what is per CPU. */
 export class Killer {
-  /** Guards that the thread is to do without; for this one they are left out before `module` is loaded. `rcu`: of the machine. @param {{ module: string, workerModule: string, without?: readonly string[], rcu?: 'mb' | 'qsbr' }} where */
-  constructor({ module, workerModule, without = [], rcu = 'mb' }) {
+  /** Guards that the thread is to do without; for this one they are left out before `module` is loaded. `rcu`: of the machine. @param {{ module: string, workerModule: string, without?: readonly string[], rcu?: 'mb' | 'qsbr', shared?: boolean }} where */
+  constructor({ module, workerModule, without = [], rcu = 'mb', shared = false }) {
+    this.shared = shared;
     this.module = module;
     this.workerModule = workerModule;
     this.without = without;
@@ -95,6 +75,13 @@ export class Killer {
       storage: this.disk.storage(() => undefined, false),
     });
     this.file = undefined;
+    await this.sayShared(this.shared);
+  }
+
+  /** Whether the cache takes it that its machine has other users. @param {boolean} shared */
+  async sayShared(shared) {
+    const { machineIsShared } = await import(new URL('shared-words.js', this.module).href);
+    /** @type {any} */ (this.open()).machine.words[machineIsShared] = shared ? 1 : 0;
   }
 
   async end() {
@@ -162,7 +149,7 @@ export class Killer {
     return this.cache;
   }
 
-  /** The state in which every thread begins. @param {string} name */
+  /** Where every thread begins. @param {string} name */
   async prepare(name) {
     const cache = this.open();
     const { cached = [] } = SEQUENCES[name];
@@ -279,7 +266,10 @@ export class Killer {
 
   /** @param {string} when */
   async verify(when) {
+    // All nodes can be counted; the repair, which was before, did not know that.
+    await this.sayShared(false);
     const found = await inTime(this.open().verify(), 'verify');
+    await this.sayShared(this.shared);
     const { bio, file } = found.objects;
     const problems = [...found.problems];
     if (found.pins > 0) problems.push(`${found.pins} pages are pinned`);

@@ -4,6 +4,7 @@
 //   npm run deaths                               every store of every sequence: the thread stands still, and is taken for dead
 //   npm run deaths -- --stride 20 --real 1       every 20th, and one real death (Worker.terminate) of each sequence
 //   npm run deaths -- --sequence fsync --at 17   a real one at one place, and where that is
+//   npm run deaths -- --shared                   as if the machine had other users: tree nodes must come back although the cache cannot count them
 // With --change FILE FROM TO a built file is another one: is it noticed? Exit code 1 when something is wrong.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,6 +23,7 @@ const options = new Command('deaths')
   .option('--change <file-from-to...>', 'a file of dist, what it says once, and what it is to say', [])
   .option('--without <guards...>', 'guards of kernel code to leave out: is it noticed?', [])
   .addOption(new Option('--rcu <flavour>', 'of the machine').choices(['mb', 'qsbr']).default('mb'))
+  .option('--shared', 'as on a machine that has other users: nothing is counted that may be theirs', false)
   .option('--problems <n>', 'end after so many', Number, 10)
   .parse()
   .opts();
@@ -38,6 +40,7 @@ const killer = new ImageKiller({
   workerModule: copyPackages(join(copies, 'points'), { points: true, changes }),
   without: options.without,
   rcu: options.rcu,
+  shared: options.shared,
 });
 
 let problems = 0;

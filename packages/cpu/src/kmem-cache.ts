@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { StructOf } from './struct.js';
+import type { Null, Ptr, Ref } from './word.js';
 
-export interface CacheOptions {
+export interface CacheOptions<S = unknown> {
   /**
    * SLAB_DESTROY_BY_RCU: a freed object may be reused at once but stays an object of this cache through a grace period, so a reader
    * inside RCU may still touch it. Its words are not cleared on reuse.
@@ -9,6 +10,11 @@ export interface CacheOptions {
   readonly typesafeByRcu?: boolean;
   /** Objects begin at a multiple of so many words, a power of two: who has the address of a field finds the object. Default: a cache line. */
   readonly align?: number;
+  /**
+   * A word of each CPU that says which object it has in hand. An allocation puts it there, and freeing that object empties it, in one step, for threads that can die between any two: engines in
+   * which none does leave it to the cache's owner.
+   */
+  readonly hand?: (cpu: number) => Ref<Ptr<S> | Null>;
 }
 
 /** A slab cache of objects of one struct. */
@@ -17,4 +23,5 @@ export interface KmemCache<S> {
   readonly type: StructOf<S>;
   readonly typesafeByRcu: boolean;
   readonly align: number;
+  readonly hand: ((cpu: number) => Ref<Ptr<S> | Null>) | null;
 }

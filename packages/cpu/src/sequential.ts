@@ -8,6 +8,7 @@ import type { Access, CpuLocal, Engine, Op } from './op.js';
 import { enterCpu, installEngine } from './op.js';
 import { PRIMITIVES, type Primitive, rmwResult, rmwStore, rmwSucceeds } from './primitive.js';
 import { TASK_RUNNING, TaskStruct } from './sched.js';
+import { kmemCacheOf } from './slab.js';
 import type { Ptr } from './word.js';
 import { CACHE_LINE_WORDS } from './word.js';
 
@@ -61,6 +62,19 @@ export class SequentialEngine implements Engine {
     }
   }
 
+  private allocate(cache: number): number {
+    const object = this.heap.allocate(cache);
+    const hand = kmemCacheOf(cache).hand?.(this.cpu.id);
+    if (hand !== undefined) this.words[hand] = object;
+    return object;
+  }
+
+  private free(object: number, cache: number): void {
+    this.heap.release(object, cache);
+    const hand = kmemCacheOf(cache).hand?.(this.cpu.id);
+    if (hand !== undefined && this.words[hand] === object) this.words[hand] = 0;
+  }
+
   private drive<T>(op: Op<T>): T {
     for (;;) {
       const step = op.next();
@@ -110,9 +124,9 @@ export class SequentialEngine implements Engine {
         this.words[address] += 1;
         return undefined;
       case 'ALLOC':
-        return this.options.failAllocation?.() ? 0 : this.heap.allocate(address);
+        return this.options.failAllocation?.() ? 0 : this.allocate(address);
       case 'FREE':
-        return this.heap.release(address, operand);
+        return this.free(address, operand);
       case 'SCHEDULE':
         if (this.words[TaskStruct.state(this.cpu.current as Ptr<TaskStruct>)] !== TASK_RUNNING)
           throw new KernelBug('deadlock', 'schedule(): sleeps, and nobody else runs');

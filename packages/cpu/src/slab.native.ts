@@ -15,20 +15,24 @@ export interface NativeKmemCache<S> extends KmemCache<S> {
 const caches: NativeKmemCache<unknown>[][] = [];
 
 /** The kmemCacheCreate() of one package. */
-export function kmemCaches(segment: Segment): <S>(type: StructOf<S>, options?: CacheOptions) => KmemCache<S> {
+export function kmemCaches(segment: Segment): <S>(type: StructOf<S>, options?: CacheOptions<S>) => KmemCache<S> {
   const own: NativeKmemCache<unknown>[] = [];
   caches[segment.number] = own;
-  return <S>(type: StructOf<S>, { typesafeByRcu = false, align = CACHE_LINE_WORDS }: CacheOptions = {}) => {
+  return <S>(
+    type: StructOf<S>,
+    { typesafeByRcu = false, align = CACHE_LINE_WORDS, hand }: CacheOptions<S> = {},
+  ): KmemCache<S> => {
     if (own.length === SEGMENT_IDS) throw new Error(`${segment.packageName} has more than ${SEGMENT_IDS} slab caches`);
     const id = segment.number * SEGMENT_IDS + own.length;
     const control = segment.reserve(`kmem_cache ${type.$name}`, CACHE_LINE_WORDS, null);
-    const cache: NativeKmemCache<S> = { id, type, typesafeByRcu, align, control };
+    const cache: NativeKmemCache<S> = { id, type, typesafeByRcu, align, hand: hand ?? null, control };
     own.push(cache as unknown as NativeKmemCache<unknown>);
     return cache;
   };
 }
 
-export const kmemCacheCreate: <S>(type: StructOf<S>, options?: CacheOptions) => KmemCache<S> = kmemCaches(cpuSegment);
+export const kmemCacheCreate: <S>(type: StructOf<S>, options?: CacheOptions<S>) => KmemCache<S> =
+  kmemCaches(cpuSegment);
 
 /** The cache with that id, if this thread has loaded its package. For engines. */
 export const kmemCacheOf = (id: number): NativeKmemCache<unknown> | undefined =>

@@ -16,9 +16,9 @@ const FREE = code('kmem_cache_free');
 const caches: KmemCache<unknown>[] = [];
 
 /** kmem_cache_create(), at module load. */
-export function kmemCacheCreate<S>(type: StructOf<S>, options: CacheOptions = {}): KmemCache<S> {
-  const { typesafeByRcu = false, align = CACHE_LINE_WORDS } = options;
-  const cache = { id: caches.length, type, typesafeByRcu, align };
+export function kmemCacheCreate<S>(type: StructOf<S>, options: CacheOptions<S> = {}): KmemCache<S> {
+  const { typesafeByRcu = false, align = CACHE_LINE_WORDS, hand = null } = options;
+  const cache = { id: caches.length, type, typesafeByRcu, align, hand };
   caches.push(cache as unknown as KmemCache<unknown>);
   return cache;
 }

@@ -9,7 +9,7 @@ import type { StructOf } from './struct.js';
 /** What a package defines at module load, in its own segment. */
 export interface StaticData extends StaticMemory {
   functionPointer<F>(name: string, target: F): FunctionPointer<F>;
-  kmemCacheCreate<S>(type: StructOf<S>, options?: CacheOptions): KmemCache<S>;
+  kmemCacheCreate<S>(type: StructOf<S>, options?: CacheOptions<S>): KmemCache<S>;
   defineGuard(name: string, without: string): () => boolean;
 }
 

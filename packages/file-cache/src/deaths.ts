@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, peek, poke, words } from '@lockless/cpu/native';
 import type { NativeMachine } from '@lockless/native';
+import { radixTreeThreadDied } from '@lockless/radix-tree/native';
 import { rcuThreadDied } from '@lockless/rcu/native';
 import { exclusionsDied } from './exclusion.js';
 import { repairCpuPages, repairLocks } from './lock-repairs.js';
@@ -35,6 +36,7 @@ export class Deaths {
 
   /** *Context*: as the dead thread's CPU, whose number nobody else has yet. */
   private bury(cpu: number): void {
+    radixTreeThreadDied(cpu);
     undoStopOf(cpu);
     Atomics.store(words, inKernel(cpu), 0);
     repairCpuPages(cpu);

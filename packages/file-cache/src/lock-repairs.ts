@@ -26,7 +26,7 @@ import {
   pfnToPage,
 } from '@lockless/page/native';
 import { cachedPages } from '@lockless/pagecache/native';
-import { radixTreeRepair } from '@lockless/radix-tree/native';
+import { radixTreeReclaimerDied, radixTreeRepair } from '@lockless/radix-tree/native';
 import { FileRecord, maxFiles, recordAt } from './shared-words.js';
 
 /*
@@ -126,6 +126,6 @@ export function repairLocks(machine: NativeMachine): void {
       done(() => repairList(words, WaitQueueHead.taskList(queue))),
     );
   // Of these each change is one store, or the sweep makes right what it is about; of the list of dirty inodes nobody reads anything before.
-  for (const name of ['inode_lock', 'bio_pool.lock', 'file_cache_files_lock', 'urcu_callbacks.reclaim'])
-    machine.repairLock(name, () => true);
+  for (const name of ['inode_lock', 'bio_pool.lock', 'file_cache_files_lock']) machine.repairLock(name, () => true);
+  machine.repairLock('urcu_callbacks.reclaim', (_lock, _base, cpu) => done(() => radixTreeReclaimerDied(cpu)));
 }

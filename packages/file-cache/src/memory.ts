@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+import { radixTreeSettleDoubts } from '@lockless/radix-tree/native';
 import { urcuTryReclaim } from '@lockless/rcu/native';
 import { FileCacheError } from './errors.js';
 import type { PagedFile } from './pages.js';
@@ -17,7 +18,7 @@ const MAX_TRIES = 17;
 const PAGES = 128;
 
 /** Frees the nodes of radix trees whose grace period is over. Not when somebody else is at it. *Context*: inside kernel code. */
-export const reclaimNodes = (): boolean => urcuTryReclaim();
+export const reclaimNodes = (): boolean => radixTreeSettleDoubts() && urcuTryReclaim();
 
 /** Writes what is dirty in files of this thread, then waits for others to give frames back. */
 export function memoryOf(files: () => Iterable<PagedFile>): Memory {

@@ -4,6 +4,7 @@ import { AddressSpace, File, Inode, RadixTreeNode } from '@lockless/mm-types/nat
 import type { NativeMachine } from '@lockless/native';
 import { filpCachep, I_DIRTY_PAGES, inodeCachep } from '@lockless/pagecache/native';
 import {
+  radixTreeDoubts,
   radixTreeNodeCachep,
   radixTreeNodeFree,
   radixTreeNodes,
@@ -32,11 +33,15 @@ const lostFiles = (machine: NativeMachine): Ptr<File>[] => unknown(machine.objec
 /** Inodes that no record has. */
 const lostInodes = (machine: NativeMachine): Ptr<Inode>[] => unknown(machine.objectsOf(inodeCachep), new Set(inodes()));
 
-/** Nodes that are in no tree, in no CPU's reserve, and do not wait for their grace period. On a machine that is not the cache's alone they may be others'. */
+/**
+ * Nodes that are in no tree, in no CPU's reserve, and do not wait for their grace period. What the dead had in hand they wrote down themselves (radix-tree-hand.ts),
+ * so this is for what went wrong there. On a machine that is not the cache's alone they may be others'.
+ */
 function lostNodes(machine: NativeMachine): Ptr<RadixTreeNode>[] {
   if (peek(machineIsShared) !== 0) return [];
   const known = new Set(allMappings().flatMap((mapping) => radixTreeNodes(AddressSpace.pageTree(mapping))));
   for (const node of allCpus().flatMap(radixTreePreloaded)) known.add(node);
+  for (const node of radixTreeDoubts()) known.add(node);
   for (const head of urcuQueued()) known.add(containerOf(head, RadixTreeNode, 'rcuHead'));
   return unknown(machine.objectsOf(radixTreeNodeCachep), known);
 }

@@ -8,6 +8,7 @@ import {
   SEGMENT_IDS,
   spinLockWord,
   spinUnlockWord,
+  thisCpu,
 } from '@lockless/cpu/native';
 import { NativeError } from './errors.js';
 import { Machine, machineWords } from './layout.js';
@@ -76,6 +77,7 @@ export class Slab {
       else words[control + MADE] += 1;
       words[link] = -(id + 1);
       words[control + LIVE] += 1;
+      if (cache.hand !== null) words[cache.hand(thisCpu.id)] = base;
       words[control + MOVING] = 0;
     }
     spinUnlockWord(control + LOCK);
@@ -86,7 +88,7 @@ export class Slab {
   /** Gives an object back. Throws KernelBug when it is free already, or none of that cache. */
   release(id: number, base: number): void {
     const { words } = this;
-    const { control, type } = this.cacheOf(id);
+    const { control, type, hand } = this.cacheOf(id);
     const link = this.linkOf(base);
     spinLockWord(control + LOCK);
     const state = this.isObject(base) ? words[link] : 0;
@@ -95,6 +97,7 @@ export class Slab {
       words[link] = words[control + FREE];
       words[control + FREE] = this.lineOf(base);
       words[control + LIVE] -= 1;
+      this.emptyHand(hand, base);
       words[control + MOVING] = 0;
     }
     spinUnlockWord(control + LOCK);
@@ -116,12 +119,18 @@ export class Slab {
       words[control + FREE] = moving;
       free.add(moving);
     }
-    words[control + MOVING] = 0;
     const cache = allCaches().find((each) => each.control === control);
+    if (moving !== 0) this.emptyHand(cache?.hand ?? null, this.heap + moving * CACHE_LINE_WORDS);
+    words[control + MOVING] = 0;
     // Of a package that this thread has not loaded: nobody here looks at its counts.
     if (cache === undefined) return;
     words[control + LIVE] = [...this.objects(cache.id)].length;
     words[control + MADE] = words[control + LIVE] + free.size;
+  }
+
+  /** An object is free: this CPU, which may be a dead one, has it in hand no more. */
+  private emptyHand(hand: KmemCache<unknown>['hand'], base: number): void {
+    if (hand !== null && this.words[hand(thisCpu.id)] === base) this.words[hand(thisCpu.id)] = 0;
   }
 
   /** Zeroed words that are never freed. Throws NativeError when they are used up. */

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 export * from './radix-tree.js';
+export {
+  radixTreeDoubts,
+  radixTreeReclaimerDied,
+  radixTreeSettleDoubts,
+  radixTreeThreadDied,
+} from './radix-tree-death.js';
 export { radixTreeDelete } from './radix-tree-delete.js';
 export * from './radix-tree-gang.js';
 export * from './radix-tree-hole.js';

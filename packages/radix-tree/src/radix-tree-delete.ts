@@ -2,6 +2,7 @@
 import type { Op, Ptr } from '@lockless/cpu';
 import { defineGuard, load, NULL, store, writeOnce } from '@lockless/cpu';
 import { RADIX_TREE_MAX_TAGS, RadixTreeNode, RadixTreeRoot } from '@lockless/mm-types';
+import { letGo } from './radix-tree-hand.js';
 import { entryToNode, offsetOf, pathTo, ptrToIndirect, radixTreeNodeFree, shiftOf } from './radix-tree-node.js';
 import { nodeTagGet, radixTreeTagClear, rootTagClearAll } from './radix-tree-tag.js';
 
@@ -27,6 +28,7 @@ export function* radixTreeShrink(root: Ptr<RadixTreeRoot>): Op<void> {
     if ((yield* load(RadixTreeNode.count(node))) !== 1) return;
     const child = yield* load(RadixTreeNode.slots(node, 0));
     if (child === NULL) return;
+    yield* letGo(root, node);
     yield* writeOnce(RadixTreeRoot.rnode(root), height > 1 ? ptrToIndirect(child) : child);
     height--;
     yield* store(RadixTreeRoot.height(root), height);
@@ -64,6 +66,7 @@ function* clearTags(root: Ptr<RadixTreeRoot>, index: number, leaf: Ptr<RadixTree
 function* unlink(root: Ptr<RadixTreeRoot>, index: number, path: readonly Ptr<RadixTreeNode>[]): Op<void> {
   let emptied: Ptr<RadixTreeNode> | undefined;
   for (const [level, node] of path.toReversed().entries()) {
+    if (emptied !== undefined) yield* letGo(root, emptied);
     yield* writeOnce(RadixTreeNode.slots(node, offsetOf(index, shiftOf(level + 1))), NULL);
     const count = (yield* load(RadixTreeNode.count(node))) - 1;
     yield* store(RadixTreeNode.count(node), count);
@@ -76,6 +79,7 @@ function* unlink(root: Ptr<RadixTreeRoot>, index: number, path: readonly Ptr<Rad
   }
   yield* rootTagClearAll(root);
   yield* store(RadixTreeRoot.height(root), 0);
+  if (emptied !== undefined) yield* letGo(root, emptied);
   yield* writeOnce(RadixTreeRoot.rnode(root), NULL);
   if (emptied !== undefined) yield* radixTreeNodeFree(emptied);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { KmemCache, Null, Op, Ptr, StructOf, Vec } from '@lockless/cpu';
+import type { FunctionPointer, KmemCache, Null, Op, Ptr, StructOf, Vec } from '@lockless/cpu';
 import {
   containerOf,
   defineGuard,
@@ -19,9 +19,10 @@ import {
   store,
   struct,
 } from '@lockless/cpu';
-import type { RcuHead } from '@lockless/mm-types';
+import type { RcuCallback, RcuHead } from '@lockless/mm-types';
 import { ENOMEM, RADIX_TREE_MAP_SHIFT, RADIX_TREE_MAP_SIZE, RadixTreeNode, RadixTreeRoot } from '@lockless/mm-types';
-import { callRcu } from '@lockless/rcu';
+import { callRcu, urcuBegun } from '@lockless/rcu';
+import { forgetDoubt, hasGone, nodeInHand, putFromHand, takeInHand } from './radix-tree-hand.js';
 
 /*
  * An index is an unsigned 32-bit number, 0 to 2^32 - 1, never negative: `unsigned long` on a 32-bit machine. Six bits are used up at each level,
@@ -72,7 +73,7 @@ export function nextSubtree(index: number, shift: number): number {
   return next > MAX_INDEX ? 0 : next;
 }
 
-export const radixTreeNodeCachep: KmemCache<RadixTreeNode> = kmemCacheCreate(RadixTreeNode);
+export const radixTreeNodeCachep: KmemCache<RadixTreeNode> = kmemCacheCreate(RadixTreeNode, { hand: nodeInHand });
 
 /** struct radix_tree_preload: nodes kept for insertions that must not fail. Its CPU's alone, with preemption off. */
 interface RadixTreePreload {
@@ -125,22 +126,38 @@ export function* radixTreeNodeAlloc(root: Ptr<RadixTreeRoot>): Op<Ptr<RadixTreeN
   const gfp = (yield* load(RadixTreeRoot.gfpMask(root))) & GFP_MASK;
   if (!preloadFirst()) {
     const node = yield* kmemCacheAlloc(radixTreeNodeCachep, gfp);
-    if (node !== NULL) return node;
+    if (node !== NULL) {
+      yield* takeInHand(root, node);
+      return node;
+    }
   }
   if ((gfp & GFP_WAIT) === 0) {
     const preload = preloads(smpProcessorId());
     const nr = yield* load(RadixTreePreload.nr(preload));
     if (nr > 0) {
+      const node = yield* load(RadixTreePreload.nodes(preload, nr - 1));
+      yield* takeInHand(root, node);
       yield* store(RadixTreePreload.nr(preload), nr - 1);
-      return yield* load(RadixTreePreload.nodes(preload, nr - 1));
+      return node;
     }
   }
-  return yield* kmemCacheAlloc(radixTreeNodeCachep, gfp);
+  const node = yield* kmemCacheAlloc(radixTreeNodeCachep, gfp);
+  if (node !== NULL) yield* takeInHand(root, node);
+  return node;
 }
 
-const radixTreeNodeRcuFree = functionPointer('radix_tree_node_rcu_free', function* (head: Ptr<RcuHead>): Op<void> {
-  yield* kmemCacheFree(radixTreeNodeCachep, containerOf(head, RadixTreeNode, 'rcuHead'));
-});
+export const radixTreeNodeRcuFree: FunctionPointer<RcuCallback> = functionPointer(
+  'radix_tree_node_rcu_free',
+  function* (head: Ptr<RcuHead>): Op<void> {
+    const node = containerOf(head, RadixTreeNode, 'rcuHead');
+    // In hand before RCU does not know of it any more; see radixTreeReclaimerDied().
+    yield* takeInHand(NULL, node);
+    yield* urcuBegun();
+    yield* forgetDoubt(node);
+    yield* kmemCacheFree(radixTreeNodeCachep, node);
+    yield* putFromHand();
+  },
+);
 
 /**
  * radix_tree_node_free(): after a grace period. Until then readers may stand on the node, so its slots stay as they are (`643b52b9c0`).
@@ -149,6 +166,7 @@ const radixTreeNodeRcuFree = functionPointer('radix_tree_node_rcu_free', functio
 export function* radixTreeNodeFree(node: Ptr<RadixTreeNode>): Op<void> {
   if (gracePeriod()) yield* callRcu(RadixTreeNode.rcuHead(node), radixTreeNodeRcuFree);
   else yield* kmemCacheFree(radixTreeNodeCachep, node);
+  yield* hasGone();
 }
 
 /**
@@ -170,14 +188,24 @@ export function* radixTreePreload(gfp: number): Op<number> {
     preload = preloads(smpProcessorId());
     const nr = yield* load(RadixTreePreload.nr(preload));
     if (nr < RADIX_TREE_PRELOAD_SIZE) {
+      yield* takeInHand(NULL, node);
       yield* store(RadixTreePreload.nodes(preload, nr), node);
       yield* store(RadixTreePreload.nr(preload), nr + 1);
+      yield* putFromHand();
     } else {
       yield* kmemCacheFree(radixTreeNodeCachep, node);
     }
   }
   if (!preemptionOff()) preemptEnable();
   return 0;
+}
+
+/** Whether a CPU has preloaded that node. *Context*: the CPU is dead. */
+export function* isPreloaded(cpu: number, node: Ptr<RadixTreeNode>): Op<boolean> {
+  const preload = preloads(cpu);
+  for (let i = (yield* load(RadixTreePreload.nr(preload))) - 1; i >= 0; i--)
+    if ((yield* load(RadixTreePreload.nodes(preload, i))) === node) return true;
+  return false;
 }
 
 /** The nodes that a CPU has preloaded, from outside. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
-import { defineGuard, load, NULL, store, writeOnce } from '@lockless/cpu';
+import { defineGuard, load, NULL, smpProcessorId, store, writeOnce } from '@lockless/cpu';
 import { RADIX_TREE_MAP_SIZE, RADIX_TREE_MAX_TAGS, RadixTreeNode, RadixTreeRoot } from '@lockless/mm-types';
+import { settleHand } from './radix-tree-death.js';
 import { radixTreeShrink } from './radix-tree-delete.js';
+import { letGo } from './radix-tree-hand.js';
 import { entryToNode, isIndirect, radixTreeNodeFree } from './radix-tree-node.js';
 import { nodeTagClear, nodeTagGet, nodeTagSet, rootTagClear, rootTagGet, rootTagSet } from './radix-tree-tag.js';
 
@@ -15,7 +17,7 @@ import { nodeTagClear, nodeTagGet, nodeTagSet, rootTagClear, rootTagGet, rootTag
  *     the writer stopped, they can be derived again: from the top node, from its slots, from the tags of the leaves.
  *  3. The operation took place if its one store was made: the item is in its slot, or out of it. An item that was to be deleted and is still there may have
  *     lost tags; one that was deleted has none, as tags are cleared first.
- *  4. What is in no slot cannot be found from the root: one node that was about to be linked, or freed, is lost.
+ *  4. What is in no slot cannot be found from the root: the writer wrote down which node it had in hand (radix-tree-hand.ts).
  */
 
 const repairCount = defineGuard(
@@ -42,14 +44,14 @@ interface Below {
 }
 
 /** Derives count and tags of a node and of all below it; unlinks nodes that are empty. */
-function* repairNode(node: Ptr<RadixTreeNode>): Op<Below> {
+function* repairNode(root: Ptr<RadixTreeRoot>, node: Ptr<RadixTreeNode>): Op<Below> {
   const height = yield* load(RadixTreeNode.height(node));
   let count = 0;
   let items = 0;
   let tags = 0;
   for (let offset = 0; offset < RADIX_TREE_MAP_SIZE; offset++) {
     const entry = yield* load(RadixTreeNode.slots(node, offset));
-    const below = entry !== NULL && height > 1 ? yield* repairChild(node, offset, entryToNode(entry)) : null;
+    const below = entry !== NULL && height > 1 ? yield* repairChild(root, node, offset) : null;
     const occupied = entry !== NULL && (below === null || below.count > 0);
     if (occupied) {
       count++;
@@ -66,9 +68,11 @@ function* repairNode(node: Ptr<RadixTreeNode>): Op<Below> {
 }
 
 /** {@link repairNode} of the child in a slot; without items it leaves the tree, as in radix_tree_delete(). */
-function* repairChild(node: Ptr<RadixTreeNode>, offset: number, child: Ptr<RadixTreeNode>): Op<Below> {
-  const below = yield* repairNode(child);
+function* repairChild(root: Ptr<RadixTreeRoot>, node: Ptr<RadixTreeNode>, offset: number): Op<Below> {
+  const child = entryToNode(yield* load(RadixTreeNode.slots(node, offset)));
+  const below = yield* repairNode(root, child);
   if (below.count === 0) {
+    yield* letGo(root, child);
     yield* writeOnce(RadixTreeNode.slots(node, offset), NULL);
     yield* radixTreeNodeFree(child);
   }
@@ -90,10 +94,12 @@ function* setRootTags(root: Ptr<RadixTreeRoot>, tags: number): Op<void> {
  *
  * *Context*: the writers' lock, taken from the dead, whose stores are seen. Readers go on beside it. If they keep slots (rather than items), wait
  * for a grace period before the next change: a leaf that had just left the tree may lack the mark of point 5 in radix-tree.ts.
+ * `cpu`: the dead one; natively it is run as that.
  * *Returns* how many items the tree has.
  * *Source*: ours.
  */
-export function* radixTreeRepair(root: Ptr<RadixTreeRoot>): Op<number> {
+export function* radixTreeRepair(root: Ptr<RadixTreeRoot>, cpu: number = smpProcessorId()): Op<number> {
+  yield* settleHand(root, cpu);
   const rnode = yield* load(RadixTreeRoot.rnode(root));
   if (!isIndirect(rnode)) {
     yield* store(RadixTreeRoot.height(root), 0);
@@ -102,13 +108,14 @@ export function* radixTreeRepair(root: Ptr<RadixTreeRoot>): Op<number> {
   }
   const top = entryToNode(rnode);
   if (repairHeight()) yield* store(RadixTreeRoot.height(root), yield* load(RadixTreeNode.height(top)));
-  const { count, items, tags } = yield* repairNode(top);
+  const { count, items, tags } = yield* repairNode(root, top);
   yield* setRootTags(root, tags);
   if (count > 0) {
     yield* radixTreeShrink(root);
     return items;
   }
   yield* store(RadixTreeRoot.height(root), 0);
+  yield* letGo(root, top);
   yield* writeOnce(RadixTreeRoot.rnode(root), NULL);
   yield* radixTreeNodeFree(top);
   return 0;

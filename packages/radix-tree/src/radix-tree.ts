@@ -9,6 +9,7 @@ import {
   RadixTreeNode,
   RadixTreeRoot,
 } from '@lockless/mm-types';
+import { putFromHand } from './radix-tree-hand.js';
 import {
   entryToNode,
   indirectToPtr,
@@ -79,6 +80,7 @@ function* radixTreeExtend(root: Ptr<RadixTreeRoot>, index: number): Op<number> {
     // Release, pairs with the rcu_dereference() of rnode in the lookups: 1.
     yield* rcuAssignPointer(RadixTreeRoot.rnode(root), rnode);
     yield* store(RadixTreeRoot.height(root), newHeight);
+    yield* putFromHand();
   }
   return 0;
 }
@@ -132,10 +134,11 @@ function* publishNode(
   yield* store(RadixTreeNode.height(node), height);
   if (parent === NULL) {
     yield* rcuAssignPointer(slot, ptrToIndirect(node));
-    return;
+  } else {
+    yield* rcuAssignPointer(slot, node as number);
+    yield* store(RadixTreeNode.count(parent), (yield* load(RadixTreeNode.count(parent))) + 1);
   }
-  yield* rcuAssignPointer(slot, node as number);
-  yield* store(RadixTreeNode.count(parent), (yield* load(RadixTreeNode.count(parent))) + 1);
+  yield* putFromHand();
 }
 
 /** What a reader walks down by: 2. */

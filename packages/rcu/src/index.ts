@@ -16,6 +16,14 @@ export * from './rcu-statistics.js';
 export { rcuNeedsCpu, rcuNoteContextSwitch, rcuPending } from './rcuclassic.js';
 export * from './rcupdate.js';
 export * from './tick.js';
-export { urcuQueued, urcuReclaim, urcuTryReclaim } from './urcu-call-rcu.js';
+export {
+  urcuBegun,
+  urcuInvoking,
+  urcuIsQueued,
+  urcuQueued,
+  urcuReclaim,
+  urcuTryExclude,
+  urcuTryReclaim,
+} from './urcu-call-rcu.js';
 export { rcuThreadDied } from './urcu-mb.js';
 export { rcuQuiescentState, rcuThreadOffline } from './urcu-qsbr.js';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Embed, FunctionPointer, Null, Op, Ptr, StructOf } from '@lockless/cpu';
+import type { Access, Embed, FunctionPointer, Null, Op, Ptr, StructOf } from '@lockless/cpu';
 import {
   atomicCmpxchgAcquire,
   atomicCmpxchgRelease,
@@ -38,6 +38,8 @@ interface UrcuCallbacks {
   taken: Ptr<RcuHead> | Null;
   /** Held from the taking of the list to the last callback on it. */
   reclaim: Embed<Mutex>;
+  /** The one that is being invoked, until its callback says that it has it (urcuBegun()), or returns. Under the mutex. */
+  invoking: Ptr<RcuHead> | Null;
   /** Callbacks that were invoked, for statistics; under the mutex. */
   invoked: number;
 }
@@ -45,6 +47,7 @@ const UrcuCallbacks: StructOf<UrcuCallbacks> = struct<UrcuCallbacks>('urcu_callb
   first: 1,
   taken: 1,
   reclaim: Mutex,
+  invoking: 1,
   invoked: 1,
 });
 const callbacks: Ptr<UrcuCallbacks> = defineStatic(UrcuCallbacks, 'urcu_callbacks');
@@ -73,8 +76,8 @@ export function* urcuCallRcu(head: Ptr<RcuHead>, func: FunctionPointer<RcuCallba
  * Waits for a grace period and invokes, in order, the callbacks that were queued before. When it returns, every callback queued before the call was
  * invoked: others take callbacks under the same mutex, which they hold until they have invoked them. So it is rcu_barrier() as well.
  *
- * A thread that dies here (natively) leaves the rest of its callbacks in `taken`, for who gets the mutex next: only the one that it was invoking is
- * neither invoked again nor ended.
+ * A thread that dies here (natively) leaves the rest of its callbacks in `taken`, for who gets the mutex next. The one that it was invoking is neither invoked again nor ended,
+ * unless its owner sees to that: {@link urcuInvoking}.
  *
  * *Context*: may sleep; not inside a reader, nor in a callback. Callbacks run with softirqs off, as they are used to.
  */
@@ -96,6 +99,27 @@ export function* urcuTryReclaim(): Op<boolean> {
   yield* reclaimLocked();
   yield* mutexUnlock(UrcuCallbacks.reclaim(callbacks));
   return true;
+}
+
+/**
+ * Does something while nobody invokes callbacks, unless somebody is at it: for who looks for what a dead thread may have queued ({@link urcuIsQueued}).
+ *
+ * *Returns* whether it did.
+ */
+export function* urcuTryExclude(work: () => Op<void>): Op<boolean> {
+  if (!(yield* mutexTrylock(UrcuCallbacks.reclaim(callbacks)))) return false;
+  yield* work();
+  yield* mutexUnlock(UrcuCallbacks.reclaim(callbacks));
+  return true;
+}
+
+/** Whether a head waits, for its grace period or for its callback. *Context*: {@link urcuTryExclude}; others only add in front meanwhile. */
+export function* urcuIsQueued(head: Ptr<RcuHead>): Op<boolean> {
+  // Acquire, pairs with the release of who queues.
+  for (const list of [UrcuCallbacks.first(callbacks), UrcuCallbacks.taken(callbacks)])
+    for (let at = yield* smpLoadAcquire(list); at !== NULL; at = yield* load(RcuHead.next(at)))
+      if (at === head) return true;
+  return false;
 }
 
 /** Under the mutex. */
@@ -133,14 +157,29 @@ function* invoke(): Op<void> {
     heads.push(at);
   const invoked = UrcuCallbacks.invoked(callbacks);
   for (let i = heads.length - 1; i >= 0; i--) {
+    yield* store(UrcuCallbacks.invoking(callbacks), heads[i]);
     if (i > 0) yield* store(RcuHead.next(heads[i - 1]), NULL);
     else yield* store(UrcuCallbacks.taken(callbacks), NULL);
     localBhDisable();
     yield* pointedFunction(yield* load(RcuHead.func(heads[i])))(heads[i]);
     localBhEnable();
+    yield* urcuBegun();
     yield* store(invoked, ((yield* load(invoked)) + 1) | 0);
   }
 }
+
+/**
+ * What a reclaimer that died was invoking: it left the list, or was about to, and its callback has not said that it began. NULL: none, or nobody knows how far it came.
+ *
+ * *Context*: the mutex, taken over from the dead.
+ */
+export function* urcuInvoking(): Op<Ptr<RcuHead> | Null> {
+  const head = yield* load(UrcuCallbacks.invoking(callbacks));
+  return head !== NULL && (yield* urcuIsQueued(head)) ? NULL : head;
+}
+
+/** A callback has written down what it has to do: should this thread die, that tells how far it came. Also says that it is done. */
+export const urcuBegun = (): Access<void> => store(UrcuCallbacks.invoking(callbacks), NULL);
 
 /** What waits for a grace period, or to be invoked after it, from outside: for who looks for what nobody will free any more. */
 export function urcuQueued(): ReadonlySet<Ptr<RcuHead>> {

@@ -2,6 +2,7 @@
 import { eventCountNotify, type Ptr } from '@lockless/cpu/native';
 import { type MapLookup, mapLookup } from '@lockless/lookup/map';
 import { type MachineHandle, type MachineOptions, NativeMachine, type ThreadOptions } from '@lockless/native';
+import { radixTreeReclaimerDied, radixTreeSettleDoubts, radixTreeThreadDied } from '@lockless/radix-tree/native';
 import { bootUrcu, rcuBooted, rcuThreadDied, urcuTryReclaim } from '@lockless/rcu/native';
 import { type ValueMap, valueMapEvents, valueMapTakeOver, valueMapThreadDied } from '@lockless/value-map/native';
 import { SharedMapError } from './error.js';
@@ -32,11 +33,15 @@ export class Home {
       valueMapTakeOver(base as Ptr<ValueMap>, cpu);
       return true;
     });
-    machine.repairLock('urcu_callbacks.reclaim', () => true);
+    machine.repairLock('urcu_callbacks.reclaim', (_lock, _base, cpu) => {
+      radixTreeReclaimerDied(cpu);
+      return true;
+    });
     // Also when an error ends a wait for readers: the next grace period must be able to begin.
     machine.onAbandoned(rcuThreadDied);
     machine.onThreadDeath(({ cpu }) => {
       this.deaths += 1;
+      radixTreeThreadDied(cpu);
       valueMapThreadDied(cpu);
       // Its lock is released by now.
       eventCountNotify(valueMapEvents);
@@ -95,7 +100,7 @@ export class Home {
 
   /** Frees what no reader can see any more. False: another thread is at it. *Context*: not inside a reader. */
   reclaim(): boolean {
-    const done = this.machine.run(urcuTryReclaim);
+    const done = this.machine.run(() => radixTreeSettleDoubts() && urcuTryReclaim());
     if (done) eventCountNotify(valueMapEvents);
     return done;
   }

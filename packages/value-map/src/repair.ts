@@ -42,7 +42,7 @@ function* settle(cpu: number): Op<void> {
  * if the caller dies, too.
  */
 export function* valueMapTakeOver(map: Ptr<ValueMap>, cpu: number): Op<void> {
-  yield* writeOnce(ValueMap.size(map), yield* radixTreeRepair(ValueMap.tree(map)));
+  yield* writeOnce(ValueMap.size(map), yield* radixTreeRepair(ValueMap.tree(map), cpu));
   if ((yield* load(ValueIntent.map(valueIntents(cpu)))) === map) yield* settle(cpu);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { NULL, type Op, type Ptr, SequentialEngine, type SequentialOptions } from '@lockless/cpu';
 import { ENOMEM } from '@lockless/mm-types';
-import { RADIX_TREE_PRELOAD_SIZE, radixTreeNodeCachep } from '@lockless/radix-tree';
+import { radixTreeNodeCachep, radixTreePreloaded } from '@lockless/radix-tree';
 import { bootUrcu, rcuBarrier, rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import {
   EXPECT_ANY,
@@ -102,7 +102,12 @@ export function booted(options: SequentialOptions = {}): {
     /** Those that are not in the pool for insertions. */
     nodes() {
       engine.run(rcuBarrier());
-      return live(radixTreeNodeCachep.id) - RADIX_TREE_PRELOAD_SIZE;
+      const pooled = engine.run(
+        (function* (): Op<number> {
+          return radixTreePreloaded(0).length;
+        })(),
+      );
+      return live(radixTreeNodeCachep.id) - pooled;
     },
   };
 }

@@ -13,12 +13,12 @@ const INDEX = 1;
 /** Needs a tree that is one level higher. */
 const FAR_INDEX = 64;
 /** Accesses of setValue() there before rnode names the new top node; and deaths: before that store, and between it and that of the height. */
-const BEFORE_EXTENSION = 30;
+const BEFORE_EXTENSION = 36;
 const WHILE_EXTENDED = 2;
 /** CPU of the first thread of these programs. */
 const VICTIM = 0;
 /** More than setValue() needs for a replacement. */
-const ACCESSES = 40;
+const ACCESSES = 44;
 
 /** What an engine does that finds a thread dead: takes its lock over, has the map repaired, and lets others go on. */
 function* takeOver(map: SmallMap): Op<void> {
