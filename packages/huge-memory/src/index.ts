@@ -20,6 +20,15 @@ export {
 export { doHugePmdWpZeroPage, doHugePmdZeroPage } from './huge-zero-fault.js';
 export { hugeZeroPage, hugeZeroPageInit, isHugeZeroPmd } from './huge-zero-page.js';
 export { hugePagesInit } from './init.js';
+export {
+  khugepaged,
+  khugepagedInit,
+  khugepagedRuns,
+  khugepagedScanMmSlot,
+  khugepagedTick,
+  stopKhugepaged,
+} from './khugepaged.js';
+export { khugepagedEnter, khugepagedExit, MmSlot, scanHead, scanSlot } from './khugepaged-slots.js';
 export { gupHugePmd, migrateHugePage } from './migrate-huge-page.js';
 export { splitFrozen, tryGetCompoundHead } from './split-freeze.js';
 export { pageTransCompoundAnonSplit, splitHugePage, waitSplitHugePage } from './split-huge-page.js';

@@ -79,6 +79,9 @@ export const VmAreaStruct: StructOf<VmAreaStruct> = struct<VmAreaStruct>(
   16,
 );
 
+/** Bit of mm->flags: on khugepaged's list. */
+export const MMF_VM_HUGEPAGE = 16;
+
 export const VM_READ = 0x1;
 export const VM_WRITE = 0x2;
 export const VM_EXEC = 0x4;

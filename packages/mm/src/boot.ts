@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ptr } from '@lockless/cpu';
 import { bugOn, configSmp, configureKernel, type KernelConfig, readOnce } from '@lockless/cpu';
-import { type HugePageOptions, hugePagesInit, hugeZeroPageInit } from '@lockless/huge-memory';
+import {
+  type HugePageOptions,
+  hugePagesInit,
+  hugeZeroPageInit,
+  khugepaged,
+  khugepagedInit,
+  khugepagedRuns,
+  khugepagedTick,
+  stopKhugepaged,
+} from '@lockless/huge-memory';
 import { memCgroupBoot } from '@lockless/memcontrol';
 import { type AddressSpace, type Bio, Inode, Page } from '@lockless/mm-types';
 import { mmAllLocksInit } from '@lockless/mmu-notifier';
@@ -36,6 +45,7 @@ import {
   rcuProcessCallbacks,
 } from '@lockless/rcu';
 import { type RmapDesign, selectReverseMapping } from '@lockless/rmap';
+import { swapInForCollapse } from './madvise-collapse.js';
 import { type MmOptions, MODERN_MM, mmOptionsInit } from './mm-options.js';
 
 export {
@@ -58,6 +68,8 @@ export interface BootOptions extends PagecacheOptions {
   readonly swapPages?: number;
   /** Transparent huge pages; never by default. With anon_vma alone. */
   readonly transparentHugePages?: HugePageOptions;
+  /** khugepaged is at work: the task of {@link khugepagedTask} is to be started. With huge pages only. */
+  readonly khugepaged?: boolean;
   /** What differs from {@link MODERN_MM}. */
   readonly mm?: Partial<MmOptions>;
   /** The build: SMP with preemption by default, and with the question who calls get_page_unless_zero(). */
@@ -86,6 +98,7 @@ export function* boot(options: BootOptions): Op<void> {
     if (rmap !== 'anon-vma') throw new RangeError(`huge pages are found through anon_vma, not by ${rmap}`);
     if (memCgroup) throw new RangeError('huge pages are charged to no memory cgroup');
     hugePagesInit(transparentHugePages);
+    if (options.khugepaged === true) yield* khugepagedInit();
     if (transparentHugePages.zeroPage === true) yield* hugeZeroPageInit();
   }
   yield* mmAllLocksInit();
@@ -104,15 +117,19 @@ export const backgroundTasks: readonly BackgroundTask[] = [
   { name: 'pdflush', body: pdflush },
 ];
 
+/** Collapses small pages into huge ones, until {@link shutdown}. Where boot was told so. */
+export const khugepagedTask: BackgroundTask = { name: 'khugepaged', body: () => khugepaged(swapInForCollapse) };
+
 /** What the machine calls at its own events, on the CPU in question. Fits the simulator's `hooks`. */
 export const machineHooks = {
   onContextSwitch: (): Op<void> => rcuNoteContextSwitch(),
-  onTick: (_cpu: number, user: boolean): Op<void> => tick(user),
+  onTick: (cpu: number, user: boolean): Op<void> => tick(cpu, user),
   onSoftirq: (): Op<void> => softirq(),
   onIdle: (): Op<void> => rcuIdle(),
 } as const;
 
-function* tick(user: boolean): Op<void> {
+function* tick(cpu: number, user: boolean): Op<void> {
+  if (cpu === 0 && khugepagedRuns()) yield* khugepagedTick();
   if (yield* rcuPending()) yield* rcuCheckCallbacks(user);
 }
 
@@ -141,8 +158,9 @@ export function* settle(inodes: readonly Ptr<Inode>[]): Op<number> {
   return error;
 }
 
-/** {@link settle}, and no RCU callback is left. *Context*: as that; every CPU's tick must run. */
+/** {@link settle}, without khugepaged, and no RCU callback is left. *Context*: as that; every CPU's tick must run. */
 export function* shutdown(inodes: readonly Ptr<Inode>[]): Op<number> {
+  yield* stopKhugepaged();
   const error = yield* settle(inodes);
   yield* rcuBarrier();
   return error;

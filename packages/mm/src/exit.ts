@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { atomicDecAndTest, current, load, NULL, type Op, type Ptr, store } from '@lockless/cpu';
+import { khugepagedExit, khugepagedRuns } from '@lockless/huge-memory';
 import { MmStruct, taskMm } from '@lockless/mm-types';
 import { mmuNotifierRelease } from '@lockless/mmu-notifier';
 import { lruAddDrain } from '@lockless/page';
@@ -37,6 +38,7 @@ export function* exitMmap(mm: Ptr<MmStruct>): Op<void> {
  */
 export function* mmput(mm: Ptr<MmStruct>): Op<void> {
   if (!(yield* atomicDecAndTest(MmStruct.mmUsers(mm)))) return;
+  if (khugepagedRuns()) yield* khugepagedExit(mm);
   yield* exitMmap(mm);
   yield* mmlistDel(mm);
   yield* mmdrop(mm);

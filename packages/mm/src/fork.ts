@@ -12,7 +12,8 @@ import {
   TaskStruct,
   upWrite,
 } from '@lockless/cpu';
-import { ENOMEM, MmStruct, taskMm, VM_DONTCOPY, VM_LOCKED, VmAreaStruct } from '@lockless/mm-types';
+import { khugepagedEnter, khugepagedRuns } from '@lockless/huge-memory';
+import { ENOMEM, MMF_VM_HUGEPAGE, MmStruct, taskMm, VM_DONTCOPY, VM_LOCKED, VmAreaStruct } from '@lockless/mm-types';
 import {
   addMapCount,
   anonVmaLink,
@@ -58,6 +59,7 @@ function* dupMmap(mm: Ptr<MmStruct>, oldMm: Ptr<MmStruct>): Op<number> {
   yield* downWrite(MmStruct.mmapSem(oldMm));
   yield* downWrite(MmStruct.mmapSem(mm));
   for (const field of INHERITED) yield* store(MmStruct[field](mm), yield* load(MmStruct[field](oldMm)));
+  if (khugepagedRuns()) yield* khugepagedFork(mm);
   let error = 0;
   for (let vma = yield* load(MmStruct.mmap(oldMm)); vma !== NULL && error === 0; ) {
     if (((yield* load(VmAreaStruct.vmFlags(vma))) & VM_DONTCOPY) === 0) error = yield* dupVma(mm, oldMm, vma);
@@ -68,6 +70,14 @@ function* dupMmap(mm: Ptr<MmStruct>, oldMm: Ptr<MmStruct>): Op<number> {
   yield* upWrite(MmStruct.mmapSem(mm));
   yield* upWrite(MmStruct.mmapSem(oldMm));
   return error;
+}
+
+/** khugepaged_fork(): the child has the parent's huge pages. *Context*: its flags are the parent's. *Source*: include/linux/khugepaged.h, 2.6.38. */
+function* khugepagedFork(mm: Ptr<MmStruct>): Op<void> {
+  const flags = yield* load(MmStruct.flags(mm));
+  if ((flags & (1 << MMF_VM_HUGEPAGE)) === 0) return;
+  yield* store(MmStruct.flags(mm), flags & ~(1 << MMF_VM_HUGEPAGE));
+  yield* khugepagedEnter(mm);
 }
 
 function* vmaPages(vma: Ptr<VmAreaStruct>): Op<number> {

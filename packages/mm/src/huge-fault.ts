@@ -10,6 +10,8 @@ import {
   hugePageFits,
   hugeZeroPage,
   isHugeZeroPmd,
+  khugepagedEnter,
+  khugepagedRuns,
   waitSplitHugePage,
 } from '@lockless/huge-memory';
 import { MmStruct, type Page, type VmAreaStruct } from '@lockless/mm-types';
@@ -48,6 +50,7 @@ export function* handleHugeFault(
   const entry = yield* readOnce(pmd);
   if (entry === 0) {
     if (!(yield* hugePageFits(vma, address))) return NOT_HUGE;
+    if (khugepagedRuns()) yield* khugepagedEnter(mm);
     const zeros = !write && hugeZeroPage() !== NULL;
     const given = yield* zeros ? doHugePmdZeroPage(mm, vma, pmd) : doHugePmdAnonymousPage(mm, vma, address, pmd);
     if (given === 'fallback') return NOT_HUGE;

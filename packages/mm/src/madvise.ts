@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import { atomicInc, current, downRead, downWrite, load, NULL, type Op, type Ptr, upRead, upWrite } from '@lockless/cpu';
+import { khugepagedEnter, khugepagedRuns } from '@lockless/huge-memory';
 import {
   EACCES,
   EBADF,
@@ -102,6 +103,7 @@ function* madviseVma(mm: Ptr<MmStruct>, piece: Piece, advice: number): Op<number
   if (changed !== undefined) {
     if (advice === MADV_DOFORK && (flags & VM_IO) !== 0) return -EINVAL;
     const { error } = yield* changeVmFlags(mm, piece, changed);
+    if (advice === MADV_HUGEPAGE && khugepagedRuns()) yield* khugepagedEnter(mm);
     return error === 0 ? 0 : -ENOMEM;
   }
   switch (advice) {

@@ -5,6 +5,7 @@ import {
   boot,
   diskInterrupt,
   hugeCountsAgree,
+  khugepagedTask,
   machineHooks,
   mmInvariants,
   shutdown,
@@ -51,6 +52,7 @@ const MUST_BE_FREED: readonly string[] = [
   'kvm',
   'kvm_vcpu',
   'kvm_mmu_page',
+  'mm_slot',
 ];
 
 const KERNELS: Readonly<Record<Build, Partial<KernelConfig>>> = {
@@ -100,7 +102,8 @@ export function setUp(world: World, options: SimulateOptions, memoryPages: numbe
   observePageCache(added, removed);
   const tracker = new SpaceTracker(world.recording.header.spaces.length);
   const sampler = new TimelineSampler(world, tracker);
-  for (const { name, body } of backgroundTasks) machine.spawn(name, body, { daemon: true });
+  const tasks = options.khugepaged ? [...backgroundTasks, khugepagedTask] : backgroundTasks;
+  for (const { name, body } of tasks) machine.spawn(name, body, { daemon: true });
   const bookkeeping = new Bookkeeping();
   const onOperation = (): void => {
     sampler.operation(machine.time);
@@ -132,6 +135,7 @@ function bootOptions(
     generation: options.generation ?? 'freeze-refs',
     rmap: options.rmap ?? 'anon-vma',
     transparentHugePages: { mode: options.thp ?? 'never', order: options.thpOrder ?? 9, tails: options.thpTails },
+    khugepaged: options.khugepaged ?? false,
     kernel: KERNELS[options.build ?? 'smp'],
     without: options.without ?? [],
     readahead: { model: '6.18', largeFolios: true, ...(window > 0 ? { raPages: window } : {}) },

@@ -29,6 +29,8 @@ export interface SimulateOptions {
   readonly thp?: TransparentHugePages;
   /** Pages of a huge page, as a power of two, 1 to 9; default 9. */
   readonly thpOrder?: number;
+  /** khugepaged makes huge pages of small ones while the program runs. */
+  readonly khugepaged?: boolean;
   /** How references to the tails of a huge page are counted, and what a split relies on; default tail-mapcount. With huge pages only. */
   readonly thpTails?: TailDesign;
   /** Probabilities, 0 to 1. */
@@ -69,6 +71,7 @@ export const DEFAULTS: Defaults = {
   neighbours: 0,
   migrate: false,
   guest: false,
+  khugepaged: false,
   limit: null,
   path: '',
 };
@@ -99,7 +102,8 @@ export function checkBuild(options: SimulateOptions): void {
 
 /** Throws {@link SimulationInputError} when huge pages cannot be found again. */
 export function checkHugePages(options: SimulateOptions): void {
-  const { thp, rmap } = withDefaults(options);
+  const { thp, rmap, khugepaged } = withDefaults(options);
+  if (thp === 'never' && khugepaged) throw new SimulationInputError('khugepaged has nothing to do without huge pages');
   if (thp === 'never' && options.thpTails !== undefined)
     throw new SimulationInputError(`nothing has tails (${options.thpTails}) where there are no huge pages`);
   if (thp === 'never' || rmap === 'anon-vma') return;

@@ -228,7 +228,7 @@ function invariantResults(world: World, outcome: RunOutcome): InvariantResult[] 
 /** A shell command that repeats the run. */
 function replayCommand(options: SimulateOptions, memoryPages: number, swapPages: number): string {
   const { path, cpus, seed, model, scheduler, generation, inject, without, ...rest } = withDefaults(options);
-  const { rmap, thp, thpOrder, thpTails, build, neighbours, migrate, guest, limit } = rest;
+  const { rmap, thp, thpOrder, thpTails, build, neighbours, migrate, guest, khugepaged, limit } = rest;
   const always = { cpus, memory: `${memoryPages * 4}K`, seed, model, scheduler, generation };
   const sometimes = [
     ...(swapPages === 0 ? [] : [['swap', `${swapPages * 4}K`]]),
@@ -245,5 +245,6 @@ function replayCommand(options: SimulateOptions, memoryPages: number, swapPages:
   const flags = [...Object.entries(always), ...sometimes].flatMap(([name, value]) => [`--${name}`, String(value)]);
   if (migrate) flags.push('--migrate');
   if (guest) flags.push('--guest');
+  if (khugepaged) flags.push('--khugepaged');
   return shellWords(['lockless', 'run', path.startsWith('-') ? `./${path}` : path, ...flags]);
 }

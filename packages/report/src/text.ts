@@ -110,6 +110,7 @@ function memory({ memory: m, configuration: { swapPages, thp } }: RunResult, lay
           `${count(m.events.thp_fault_alloc ?? 0)} given`,
           `${count(m.events.thp_fault_fallback ?? 0)} not to be had`,
           `${count(m.events.thp_split ?? 0)} split`,
+          ...((m.events.pages_collapsed ?? 0) > 0 ? [`${count(m.events.pages_collapsed)} collapsed`] : []),
         ])),
     ...layout.entry('RCU', [plural(rcu.gracePeriods, 'grace period'), plural(rcu.callbacks, 'callback')]),
     ...layout.entry('contents', [

@@ -30,6 +30,7 @@ interface RunFlags {
   without?: readonly string[];
   neighbours: number;
   migrate?: true;
+  khugepaged?: true;
   guest?: true;
   limit?: number;
   report?: string;
@@ -122,6 +123,9 @@ export function runCommand(io: Io, exit: Exit): Command {
     .addOption(
       new Option('--guest', "a guest in the memory of the program's processes, by a second MMU and without references"),
     )
+    .addOption(
+      new Option('--khugepaged', 'khugepaged makes huge pages of small ones while the program runs (with --thp)'),
+    )
     .addOption(new Option('--migrate', 'move pages to other frames at random while the program runs'))
     .addOption(
       new Option('--limit <operations>', 'stop after that many replayed operations').argParser(wholeNumber(1, 2 ** 31)),
@@ -185,6 +189,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     without,
     neighbours,
     migrate,
+    khugepaged,
     guest,
     limit,
   } = flags;
@@ -205,6 +210,7 @@ function optionsOf(flags: RunFlags): SimulateOptions {
     without: without ?? [],
     neighbours,
     migrate: migrate ?? false,
+    khugepaged: khugepaged ?? false,
     guest: guest ?? false,
     limit: limit ?? null,
   };

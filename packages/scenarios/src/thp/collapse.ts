@@ -1,43 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
-import { current, downRead, GFP_KERNEL, load, NULL, omitGuards, poke, readOnce } from '@lockless/cpu';
-import { type CollapseControl, collapseHugePage, gupHugePmd, nthPage } from '@lockless/huge-memory';
-import { ERA_MM, getUserPagesFastOnly, mmOptionsInit, type UserAccess, userWrite } from '@lockless/mm';
+import type { Ptr } from '@lockless/cpu';
+import { current, GFP_KERNEL, load, NULL, omitGuards, poke, readOnce } from '@lockless/cpu';
+import { gupHugePmd, nthPage } from '@lockless/huge-memory';
+import { getUserPagesFastOnly, type UserAccess, userWrite } from '@lockless/mm';
 import { MmStruct, Page, taskMm } from '@lockless/mm-types';
+import { allocPage, lockPage, pageCount, pageMapcount, pfnToPage, pfnValid } from '@lockless/page';
 import {
-  allocPage,
-  disableVmEventCounters,
-  lockPage,
-  lruAddDrain,
-  lruCacheAddActiveAnon,
-  pageCount,
-  pageMapcount,
-  pfnToPage,
-  pfnValid,
-  setPageUptodate,
-} from '@lockless/page';
-import { isolationInit } from '@lockless/pagecache';
-import {
-  anonVmaPrepare,
   isSwapPte,
   makeMigrationEntry,
-  mkPte,
-  type Pgprot,
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_PRESENT,
-  PTE_RW,
-  PTE_USER,
-  type Pte,
-  pageAddNewAnonRmap,
   pageRemoveRmap,
   pmdTransHuge,
-  pteAllocMap,
   ptePfn,
-  type RmapSpare,
   readPte,
   removeMigrationPtes,
-  rmapPrepare,
   setPteAt,
   swpEntryToPte,
 } from '@lockless/rmap';
@@ -45,61 +20,9 @@ import { assertThat } from '../assertion.js';
 import { always, notNeeded, weakOnly } from '../claims.js';
 import { given } from '../given.js';
 import { type GuardClaim, type Scenario, scenario } from '../scenario.js';
-import { bootAreaForHugePage, type HugeArea } from './boot.js';
+import { AFTER, AT, BEFORE, bootSmallPage, collapse, pageOf, SECRET, type SmallPage } from './collapse-boot.js';
 
-/* A process with one small page where a huge page of two has room, and somebody who makes one of it. */
-
-interface SmallPage extends Omit<HugeArea, 'head'> {
-  readonly ptep: Ref<Pte>;
-  readonly page: Ptr<Page>;
-}
-
-/** Written, so that the hardware has no mark to set. */
-const WRITTEN = (PTE_PRESENT | PTE_USER | PTE_RW | PTE_ACCESSED | PTE_DIRTY) as Pgprot;
-const BEFORE = 1;
-const AFTER = 2;
-const SECRET = 3;
-const AT = 0;
-
-function* bootSmallPage(gupSpeculative: number): Op<SmallPage> {
-  const area = yield* bootAreaForHugePage();
-  yield* isolationInit();
-  disableVmEventCounters();
-  yield* mmOptionsInit({ ...ERA_MM, gupSpeculative });
-  yield* anonVmaPrepare(area.vma);
-  const ptep = given(yield* pteAllocMap(area.mm, AT));
-  const page = given(yield* allocPage(GFP_KERNEL));
-  yield* setPageUptodate(page);
-  yield* pageAddNewAnonRmap(page, area.vma, AT, ptep, (yield* rmapPrepare()) as RmapSpare);
-  yield* lruCacheAddActiveAnon(page);
-  yield* lruAddDrain();
-  yield* setPteAt(area.mm, AT, ptep, mkPte(page, WRITTEN));
-  poke(MmStruct.anonRss(area.mm), 1);
-  poke(Page.contentIdentity(page), BEFORE);
-  return { ...area, ptep, page };
-}
-
-const FORCED: CollapseControl = {
-  isKhugepaged: false,
-  maxPtesNone: 2,
-  maxPtesSwap: 0,
-  maxPtesShared: 0,
-  *swapIn() {
-    return false;
-  },
-};
-
-function* collapse({ mm }: SmallPage): Op<string> {
-  yield* downRead(MmStruct.mmapSem(mm));
-  return yield* collapseHugePage(mm, AT, 0, FORCED);
-}
-
-/** What the process has at the address: a part of the huge page, or a small one. */
-function* pageOf({ pmd, ptep }: SmallPage): Op<Ptr<Page> | Null> {
-  const entry = yield* load(pmd);
-  if (entry === 0) return NULL;
-  return pmdTransHuge(entry) ? nthPage(pfnToPage(ptePfn(entry)), AT) : pfnToPage(ptePfn(yield* readPte(ptep)));
-}
+/* Small pages become a huge one while others are at them. */
 
 const pinScenario = (
   name: string,

@@ -4,6 +4,7 @@ import { collapseScenarios } from './collapse.js';
 import { forkScenarios } from './fork.js';
 import { freezeScenarios } from './freeze.js';
 import { gpCookieScenarios } from './gp-cookie.js';
+import { khugepagedScenarios } from './khugepaged.js';
 import { hugeMigrationScenarios } from './migration.js';
 import { hugeMremapScenarios } from './mremap.js';
 import { smapsScenarios } from './smaps.js';
@@ -21,4 +22,5 @@ export const thpScenarios: readonly Scenario[] = [
   ...freezeScenarios,
   ...hugeMigrationScenarios,
   ...collapseScenarios,
+  ...khugepagedScenarios,
 ];
