@@ -129,14 +129,21 @@ const replaceByTable: OnEntry = function* (vma, mm, pmd) {
   yield* installTable(mm, pmd, table);
 };
 
-/** __split_huge_page(). *Context*: anon_vma->lock; a reference on the head. *Source*: mm/huge_memory.c, 3.1. */
-function* splitMapped(page: Ptr<Page>, anonVma: Ptr<AnonVma>): Op<void> {
+/**
+ * __split_huge_page().
+ *
+ * *Context*: anon_vma->lock; a reference on the head. *Returns* false when nobody maps the page any more: zapping does not take that lock.
+ * *Source*: mm/huge_memory.c, 3.1, which goes on then.
+ */
+function* splitMapped(page: Ptr<Page>, anonVma: Ptr<AnonVma>): Op<boolean> {
   const marked = yield* atEachEntry(page, anonVma, markSplitting); // 1
   const mapcount = yield* pageMapcount(page);
   bugOn(marked !== mapcount, 'split: areas on the list of the anon_vma map the page less often than its mapcount says');
+  if (marked === 0) return false;
   yield* splitHugePageRefcount(page); // 2
   const replaced = yield* atEachEntry(page, anonVma, replaceByTable); // 3
   bugOn(replaced !== marked, 'split: an entry was added or taken away while the page was split');
+  return true;
 }
 
 /**
@@ -152,12 +159,10 @@ export function* splitHugePage(page: Ptr<Page>): Op<number> {
     if (anonVma === NULL) return 1;
     const compound = yield* pageCompound(page);
     const stable = compound && (yield* tailCountsStable(page));
-    if (stable) {
-      yield* splitMapped(page, anonVma);
-      yield* countVmEvent(THP_SPLIT);
-    }
+    const split = stable && (yield* splitMapped(page, anonVma));
+    if (split) yield* countVmEvent(THP_SPLIT);
     yield* pageUnlockAnonVma(anonVma);
-    if (!compound || stable) return 0;
+    if (!compound || stable) return compound && !split ? 1 : 0;
     yield* synchronizeRcu();
   }
 }
