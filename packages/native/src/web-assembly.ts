@@ -144,7 +144,11 @@ function imported(field: string, javascript: StaysInJavaScript, within: (call: (
   if (called === undefined) throw new TypeError(`${name} stays in JavaScript, and is not given to the module`);
   return (...words) => {
     let next = 0;
-    const all = values.map((value) => (value === null ? words[next++] : value));
+    const all = values.map((value) => {
+      if (value === null) return words[next++];
+      // `{ unsigned: true }`: WebAssembly gives its bits as a signed number.
+      return typeof value === 'object' ? words[next++] >>> 0 : value;
+    });
     return within(() => called(...all)) as number;
   };
 }

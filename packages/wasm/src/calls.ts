@@ -75,13 +75,19 @@ function mathCall(t: Translator, fn: unknown, node: CallExpression): Word {
   return { text: `(i32.clz ${words.join(' ')})`, type: 'nat' };
 }
 
+/** JavaScript is given each word as a signed number, and makes this one of it. */
+const UNSIGNED = { unsigned: true };
+
 /**
  * A call of JavaScript. Texts and the like are part of the import's name, as JSON: `["broken","BUG",null]` is broken('BUG', x). It returns a word, if who calls
  * wants one, or nothing.
  */
 function imported(t: Translator, name: string, node: CallExpression, given: readonly Value[]): Word {
   const words = given.filter((each): each is Word => !isThing(each));
-  const field = JSON.stringify([name, ...given.map((each) => (isThing(each) ? each.thing : null))]);
+  const field = JSON.stringify([
+    name,
+    ...given.map((each) => (isThing(each) ? each.thing : each.type === 'uint' ? UNSIGNED : null)),
+  ]);
   const { imports } = t.setting;
   const id = imports.get(field) ?? `$js${imports.size}`;
   imports.set(field, id);

@@ -136,7 +136,7 @@ function moduleText({ fields, imports, checked }: Setting, functions: readonly s
 }
 
 function importText(field: string, id: string): string {
-  const words = (JSON.parse(field) as unknown[]).slice(1).filter((each) => each === null);
+  const words = (JSON.parse(field) as unknown[]).slice(1).filter((each) => typeof each === 'object');
   const text = field.replaceAll('\\', '\\\\').replaceAll('"', '\\"');
   return `(import "javascript" "${text}" (func ${id} ${words.map(() => '(param i32)').join(' ')} (result i32)))`;
 }
