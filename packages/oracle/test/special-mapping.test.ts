@@ -110,7 +110,7 @@ const NEWER: Readonly<Record<string, string>> = {
   // Special mappings are not split since 5.11 (871402e05b24).
   mprotect: 'mprotect -22',
   munmap: 'munmap -22',
-  // mincore() says of what the caller could not write to that it is there, since 5.0 (574823bfab82).
+  // mincore() says of what the caller could not write to that it is there, since 5.2 (134fca9063ad).
   empty: 'empty 100 100',
 };
 
