@@ -52,6 +52,7 @@ it('all other callers of get_page_unless_zero() have a scenario in which they ar
       .sort(),
   ).toEqual([
     'deactivatePage', // without its guard; else get_page()
+    'getHead', // transparentHugepageAdjust's, without its guard; else get_page()
     'gupHugeEntry',
     'headReference', // pageTransCompoundAnonSplit's
     'mcHandlePresentPte', // without its guard; else get_page()

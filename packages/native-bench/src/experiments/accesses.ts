@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { addCosts, measureAlone, type Session } from '../measure.js';
-import { ACCESS_NAMES } from '../subjects/access.js';
+import { ACCESS_NAMES } from '../subjects/access-loops.js';
 
 /** Single accesses to one word, in JavaScript and in WebAssembly, and calls from the one to the other. */
 export async function accesses(session: Session): Promise<void> {
