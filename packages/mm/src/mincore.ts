@@ -4,16 +4,17 @@ import { type AddressSpace, EINVAL, MmStruct, taskMm, VmAreaStruct } from '@lock
 import { pageUptodate, putPage } from '@lockless/page';
 import { findGetPage, swapperSpace } from '@lockless/pagecache';
 import {
+  HUGE_PMD,
   isSwapPte,
   nonSwapEntry,
   PTE_NONE,
   pteFile,
+  pteOffsetUnlessHuge,
   ptePresent,
   pteToPgoff,
   pteToSwpEntry,
   readPte,
   type SwpEntry,
-  translationEntry,
   vmaMapping,
 } from '@lockless/rmap';
 import { shmemMapping } from './shmem.js';
@@ -42,7 +43,11 @@ function* residency(mm: Ptr<MmStruct>, { vma, start, end }: Piece, resident: boo
   const mapping = yield* vmaMapping(vma);
   const shift = (yield* load(VmAreaStruct.vmPgoff(vma))) - (yield* load(VmAreaStruct.vmStart(vma)));
   for (let address = start; address < end; address++) {
-    const at = yield* translationEntry(mm, address);
+    const at = yield* pteOffsetUnlessHuge(mm, address);
+    if (at === HUGE_PMD) {
+      resident.push(true);
+      continue;
+    }
     const pte = at === NULL ? PTE_NONE : yield* readPte(at);
     if (ptePresent(pte)) resident.push(true);
     else if (isSwapPte(pte)) resident.push(yield* swapResident(pteToSwpEntry(pte)));

@@ -3,7 +3,7 @@ import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { load, NULL, rcuDereference } from '@lockless/cpu';
 import { MmStruct } from '@lockless/mm-types';
 import { hugePmdOps, hugePmdsInUse, pmdTransHuge } from './huge-pmd.js';
-import { entryOf, entrySpan, PGD_LEVEL, pmdOffset, pteOffsetMap } from './pgtable.js';
+import { entryOf, entrySpan, HUGE_PMD, PGD_LEVEL, pmdOffset, pteOffsetMap } from './pgtable.js';
 import type { Pte } from './pte.js';
 
 /** What to do with a huge page that is inside a range, as a whole or not. *Returns* true: it is dealt with; false: split it, if it is there still. */
@@ -74,14 +74,25 @@ export function* nextPteRange(
 }
 
 /**
+ * As {@link pteOffsetMap}, for who wants to know of a huge page in its place. What the entry above is, one read decides: read again it may be another.
+ *
+ * *Returns* {@link HUGE_PMD}: a huge page is mapped.
+ */
+export function* pteOffsetUnlessHuge(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null | typeof HUGE_PMD> {
+  if (!hugePmdsInUse()) return yield* pteOffsetMap(mm, address);
+  const pmd = yield* pmdOffset(mm, address);
+  const table: number = pmd === NULL ? NULL : yield* rcuDereference(pmd);
+  if (pmdTransHuge(table)) return HUGE_PMD;
+  return table === NULL ? NULL : (entryOf(table, 0, address) as number as Ref<Pte>);
+}
+
+/**
  * The entry by which the hardware translates an address: the pte, or the one above it when that maps a huge page. It may change to a table's address
  * at any time; that is never a present entry.
  *
  * *Context*, *Returns*, *Ordering*: as {@link pteOffsetMap}.
  */
 export function* translationEntry(mm: Ptr<MmStruct>, address: number): Op<Ref<Pte> | Null> {
-  const pte = yield* pteOffsetMap(mm, address);
-  if (pte !== NULL || !hugePmdsInUse()) return pte;
-  const pmd = yield* pmdOffset(mm, address);
-  return pmd !== NULL && pmdTransHuge(yield* load(pmd)) ? pmd : NULL;
+  const pte = yield* pteOffsetUnlessHuge(mm, address);
+  return pte === HUGE_PMD ? yield* pmdOffset(mm, address) : pte;
 }
