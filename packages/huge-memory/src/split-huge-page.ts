@@ -167,24 +167,36 @@ export function* splitHugePage(page: Ptr<Page>): Op<number> {
   }
 }
 
+const anotherIsPossible = defineGuard(
+  'splitHugePagePmd.anotherHugePage',
+  'who splits the huge page of an entry takes it for impossible that another one is there afterwards (before 3.12)',
+);
+
 /**
- * split_huge_page_pmd(): there is a pte table behind an entry afterwards, if there was a huge page.
+ * split_huge_page_pmd(): there is a pte table behind an entry afterwards, if there was a huge page; or nothing.
  *
- * *Context*: mmap_sem; no spin lock. *Source*: mm/huge_memory.c, 3.1.
+ * Unless mmap_sem is held for writing, another huge page may have come in the place of the one that was about to be split: a fault copied it, or came
+ * after a zap. So the caller looks at the entry again, as the walk does.
+ *
+ * *Context*: mmap_sem; no spin lock. *Source*: mm/huge_memory.c, 3.1, without the BUG_ON of before 3.12. *Differs*: that is a loop since.
  */
 export function* splitHugePagePmd(mm: Ptr<MmStruct>, address: number, pmd: Ref<Pte>): Op<void> {
-  yield* spinLock(MmStruct.pageTableLock(mm));
-  const entry = yield* readOnce(pmd);
-  if (!pmdTransHuge(entry) || isHugeZeroPmd(entry)) {
-    yield* spinUnlock(MmStruct.pageTableLock(mm));
-    return yield* splitHugeZeroPmd(mm, address, pmd);
-  }
-  const page = pfnToPage(ptePfn(entry));
-  yield* getPage(page);
-  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  const page = yield* hugePageOfEntry(mm, pmd);
+  if (page === NULL) return yield* splitHugeZeroPmd(mm, address, pmd);
   yield* splitHugePage(page);
   yield* putPage(page);
-  bugOn(pmdTransHuge(yield* readOnce(pmd)), 'split_huge_page_pmd: a huge page is mapped still');
+  if (!anotherIsPossible())
+    bugOn(pmdTransHuge(yield* readOnce(pmd)), 'split_huge_page_pmd: a huge page is mapped still');
+}
+
+/** The huge page that an entry maps, but for that of zeros, with a reference. */
+function* hugePageOfEntry(mm: Ptr<MmStruct>, pmd: Ref<Pte>): Op<Ptr<Page> | Null> {
+  yield* spinLock(MmStruct.pageTableLock(mm));
+  const entry = yield* readOnce(pmd);
+  const page = pmdTransHuge(entry) && !isHugeZeroPmd(entry) ? pfnToPage(ptePfn(entry)) : NULL;
+  if (page !== NULL) yield* getPage(page);
+  yield* spinUnlock(MmStruct.pageTableLock(mm));
+  return page;
 }
 
 /** wait_split_huge_page(): until who splits the page of a marked entry is done. *Context*: an area whose anon_vma the page has; no spin lock. */
