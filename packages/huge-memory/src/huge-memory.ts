@@ -33,7 +33,6 @@ import {
 } from '@lockless/page';
 import {
   anonVmaPrepare,
-  flushTlbMm,
   freeTable,
   type MmuGather,
   mkHugePmd,
@@ -41,6 +40,7 @@ import {
   pageAddNewAnonRmap,
   pageRemoveRmap,
   pmdpGetAndClear,
+  pmdpInvalidate,
   pmdTransHuge,
   pmdTransSplitting,
   pteMkdirty,
@@ -225,8 +225,7 @@ export function* replaceHugePage(
   yield* spinLock(MmStruct.pageTableLock(mm));
   const same = (yield* readOnce(pmd)) === orig && spare !== null;
   if (same) {
-    yield* pmdpGetAndClear(pmd);
-    yield* flushTlbMm(mm);
+    yield* pmdpInvalidate(mm, pmd);
     yield* pageAddNewAnonRmap(copy, vma, start, pmd, spare);
     yield* lruCacheAddActiveAnon(copy);
     yield* store(pmd, entry);

@@ -19,15 +19,7 @@ import {
 import { MmStruct, type Page } from '@lockless/mm-types';
 import { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from '@lockless/mmu-notifier';
 import { allocPages, nonAtomicSetPageReserved, setPageUptodate, zeroPage } from '@lockless/page';
-import {
-  flushTlbMm,
-  movedHugePmd,
-  type Pte,
-  pmdpGetAndClear,
-  pmdTransHuge,
-  ptePartOfHuge,
-  pteSpecial,
-} from '@lockless/rmap';
+import { movedHugePmd, type Pte, pmdpInvalidate, pmdTransHuge, ptePartOfHuge, pteSpecial } from '@lockless/rmap';
 import { hpagePmdNr, hpagePmdOrder } from './config.js';
 import { installTable, withdraw } from './deposit.js';
 import { nthPage } from './split-refcount.js';
@@ -69,8 +61,7 @@ export function* splitHugeZeroPmd(mm: Ptr<MmStruct>, address: number, pmd: Ref<P
     const end = address + hpagePmdNr();
     yield* mmuNotifierInvalidateRangeStart(mm, address, end);
     const table = yield* withdraw(mm);
-    const entry = ptePartOfHuge(movedHugePmd(yield* pmdpGetAndClear(pmd), zeroPage()), 0);
-    yield* flushTlbMm(mm);
+    const entry = ptePartOfHuge(movedHugePmd(yield* pmdpInvalidate(mm, pmd), zeroPage()), 0);
     for (let i = 0; i < hpagePmdNr(); i++) yield* writeOnce((table + i) as Ref<Pte>, entry);
     yield* installTable(mm, pmd, table);
     yield* mmuNotifierInvalidateRangeEnd(mm, address, end);

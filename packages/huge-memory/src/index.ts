@@ -16,6 +16,7 @@ export {
   followTransHugePmd,
   type HugeFault,
   hugePageFits,
+  replaceHugePage,
 } from './huge-memory.js';
 export { doHugePmdWpZeroPage, doHugePmdZeroPage } from './huge-zero-fault.js';
 export { hugeZeroPage, hugeZeroPageInit, isHugeZeroPmd } from './huge-zero-page.js';
@@ -31,6 +32,6 @@ export {
 export { khugepagedEnter, khugepagedExit, MmSlot, scanHead, scanSlot } from './khugepaged-slots.js';
 export { gupHugePmd, migrateHugePage } from './migrate-huge-page.js';
 export { splitFrozen, tryGetCompoundHead } from './split-freeze.js';
-export { pageTransCompoundAnonSplit, splitHugePage, waitSplitHugePage } from './split-huge-page.js';
+export { pageTransCompoundAnonSplit, splitHugePage, splitHugePagePmd, waitSplitHugePage } from './split-huge-page.js';
 export { nthPage, splitHugePageRefcount } from './split-refcount.js';
 export { tailCountsStable } from './tail-counts-stable.js';

@@ -15,15 +15,15 @@ import {
 } from '@lockless/page';
 import { rcuReadLock, rcuReadUnlock } from '@lockless/rcu';
 import {
-  flushTlbMm,
   movedHugePmd,
   type Pte,
   pageAddNewAnonRmap,
   pageRemoveRmap,
-  pmdpGetAndClear,
+  pmdpInvalidate,
   pmdTransHuge,
   pmdTransSplitting,
   ptePfn,
+  ptePresent,
   rmapPrepare,
   rmapRelease,
 } from '@lockless/rmap';
@@ -35,7 +35,7 @@ import { copyUserHugePage } from './copy-user-huge-page.js';
  * entry, and who finds it by a walk without a lock takes a reference. To have looked at the count says nothing of a moment later: freeze it (C16).
  *
  *   1. the page table lock; 2. the entry is the page's, and it is mapped once; 3. freeze: the mapping's reference and the caller's, no others;
- *   4. clear the entry, and flush: no write by an old translation from here on; 5. copy; 6. the entry of the new block;
+ *   4. the entry is not present, and flush: no write by an old translation from here on; 5. copy; 6. the entry of the new block;
  *   7. unfreeze: the caller's reference is left.
  */
 
@@ -76,8 +76,7 @@ export function* migrateHugePage(
   yield* spinLock(MmStruct.pageTableLock(mm)); // 1
   const ours = (yield* mapsPage(pmd, page)) && (yield* takesAll(page)); // 2, 3
   if (ours) {
-    const entry = yield* pmdpGetAndClear(pmd); // 4
-    yield* flushTlbMm(mm);
+    const entry = yield* pmdpInvalidate(mm, pmd); // 4
     yield* copyUserHugePage(newpage, page); // 5
     yield* pageAddNewAnonRmap(newpage, vma, address, pmd, spare);
     yield* writeOnce(pmd, movedHugePmd(entry, newpage)); // 6
@@ -97,7 +96,8 @@ function* mapsPage(pmd: Ref<Pte>, page: Ptr<Page>): Op<boolean> {
   const entry = yield* readOnce(pmd);
   return isHugePageEntry(entry) && ptePfn(entry) === pageToPfn(page) && (yield* pageMapcount(page)) === 1;
 }
-const isHugePageEntry = (entry: Pte): boolean => pmdTransHuge(entry) && !pmdTransSplitting(entry);
+/** It maps a huge page, and nobody is at it. */
+const isHugePageEntry = (entry: Pte): boolean => pmdTransHuge(entry) && ptePresent(entry) && !pmdTransSplitting(entry);
 
 function* takesAll(page: Ptr<Page>): Op<boolean> {
   return freezes() ? yield* pageFreezeRefs(page, 2) : (yield* pageCount(page)) === 2;

@@ -29,14 +29,13 @@ import {
 } from '@lockless/page';
 import { rcuReadLock, rcuReadUnlock, synchronizeRcu } from '@lockless/rcu';
 import {
-  flushTlbMm,
   mkPte,
   NOT_IN_VMA,
   type Pte,
   pageLockAnonVma,
   pageUnlockAnonVma,
   pmdOffset,
-  pmdpGetAndClear,
+  pmdpInvalidate,
   pmdpSplittingFlushNotify,
   pmdTransHuge,
   pmdTransSplitting,
@@ -107,14 +106,13 @@ const markSplitting: OnEntry = function* (_vma, mm, pmd, address) {
 /**
  * __split_huge_page_map(): in the place of one huge entry, a table.
  *
- * The huge entry goes first, and no translation by it is in use any more when the table is filled: what the hardware noted in it is in the entries.
- * Who finds nothing there meanwhile faults, and waits for the page table lock.
+ * No translation by the huge entry is in use any more when the table is filled: what the hardware noted in it is in the entries. Until the table is there
+ * it stays one of a huge page that is being split, and is never empty: who meets it waits.
  * *Source*: mm/huge_memory.c, 3.1.
  */
 const replaceByTable: OnEntry = function* (vma, mm, pmd) {
   const table = yield* withdraw(mm);
-  const huge = yield* pmdpGetAndClear(pmd);
-  yield* flushTlbMm(mm);
+  const huge = yield* pmdpInvalidate(mm, pmd);
   const flags = yield* load(VmAreaStruct.vmFlags(vma));
   const prot = vmGetPageProt(flags);
   const first = pfnToPage(ptePfn(huge));

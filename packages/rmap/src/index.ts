@@ -18,6 +18,7 @@ export {
   movedHugePmd,
   PTE_HUGE,
   pmdpGetAndClear,
+  pmdpInvalidate,
   pmdTransHuge,
   pmdTransSplitting,
   ptePartOfHuge,

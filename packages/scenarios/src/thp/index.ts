@@ -10,6 +10,7 @@ import { hugeMremapScenarios } from './mremap.js';
 import { smapsScenarios } from './smaps.js';
 import { tailCountScenarios } from './tail-counts.js';
 import { tailReaderScenarios } from './tail-readers.js';
+import { hugeZapScenarios } from './zap.js';
 
 /** Transparent huge pages: tail counts, splitting, and the grace-period cookies of seed 3. */
 export const thpScenarios: readonly Scenario[] = [
@@ -23,4 +24,5 @@ export const thpScenarios: readonly Scenario[] = [
   ...hugeMigrationScenarios,
   ...collapseScenarios,
   ...khugepagedScenarios,
+  ...hugeZapScenarios,
 ];

@@ -14,12 +14,12 @@ import { bootHugeArea, type HugeArea } from './boot.js';
 
 /* A huge page moves to another block, while somebody pins it by a walk without a lock. */
 
-interface Migration extends HugeArea {
+export interface Migration extends HugeArea {
   readonly newpage: Ptr<Page>;
 }
 
 /** The page is isolated and locked: mapped once, and with the migration's reference. */
-function* bootMigration(): Op<Migration> {
+export function* bootMigration(): Op<Migration> {
   configureKernel({ proveRcu: true });
   const area = yield* bootHugeArea();
   yield* lruAddDrain();
