@@ -96,7 +96,9 @@ const PCT_PATIENCE = 2000;
 /**
  * PCT (Burckhardt et al., ASPLOS 2010): random priorities, the runnable CPU of highest priority executes, and at depth - 1 random steps
  * the one that executes falls to the bottom. A bug of depth d is found with probability 1/(n k^(d-1)) at least. Priorities belong to
- * CPUs: pin each task to one of its own for the bound to hold. A CPU that waits (cpu_relax, or reads for ever) falls to the bottom too.
+ * CPUs: pin each task to one of its own for the bound to hold. A CPU that waits (cpu_relax, or reads for ever) falls to the bottom too; so does
+ * one that has executed as many accesses as the whole run was expected to take: it may have work for ever, and others wait for their turn. Up to
+ * that many in all it makes no difference, so the bound stays.
  */
 class PctScheduler implements Scheduler {
   readonly inOrder = false;
@@ -104,12 +106,17 @@ class PctScheduler implements Scheduler {
   readonly weight: Uint8Array = new Uint8Array(PRIMITIVES.length).fill(1);
   private readonly priority: Float64Array;
   private readonly changes: number[];
+  private readonly patience: number;
+  /** By CPU: accesses since it was at the bottom. */
+  private readonly executed: Float64Array;
   private lowest = 0;
   private idleSteps = 0;
   private last = -1;
 
   constructor(random: Random, { cpus, pctDepth, pctSteps }: MachineConfig) {
     this.priority = Float64Array.from({ length: cpus }, () => 1 + random.fraction());
+    this.patience = pctSteps;
+    this.executed = new Float64Array(cpus);
     this.changes = Array.from({ length: pctDepth - 1 }, () => random.below(pctSteps)).sort((a, b) => a - b);
   }
 
@@ -133,12 +140,14 @@ class PctScheduler implements Scheduler {
 
   private demote(cpu: Processor): void {
     this.priority[cpu.id] = --this.lowest;
+    this.executed[cpu.id] = 0;
   }
 
   private total = 0;
 
   ran(cpu: Processor, steps: number, progress: boolean): void {
     this.total += steps;
+    this.executed[cpu.id] += steps;
     this.idleSteps = progress || cpu.id !== this.last ? 0 : this.idleSteps + steps;
     this.last = cpu.id;
     if (this.changes.length > 0 && this.total >= this.changes[0]) {
@@ -146,6 +155,8 @@ class PctScheduler implements Scheduler {
       this.demote(cpu);
     } else if (this.idleSteps > PCT_PATIENCE) {
       this.idleSteps = 0;
+      this.demote(cpu);
+    } else if (this.executed[cpu.id] > this.patience) {
       this.demote(cpu);
     }
   }
