@@ -14,6 +14,7 @@ bytes in base64 by the table of primitives, 'fast' and 'strict', and the same fo
   --unsigned NAME         a parameter of an exported function that is unsigned (may be repeated)
   --text                  print the text of the module (with the 'fast' table) instead
   --checked               with traps where a number needs more than 32 bits, and the like
+  -h, --help              this text
 
 exit codes: 0 translated, 2 wrong usage, 3 a function is not of the subset (FILE:LINE:COLUMN: why)
 `;
@@ -28,8 +29,13 @@ export async function main(args: readonly string[]): Promise<number> {
         unsigned: { type: 'string', multiple: true, default: [] },
         text: { type: 'boolean', default: false },
         checked: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
+    if (values.help) {
+      console.log(USAGE);
+      return 0;
+    }
     if (positionals.length === 0) throw new TypeError('no module is named');
     for (const entry of positionals) {
       const options: TranslateOptions = { entry, unsigned: values.unsigned, checked: values.checked };
