@@ -116,7 +116,7 @@ describe('planted bugs of reclaim are found', () => {
 
   it('page_count() instead of page_freeze_refs(), by its boot option', () => {
     const options = { without: ['removeMapping.freezeRefs'] };
-    expect(firstFailure(shipped, { options, cpus: 8, runLength: 3, rounds: 40 })).toMatch(
+    expect(firstFailure(shipped, { options, cpus: 8, runLength: 5, rounds: 80 })).toMatch(
       /VM_BUG|invariant|bad-page|BUG|broken-promise/,
     );
   });
