@@ -21,6 +21,30 @@ function* readWord(): Op<void> {
   yield* rcuReadUnlock();
 }
 
+/** A reader that may die at each of its first accesses; another thread is told, and waits for a grace period. */
+export const deadReader = (
+  reads: () => Op<void>,
+  accesses: number,
+): Pick<Scenario, 'threads' | 'finally' | 'mustReach' | 'guards'> => ({
+  threads: {
+    *victim() {
+      const lived = yield* diesSomewhere(reads, accesses);
+      yield* sayDead(dead);
+      return lived;
+    },
+    *updater() {
+      yield* awaitDeath(dead);
+      yield* rcuThreadDied(VICTIM);
+      yield* synchronizeRcu();
+    },
+  },
+  *finally(_shared, { results, reach }) {
+    reach(results.victim ? 'lives' : 'dies');
+  },
+  mustReach: ['lives', 'dies'],
+  guards: [always('rcuThreadDied.reader', 'livelock')],
+});
+
 export const urcuDeathScenarios: readonly Scenario[] = [
   scenario({
     name: 'urcu-dead-reader',
@@ -29,23 +53,7 @@ export const urcuDeathScenarios: readonly Scenario[] = [
     source,
     properties: ['I7', 'I11'],
     setup: () => bootUrcu(2),
-    threads: {
-      *victim() {
-        const lived = yield* diesSomewhere(readWord, 9);
-        yield* sayDead(dead);
-        return lived;
-      },
-      *updater() {
-        yield* awaitDeath(dead);
-        yield* rcuThreadDied(VICTIM);
-        yield* synchronizeRcu();
-      },
-    },
-    *finally(_shared, { results, reach }) {
-      reach(results.victim ? 'lives' : 'dies');
-    },
-    mustReach: ['lives', 'dies'],
-    guards: [always('rcuThreadDied.reader', 'livelock')],
+    ...deadReader(readWord, 9),
   }),
   scenario({
     name: 'urcu-dead-updater',

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 import type { Op, Ref } from '@lockless/cpu';
 import { cpuRelax, defineGuard, defineWord, enterIdle, readOnce, writeOnce } from '@lockless/cpu';
-import { bootUrcuQsbr, rcuReadLock, rcuReadUnlock, rcuThreadDied, synchronizeRcu } from '@lockless/rcu';
+import { bootUrcuQsbr, rcuReadLock, rcuReadUnlock, synchronizeRcu } from '@lockless/rcu';
 import { always, weakOnly, whereStoresWait } from '../claims.js';
-import { awaitDeath, diesSomewhere, sayDead } from '../dying.js';
 import { type Scenario, scenario } from '../scenario.js';
 import { assertNotBothSides, seeXThenY, x, y } from './guarantee.js';
+import { deadReader } from './urcu-death.js';
 
 /*
  * Threads whose readers say nothing, natively: who says for them that they are in none, so that forgetting it is not possible. Every reader of these programs says
@@ -15,9 +15,6 @@ import { assertNotBothSides, seeXThenY, x, y } from './guarantee.js';
 const source = 'urcu-qsbr.ts: ours; liburcu leaves it to the program';
 const common = { facts: [], source, properties: ['I11'] } as const;
 const over: Ref<number> = defineWord('over');
-const dead: Ref<number> = defineWord('dead');
-/** CPU of the first thread. */
-const VICTIM = 0;
 
 const machineTells = defineGuard('machine.enterIdle', 'a thread sleeps, and its machine does not say so');
 
@@ -193,26 +190,10 @@ export const urcuQsbrThreadScenarios: readonly Scenario[] = [
     name: 'urcu-qsbr-dead-reader',
     summary: 'a thread dies anywhere in two readers or between them; another is told, and waits for a grace period',
     setup: () => bootUrcuQsbr(2, 2),
-    threads: {
-      *victim() {
-        const lived = yield* diesSomewhere(function* () {
-          yield* readBoth();
-          yield* readBoth();
-          yield* enterIdle();
-        }, 24);
-        yield* sayDead(dead);
-        return lived;
-      },
-      *updater() {
-        yield* awaitDeath(dead);
-        yield* rcuThreadDied(VICTIM);
-        yield* synchronizeRcu();
-      },
-    },
-    *finally(_shared, { results, reach }) {
-      reach(results.victim ? 'lives' : 'dies');
-    },
-    mustReach: ['lives', 'dies'],
-    guards: [always('rcuThreadDied.reader', 'livelock')],
+    ...deadReader(function* () {
+      yield* readBoth();
+      yield* readBoth();
+      yield* enterIdle();
+    }, 24),
   }),
 ];
