@@ -47,14 +47,13 @@ import {
   pageAddNewAnonRmap,
   pmdOffset,
   pmdpGetAndClear,
-  pmdTransHuge,
   type RmapSpare,
   readPte,
   rmapPrepare,
   rmapRelease,
 } from '@lockless/rmap';
 import { collapseHugePageCopy } from './collapse-copy.js';
-import { type CollapseControl, collapseHugePageIsolate, type ScanResult } from './collapse-scan.js';
+import { type CollapseControl, collapseHugePageIsolate, type ScanResult, tableBehind } from './collapse-scan.js';
 import { hpagePmdNr } from './config.js';
 import { deposit, installTable } from './deposit.js';
 import { addAnonRss, allocHugePage, hugePageFits, newHugeEntry } from './huge-memory.js';
@@ -171,10 +170,8 @@ export function* collapseHugePage(
 function* collapseHugePageSwapin(mm: Ptr<MmStruct>, address: number, cc: CollapseControl): Op<ScanResult> {
   const vma = yield* hugepageVmaRevalidate(mm, address, cc);
   if (vma === NULL) return 'vma-check';
-  const pmd = yield* pmdOffset(mm, address);
-  const table = pmd === NULL ? NULL : yield* readOnce(pmd);
-  if (table === 0) return 'pmd-null';
-  if (pmdTransHuge(table)) return 'pmd-mapped';
+  const table = yield* tableBehind(yield* pmdOffset(mm, address));
+  if (typeof table === 'string') return table;
   for (let i = 0; i < hpagePmdNr(); i++) {
     const ptep = (table + i) as Ref<Pte>;
     if (!isSwapPte(yield* readPte(ptep))) continue;
@@ -198,9 +195,9 @@ function* collapseLocked(mm: Ptr<MmStruct>, address: number, page: Ptr<Page>, cc
   const vma = yield* hugepageVmaRevalidate(mm, address, cc);
   if (vma === NULL) return 'vma-check';
   const pmd = yield* pmdOffset(mm, address);
-  const table = pmd === NULL ? NULL : yield* readOnce(pmd);
-  if (pmd === NULL || table === 0) return 'pmd-null';
-  if (pmdTransHuge(table)) return 'pmd-mapped';
+  const table = yield* tableBehind(pmd);
+  if (pmd === NULL) return 'pmd-null';
+  if (typeof table === 'string') return table;
   const spare = yield* rmapPrepare();
   if (spare === null) return 'alloc-huge-page-fail';
   const isolated: Ptr<Page>[] = [];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-import type { Op, Ptr, Ref } from '@lockless/cpu';
+import type { Null, Op, Ptr, Ref } from '@lockless/cpu';
 import { defineGuard, NULL, readOnce, spinLock, spinUnlock } from '@lockless/cpu';
 import { MmStruct, type Page, type VmAreaStruct } from '@lockless/mm-types';
 import {
@@ -86,9 +86,9 @@ function* isPinned(page: Ptr<Page>): Op<boolean> {
   return (yield* pageCount(page)) !== expected;
 }
 
-/** find_pmd_or_thp_or_none(): the table behind an entry. */
-function* tableBehind(pmd: Ref<Pte>): Op<number | 'pmd-null' | 'pmd-mapped'> {
-  const entry = yield* readOnce(pmd);
+/** find_pmd_or_thp_or_none(): the table behind an entry, or why there is none. *Source*: mm/khugepaged.c, 6.1. */
+export function* tableBehind(pmd: Ref<Pte> | Null): Op<number | 'pmd-null' | 'pmd-mapped'> {
+  const entry = pmd === NULL ? 0 : yield* readOnce(pmd);
   if (entry === 0) return 'pmd-null';
   return pmdTransHuge(entry) ? 'pmd-mapped' : entry;
 }
