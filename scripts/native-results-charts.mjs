@@ -25,7 +25,7 @@ export class Measured {
 function colorOf(subject) {
   if (subject.includes('tree_lock')) return 2;
   if (subject.includes('by hand')) return 4;
-  if (subject.includes('wasm')) return 5;
+  if (/(^|, )wasm/.test(subject)) return 5;
   if (/^native|lockless|^own pages, peek|^one page, peek|FileCache/.test(subject)) return 1;
   return 6;
 }

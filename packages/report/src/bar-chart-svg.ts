@@ -27,13 +27,14 @@ const TOP = 74;
 const ROW = 30;
 const THICK = 16;
 const BOTTOM = 34;
-const RIGHT = 70;
-/** Of a letter of a name, about. */
+/** Of a letter of a name, about, and of a value. */
 const LETTER = 6.9;
+const DIGIT = 8;
 
 /** A chart as a picture that needs nothing else; it follows the reader's light or dark ground. A logarithmic axis begins a little below the least value. */
 export function barChartSvg({ title, axis, bars, mark }: BarChart): string {
   const left = 28 + Math.max(0, ...bars.map(({ name }) => name.length)) * LETTER;
+  const right = Math.max(70, ...bars.map(({ value }) => 16 + label(value).length * DIGIT));
   const bottom = TOP + bars.length * ROW;
   const height = bottom + BOTTOM;
   const values = bars.flatMap(({ value, lowest = value, highest = value }) => [value, lowest, highest]);
@@ -42,7 +43,7 @@ export function barChartSvg({ title, axis, bars, mark }: BarChart): string {
     { ...axis, from: 0 },
     [...values, low, ...(mark ? [mark.value] : [])],
     left,
-    WIDTH - RIGHT,
+    WIDTH - right,
   );
   const line = (name: string, x: number): string =>
     `<line class="${name}" x1="${round(x)}" y1="${TOP - 8}" x2="${round(x)}" y2="${bottom}"/>`;
